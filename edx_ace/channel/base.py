@@ -1,0 +1,111 @@
+"""
+Public: what a channel is, and the kinds of channel there are.
+
+A channel plug-in subclasses `Channel` and is found under the entry-point group ``openedx.ace.channel``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from enum import Enum, EnumMeta
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from edx_ace.envelope import Parcel
+    from edx_ace.message import Message
+    from edx_ace.renderers import AbstractRenderer
+
+
+class _EnabledTypes(EnumMeta):
+    """
+    Iterating yields email, push and then only the further types that an enabled channel has.
+
+    Existing code compares ``set(ChannelType)`` with ``{EMAIL, PUSH}`` on sites that enable no other type.
+    """
+
+    def __iter__(cls) -> Iterator[Any]:
+        # Imported here because the registry needs the types that this module defines.
+        from edx_ace import channel
+
+        enabled = channel.channels().channel_type_to_channel_impl
+        for channel_type in cls.__members__.values():
+            if channel_type.value in ("email", "push") or enabled.get(channel_type):
+                yield channel_type
+
+
+class ChannelType(Enum, metaclass=_EnabledTypes):
+    """The kinds of channel, in the order in which a message is sent over them."""
+
+    #: An email to one mailbox.
+    EMAIL = "email"
+    #: A notification on a person's devices.
+    PUSH = "push"
+    #: A text message to a phone number.
+    SMS = "sms"
+    #: An item in the feed inside the host's pages.
+    IN_APP = "in_app"
+    #: A message in a team's chat.
+    CHAT = "chat"
+    #: Signed JSON to another system.
+    WEBHOOK = "webhook"
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class Channel(ABC):
+    """
+    One way to transmit a message. Constructed once, without arguments, and shared by all threads.
+
+    Attributes:
+        channel_type: The kind of channel this implements.
+
+        renderer: The renderer of this channel. None: the one of its type.
+    """
+
+    channel_type: ClassVar[ChannelType | None] = None
+    renderer: ClassVar[AbstractRenderer | None] = None
+
+    @classmethod
+    def enabled(cls) -> bool:
+        """Whether this channel can be used as the site is configured now."""
+        return True
+
+    @classmethod
+    def overrides_delivery_for_message(cls, message: Message) -> bool:
+        """Whether this channel claims *message* when it is one of several candidates."""
+        return False
+
+    @abstractmethod
+    def deliver(self, message: Message, rendered_message: Any) -> str | None:
+        """
+        Hand *rendered_message* over, once, and return the provider's id for it, if it gives one.
+
+        Args:
+            message: The message; its envelope is `edx_ace.envelope.current`.
+
+            rendered_message: What this channel's renderer made; str fields, already translated.
+
+        Raises:
+            RecoverableChannelDeliveryError: If the same call may succeed later.
+            FatalChannelDeliveryError: If it never will.
+            ChannelDownError: If the channel itself is broken.
+            InvalidMessageError: If *message* lacks what this channel needs.
+        """
+
+    def deliver_many(self, parcels: Sequence[Parcel]) -> Iterator[str | Exception | None]:
+        """
+        Hand many messages over and yield one result for each, in order, as it becomes known.
+
+        Override it where a provider takes many messages at once or a connection can stay open. A result is what
+        `deliver` returns, or the exception that it would raise; nothing is raised for a single message.
+        """
+        from edx_ace.envelope import in_use
+
+        for parcel in parcels:
+            try:
+                with in_use(parcel.envelope):
+                    yield self.deliver(parcel.message, parcel.rendered)
+            except Exception as error:
+                yield error

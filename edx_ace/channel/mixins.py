@@ -1,0 +1,63 @@
+"""
+Public: what email channels share.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar
+
+from django.conf import settings as django_settings
+
+from edx_ace.channel.base import ChannelType
+
+if TYPE_CHECKING:
+    from edx_ace.message import Message
+    from edx_ace.renderers import RenderedEmail
+
+#: Everything that Unicode or a mail server may take for white space or the end of a line.
+_WHITE_SPACE = re.compile(r"[\s\x00\x1c-\x1f\x85\u2028\u2029]+")
+
+_DOCUMENT = """\
+<!DOCTYPE html>
+<html>
+  <head>
+    {head}
+  </head>
+  <body>
+    {body}
+  </body>
+</html>"""
+
+
+def one_line(text: str) -> str:
+    """Return *text* with every run of white space and line separators as one space, and none at the ends."""
+    return _WHITE_SPACE.sub(" ", text).strip()
+
+
+class EmailChannelMixin:
+    """The parts of an email that every email channel makes alike; statics, so that a class will do."""
+
+    channel_type: ClassVar[ChannelType] = ChannelType.EMAIL
+
+    @staticmethod
+    def get_from_address(message: Message) -> str:
+        """Return ``options["from_address"]``, else Django's DEFAULT_FROM_EMAIL."""
+        return str(message.options.get("from_address") or django_settings.DEFAULT_FROM_EMAIL)
+
+    @staticmethod
+    def get_subject(rendered_message: RenderedEmail) -> str:
+        """Return the rendered subject on one line."""
+        return one_line(rendered_message.subject)
+
+    @staticmethod
+    def make_simple_html_template(head_html: str, body_html: str) -> str:
+        """
+        Return a whole HTML document of *head_html* and *body_html*.
+
+        A *body_html* that is a whole document already (it begins with a doctype or an html element, as messages that
+        extend ``edx_ace/email/base.html`` do) is returned as it is.
+        """
+        if body_html.lstrip()[:9].lower().startswith(("<!doctype", "<html")):
+            return body_html
+        return _DOCUMENT.format(head=head_html, body=body_html)

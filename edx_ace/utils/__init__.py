@@ -1,0 +1,3 @@
+"""
+Public: small helpers that code outside this package imports.
+"""
