@@ -114,8 +114,8 @@ def site(wheel, tmp_path_factory):
     python = folder / "venv" / "bin" / "python"
     pins = ROOT / "requirements" / "dev.txt"
     run(python, "-m", "pip", "install", "-qq", wheel, "--constraint", pins, cwd=folder)
-    (folder / "site.py").write_text(SITE, encoding="utf-8")
-    return json.loads(run(python, "-W", "error", "-I", "site.py", cwd=folder))
+    (folder / "first_message.py").write_text(SITE, encoding="utf-8")
+    return json.loads(run(python, "-W", "error", "-I", "first_message.py", cwd=folder))
 
 
 def test_the_wheel_holds_every_file_of_the_package(wheel):
