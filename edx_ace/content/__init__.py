@@ -43,7 +43,11 @@ def apply(parcels: Sequence[Parcel]) -> list[Parcel | Exception]:
 
 @lru_cache(maxsize=64)
 def _load(names: tuple[str, ...]) -> list[tuple[str, Step]]:
-    return [(extension.name, extension.plugin) for extension in get_manager(CONTENT_STEP_NAMESPACE, names)] if names else []
+    return (
+        [(extension.name, extension.plugin) for extension in get_manager(CONTENT_STEP_NAMESPACE, names)]
+        if names
+        else []
+    )
 
 
 def _isolated(name: str, step: Step, parcels: list[Parcel]) -> Sequence[Parcel | Exception]:

@@ -44,7 +44,7 @@ _SUSPECT = re.compile(
 _SITE = re.compile(r"https?://[^/\s]+(?:/\S*)?", re.I)
 
 
-def step(parcels: Sequence[Parcel]) -> list[Parcel]:
+def absolute_urls(parcels: Sequence[Parcel]) -> list[Parcel]:
     """Return *parcels*, the emails among them with absolute addresses."""
     return [_absolute(parcel) if isinstance(parcel.rendered, RenderedEmail) else parcel for parcel in parcels]
 

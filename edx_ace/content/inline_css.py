@@ -49,7 +49,7 @@ _INLINABLE = re.compile(r"[\w\s.#>+~-]+(?::(?:first|last)-child)?")
 Engine = Callable[[str, str], str]
 
 
-def step(parcels: Sequence[Parcel]) -> list[Parcel]:
+def inline_css(parcels: Sequence[Parcel]) -> list[Parcel]:
     """Return *parcels*, each email that has CSS to inline as one whole document, and with an empty head_html."""
     return [_inlined(parcel) if isinstance(parcel.rendered, RenderedEmail) else parcel for parcel in parcels]
 

@@ -38,7 +38,7 @@ _SPACE = re.compile(r"[ \t\r\n\f\xa0]+")
 _LINK = re.compile(r"(?:https?|mailto|tel|sms):", re.I)
 
 
-def step(parcels: Sequence[Parcel]) -> list[Parcel]:
+def plain_text(parcels: Sequence[Parcel]) -> list[Parcel]:
     """Return *parcels*, each email without a text with one made of its HTML."""
     return [
         attrs.evolve(parcel, rendered=attrs.evolve(parcel.rendered, body=text_of(parcel.rendered.body_html)))
