@@ -1,0 +1,7 @@
+"""Internal: the app of the received messages."""
+
+from django.apps import AppConfig
+
+
+class ReceivedConfig(AppConfig):
+    name = "received"
