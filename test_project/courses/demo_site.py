@@ -201,9 +201,12 @@ _POOLS = [
         time_zone="Asia/Riyadh",
         domains=("example.net", "campus.test"),
         given="عبد العزيز=abdulaziz,فاطمة=fatima,سعود=saud,أمينة=amina,إبراهيم=ibrahim,جواهر=jawaher,راشد=rashid,شيماء=shaima,مؤيد=muayyad",
-        family="الدوسري=aldosari,بن ناصر=binnasser,العتيبي=alotaibi,الأنصاري=alansari,المطيري=almutairi",
+        family="الدوسري=aldosari,بن ناصر=binnasser,العتيبي=alotaibi,الأنصاري=alansari,المطيري=almutairi,الحربي=alharbi",
     ),
 ]
+
+
+_STRIDE = 181
 
 
 def load(today: datetime) -> None:
@@ -226,17 +229,19 @@ def load(today: datetime) -> None:
 
 def learners() -> list[Learner]:
     """Return the learners, unsaved and always the same."""
-    people = [
+    first = [
         Learner(name=name, email=f"{mailbox}@{domain}", language=language, time_zone=time_zone)
         for name, mailbox, language, time_zone, domain in _FIRST_PEOPLE
     ]
+    others = []
     for pool in _POOLS:
         domains = cycle(pool.domains)
-        people += [
+        others += [
             Learner(name=name, email=f"{mailbox}@{next(domains)}", language=pool.language, time_zone=pool.time_zone)
             for name, mailbox in islice(pool.people(), pool.how_many)
         ]
-    return people
+    # Languages come mixed, as people do: a stride that shares no divisor with the number of people meets each once.
+    return first + [others[number * _STRIDE % len(others)] for number in range(len(others))]
 
 
 def _enrolments() -> Iterator[Enrolment]:

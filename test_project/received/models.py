@@ -36,12 +36,15 @@ class ReceivedMessage(models.Model):
         return f"{self.envelope_to}: {self.subject}"
 
     @classmethod
-    def parse(cls, source: bytes, *, envelope_from: str, envelope_to: str, received_at: datetime) -> ReceivedMessage:
+    def parse(
+        cls, source: bytes, *, pk: int, envelope_from: str, envelope_to: str, received_at: datetime
+    ) -> ReceivedMessage:
         """Return *source*, unsaved, with its headers and bodies decoded."""
         parsed = cast(EmailMessage, message_from_bytes(source, policy=policy.default))
         html = _body(parsed, "html")
         language = _HTML_LANGUAGE.search(html)
         return cls(
+            pk=pk,
             received_at=received_at,
             envelope_from=envelope_from,
             envelope_to=envelope_to,
