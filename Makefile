@@ -1,0 +1,115 @@
+# Everything a contributor or a visitor runs; needs make and Python 3.11 or newer, nothing else.
+#
+# PYTHON=/path/to/python chooses the interpreter; without it the newest one that runs is taken.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help venv demo test test-oldest docs-test lint format types imports docs wheel-test api-surface bench ci tox upgrade clean
+
+# Where the contract with existing code lies: beside the clone.
+CONTRACT ?= ../shared/contract
+
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# Tried in turn, and each has to start and to be able to make a virtual environment: a pyenv shim on the PATH may start
+# nothing, and some distributions ship Python without ensurepip.
+define find_python
+candidates="$(PYTHON)"; \
+if [ -z "$$candidates" ]; then \
+	pyenv="$${PYENV_ROOT:-$${HOME:-/nonexistent}/.pyenv}"; \
+	for minor in 14 13 12 11; do \
+		candidates="$$candidates python3.$$minor"; \
+		for found in "$$pyenv"/versions/3.$$minor*/bin/python3.$$minor; do candidates="$$candidates $$found"; done; \
+	done; \
+	candidates="$$candidates python3 python"; \
+fi; \
+for candidate in $$candidates; do \
+	python=$$("$$candidate" -c 'import sys, ensurepip; print(sys.executable if sys.version_info >= (3, 11) else "")' 2>/dev/null) || continue; \
+	[ -n "$$python" ] && break; \
+done; \
+if [ -z "$$python" ]; then \
+	echo "Expected Python 3.11 or newer with venv and ensurepip, found none (tried: $$candidates)." >&2; \
+	echo "Install it (on Debian: apt install python3 python3-venv), or run make PYTHON=/path/to/python." >&2; \
+	exit 1; \
+fi
+endef
+
+help: ## List the targets.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
+
+# The stamps hold what .venv was made from, so that it is made anew when, and only when, that changes.
+venv: ## Make or refresh .venv; every other target does this itself.
+	@$(find_python); \
+	made_from="$$python $$("$$python" -V) $$(cat requirements/dev.txt | cksum)"; \
+	if [ "$$(cat .venv/made-from 2>/dev/null)" != "$$made_from" ]; then \
+		echo "Making .venv with $$python ($$("$$python" -V)): about a minute, once."; \
+		"$$python" -m venv --clear .venv; \
+		$(BIN)/python -m pip install -qq --requirement requirements/dev.txt; \
+		echo "$$made_from" > .venv/made-from; \
+	fi
+	@installed_from="$$PWD $$(cat setup.py edx_ace/__init__.py | cksum)"; \
+	if [ "$$(cat .venv/installed-from 2>/dev/null)" != "$$installed_from" ]; then \
+		$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .; \
+		echo "$$installed_from" > .venv/installed-from; \
+	fi
+
+demo: venv ## Send 500 messages over SMTP in four languages and serve what arrived (SERVE=0: end after the table).
+	@$(BIN)/python test_project/manage.py demo
+
+test: venv ## Run the tests: random order, in parallel, every warning an error.
+	@PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest --numprocesses auto $(ARGS)
+
+docs-test: venv ## Run every example in the docs, the README and the docstrings.
+	@PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest -p no:randomly README.rst docs edx_ace $(ARGS)
+
+test-oldest: venv ## Run the tests on the oldest supported Python and Django.
+	@$(BIN)/tox run --colored no -e py311-django52
+
+tox: venv ## Run the tests on every supported Python and Django; interpreters that are missing are skipped by name.
+	@$(BIN)/tox run
+
+lint: venv ## Check style and format with ruff.
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+format: venv ## Let ruff repair style and format.
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+types: venv ## Check types with mypy --strict.
+	@$(BIN)/mypy --strict edx_ace/
+
+imports: venv ## Check the direction of imports.
+	@$(BIN)/lint-imports
+
+docs: venv ## Build the documentation into docs/_build/html, warnings as errors.
+	@$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+wheel-test: venv ## Build the wheel and use it from outside the tree.
+	@$(BIN)/python -W error -m pytest tests/packaging.py $(ARGS)
+
+api-surface: venv ## Check that every name which existing code imports is there.
+	@if [ -f $(CONTRACT)/check_api_surface.py ]; then \
+		$(BIN)/python $(CONTRACT)/check_api_surface.py; \
+	elif [ "$$CI" = true ]; then \
+		echo "Expected $(CONTRACT)/check_api_surface.py, found nothing there; CONTRACT=folder says where it is." >&2; exit 1; \
+	else \
+		echo "SKIPPED: $(CONTRACT)/check_api_surface.py is not beside this clone; CONTRACT=folder says where it is."; \
+	fi
+
+bench: venv ## Measure against the released edx-ace 1.15.0, side by side.
+	@$(BIN)/python benchmarks/run.py
+
+ci: ## Run everything that has to pass before a merge.
+	@.ci/run
+
+upgrade: venv ## Compile requirements/*.in and setup.py to pinned requirements/*.txt.
+	@export UV_CUSTOM_COMPILE_COMMAND="make upgrade"; \
+	compile="$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --no-emit-index-url --no-emit-find-links"; \
+	$$compile setup.py requirements/dev.in --output-file requirements/dev.txt; \
+	$$compile setup.py requirements/test.in --constraint requirements/dev.txt --no-annotate --no-emit-package django --output-file requirements/test.txt
+
+clean: ## Remove everything that these targets made.
+	@rm -rf .venv .tox build dist *.egg-info docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,76 @@
+"""
+Internal: runs every example in the README, the docs and the docstrings (``make docs-test``).
+
+The examples of one page share their names and run in order, on the site of `tests.settings`, whose mail lands in
+``django.core.mail.outbox``. A block with a caption below a ``templates/`` folder is a template and can be rendered from then on::
+
+    .. code-block:: text
+       :caption: shop/templates/shop/edx_ace/welcome/email/subject.txt
+
+       Welcome, {{ name }}
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from doctest import ELLIPSIS, NORMALIZE_WHITESPACE
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core import mail
+from django.test import override_settings
+from sybil import Document, Example, Region, Sybil
+from sybil.document import PythonDocStringDocument
+from sybil.parsers.rest import DirectiveLexer, DocTestParser, PythonCodeBlockParser, SkipParser
+
+_page = ExitStack()
+
+
+def _enter_page(namespace: dict[str, Any]) -> None:
+    """Give the examples of a page a folder for their templates and an empty mailbox."""
+    templates = _page.enter_context(tempfile.TemporaryDirectory())
+    engines = [{**engine, "DIRS": [templates]} for engine in settings.TEMPLATES]
+    _page.enter_context(override_settings(TEMPLATES=engines))
+    mail.outbox = []
+    namespace["_templates"] = Path(templates)
+    # Classes of an example need a module; those in `tests` are in an app.
+    namespace["__name__"] = "tests.examples"
+
+
+def _leave_page(namespace: dict[str, Any]) -> None:
+    _page.close()
+
+
+def _templates(document: Document) -> Iterator[Region]:
+    """Find the blocks that are templates."""
+    for region in DirectiveLexer("code-block")(document):
+        _, is_template, path = region.lexemes["options"].get("caption", "").rpartition("templates/")
+        if is_template:
+            yield Region(region.start, region.end, (path, region.lexemes["source"]), _write_template)
+
+
+def _write_template(example: Example) -> None:
+    path, source = example.parsed
+    file = example.namespace["_templates"] / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(source.rstrip("\n"), encoding="utf-8")
+
+
+_flags = ELLIPSIS | NORMALIZE_WHITESPACE
+
+_pages = Sybil(
+    parsers=[DocTestParser(_flags), PythonCodeBlockParser(doctest_optionflags=_flags), SkipParser(), _templates],
+    patterns=["*.rst"],
+    setup=_enter_page,
+    teardown=_leave_page,
+)
+_docstrings = Sybil(
+    parsers=[DocTestParser(_flags), PythonCodeBlockParser(doctest_optionflags=_flags), SkipParser()],
+    patterns=["edx_ace/**/*.py", "edx_ace/*.py"],
+    document_types={".py": PythonDocStringDocument},
+)
+
+pytest_collect_file = (_pages + _docstrings).pytest()

@@ -1,0 +1,31 @@
+"""
+Internal: the smallest Django site that the tests, the examples in the docs and the type checker run in.
+"""
+
+from importlib.util import find_spec
+
+SECRET_KEY = "known to everyone: for tests only"
+USE_TZ = True
+USE_I18N = True
+LANGUAGE_CODE = "en"
+STATIC_URL = "static/"
+DEFAULT_FROM_EMAIL = "sender@example.com"
+
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.staticfiles",
+    "edx_ace",
+    "tests",
+]
+# The extra "push" is optional, for the tests as for a site.
+if find_spec("push_notifications"):
+    INSTALLED_APPS.append("push_notifications")
+
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+
+ACE_ENABLED_CHANNELS = ["django_email", "file_email"]
+ACE_CHANNEL_DEFAULT_EMAIL = "django_email"
