@@ -1,8 +1,8 @@
 """
 Internal: the content of the demo site: twelve courses and five hundred learners, all invented.
 
-The same people come out every time: nothing here is random, so that a figure, a test or a screenshot can be compared with
-yesterday's.
+The same people come out every time: nothing here is random, so that a figure, a test or a screenshot can be compared
+with yesterday's.
 """
 
 from __future__ import annotations
@@ -29,30 +29,44 @@ class _Plan:
 
 
 COURSES = [
-    _Plan("statistics-for-the-curious", "en", 6, "Statistics for the Curious",
-          "Read a chart, doubt it, and say by how much."),
-    _Plan("writing-that-works", "en", 4, "Writing That Works",
-          "Letters, reports and notices that people finish reading."),
-    _Plan("the-night-sky", "en", 8, "The Night Sky with Your Own Eyes",
-          "Planets, seasons and constellations; no telescope needed."),
-    _Plan("sauerteig", "de", 5, "Brot backen mit Sauerteig",
-          "Vom ersten Ansatz bis zum Laib, der gelingt."),
-    _Plan("wahrscheinlichkeit", "de", 6, "Einführung in die Wahrscheinlichkeitsrechnung",
-          "Würfel, Wetter und Wartezeiten: mit dem Zufall rechnen."),
-    _Plan("gaerten-und-boeden", "de", 7, "Gärten & Böden: Ökologie vor der Haustür",
-          "Was unter unseren Füßen lebt und warum es zählt."),
-    _Plan("hajimete-no-data", "ja", 6, "はじめてのデータ分析",
-          "身近な数字を集め、まとめ、図にして読み解きます。"),
-    _Plan("tegami-no-kakikata", "ja", 4, "手紙の書き方入門",
-          "季節のあいさつからお礼状まで、伝わる手紙を学びます。"),
-    _Plan("umi-no-ikimono", "ja", 8, "海辺の生きもの観察",
-          "磯の観察ノートをつけながら、海の生態系を知ります。"),
-    _Plan("ilm-al-falak", "ar", 6, "مدخل إلى علم الفلك",
-          "من حركة القمر إلى أطوار النجوم، خطوة بخطوة."),
-    _Plan("al-kitaba-al-ibdaiya", "ar", 5, "الكتابة الإبداعية",
-          "تمارين أسبوعية في القصة القصيرة والمقالة الشخصية."),
-    _Plan("barmajat-python", "ar", 8, "أساسيات البرمجة بلغة Python",
-          "اكتب أول برنامج لك ثم طوّره حتى يصبح أداة نافعة."),
+    _Plan(
+        "statistics-for-the-curious",
+        "en",
+        6,
+        "Statistics for the Curious",
+        "Read a chart, doubt it, and say by how much.",
+    ),
+    _Plan(
+        "writing-that-works", "en", 4, "Writing That Works", "Letters, reports and notices that people finish reading."
+    ),
+    _Plan(
+        "the-night-sky",
+        "en",
+        8,
+        "The Night Sky with Your Own Eyes",
+        "Planets, seasons and constellations; no telescope needed.",
+    ),
+    _Plan("sauerteig", "de", 5, "Brot backen mit Sauerteig", "Vom ersten Ansatz bis zum Laib, der gelingt."),
+    _Plan(
+        "wahrscheinlichkeit",
+        "de",
+        6,
+        "Einführung in die Wahrscheinlichkeitsrechnung",
+        "Würfel, Wetter und Wartezeiten: mit dem Zufall rechnen.",
+    ),
+    _Plan(
+        "gaerten-und-boeden",
+        "de",
+        7,
+        "Gärten & Böden: Ökologie vor der Haustür",
+        "Was unter unseren Füßen lebt und warum es zählt.",
+    ),
+    _Plan("hajimete-no-data", "ja", 6, "はじめてのデータ分析", "身近な数字を集め、まとめ、図にして読み解きます。"),
+    _Plan("tegami-no-kakikata", "ja", 4, "手紙の書き方入門", "季節のあいさつからお礼状まで、伝わる手紙を学びます。"),
+    _Plan("umi-no-ikimono", "ja", 8, "海辺の生きもの観察", "磯の観察ノートをつけながら、海の生態系を知ります。"),
+    _Plan("ilm-al-falak", "ar", 6, "مدخل إلى علم الفلك", "من حركة القمر إلى أطوار النجوم، خطوة بخطوة."),
+    _Plan("al-kitaba-al-ibdaiya", "ar", 5, "الكتابة الإبداعية", "تمارين أسبوعية في القصة القصيرة والمقالة الشخصية."),
+    _Plan("barmajat-python", "ar", 8, "أساسيات البرمجة بلغة Python", "اكتب أول برنامج لك ثم طوّره حتى يصبح أداة نافعة."),
 ]
 
 
@@ -90,7 +104,9 @@ def _names(text: str) -> list[tuple[str, str]]:
 
 def _ascii(name: str) -> str:
     """Return *name*, of a Latin script, as a mailbox name has it."""
-    plain = name.translate(str.maketrans({"ß": "ss", "ø": "o", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ı": "i", "Ø": "O"}))
+    plain = name.translate(
+        str.maketrans({"ß": "ss", "ø": "o", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ı": "i", "Ø": "O"})
+    )
     letters = unicodedata.normalize("NFKD", plain)
     return "".join(letter for letter in letters if letter.isascii() and (letter.isalnum() or letter == "-")).lower()
 
@@ -109,8 +125,8 @@ _POOLS = [
         language="en",
         time_zone="Europe/London",
         domains=("example.com", "example.org"),
-        given="Imogen,Rhys,Saoirse,Callum,Niamh,Gareth,Zoë,Fergus,Bronwyn,Desmond,Chloë,Alasdair,Winifred",
-        family="O'Dwyer,Fitzwarren,MacAskill,Pritchard-Hale,Ní Bhriain,Thistlewood,Llewelyn,Ashcombe,D'Arcy-Quill",
+        given=("Imogen,Rhys,Saoirse,Callum,Niamh,Gareth,Zoë,Fergus,Bronwyn,Desmond,Chloë,Alasdair,Winifred"),
+        family=("O'Dwyer,Fitzwarren,MacAskill,Pritchard-Hale,Ní Bhriain,Thistlewood,Llewelyn,Ashcombe,D'Arcy-Quill"),
     ),
     _Pool(
         how_many=34,
@@ -125,24 +141,24 @@ _POOLS = [
         language="en",
         time_zone="Asia/Kolkata",
         domains=("example.org", "campus.test"),
-        given="आरव=aarav,मीरा=meera,रोहन=rohan,अनन्या=ananya,ईशान=ishaan,काव्या=kavya,निखिल=nikhil,तारा=tara",
-        family="कुलकर्णी=kulkarni,जोशी=joshi,त्रिपाठी=tripathi,देशपांडे=deshpande,मिश्रा=mishra,चौधरी=chaudhary,बंसल=bansal",
+        given=("आरव=aarav,मीरा=meera,रोहन=rohan,अनन्या=ananya,ईशान=ishaan,काव्या=kavya,निखिल=nikhil,तारा=tara"),
+        family=("कुलकर्णी=kulkarni,जोशी=joshi,त्रिपाठी=tripathi,देशपांडे=deshpande,मिश्रा=mishra,चौधरी=chaudhary,बंसल=bansal"),
     ),
     _Pool(
         how_many=28,
         language="en",
         time_zone="Europe/Athens",
         domains=("example.net", "campus.test"),
-        given="Ελένη=eleni,Νίκος=nikos,Δάφνη=dafni,Στέλιος=stelios,Ιφιγένεια=ifigeneia,Θανάσης=thanasis,Μυρτώ=myrto",
-        family="Καραγιάννης=karagiannis,Θεοδώρου=theodorou,Μαυρίδης=mavridis,Ζαχαρίου=zachariou,Ξενάκη=xenaki",
+        given=("Ελένη=eleni,Νίκος=nikos,Δάφνη=dafni,Στέλιος=stelios,Ιφιγένεια=ifigeneia,Θανάσης=thanasis,Μυρτώ=myrto"),
+        family=("Καραγιάννης=karagiannis,Θεοδώρου=theodorou,Μαυρίδης=mavridis,Ζαχαρίου=zachariou,Ξενάκη=xenaki"),
     ),
     _Pool(
         how_many=62,
         language="de",
         time_zone="Europe/Berlin",
         domains=("bücher.example", "example.org", "example.net"),
-        given="Jörg,Käthe,Götz,Bärbel,Lüder,Annelie,Sönke,Änne,Friedhelm,Mareike,Till,Rüdiger,Hannelore",
-        family="Großkopf,Öhlschläger,Weißgerber,Brückner,Süßmilch,Köhlbrandt,Rößler,von der Heyde,Ährenfeld",
+        given=("Jörg,Käthe,Götz,Bärbel,Lüder,Annelie,Sönke,Änne,Friedhelm,Mareike,Till,Rüdiger,Hannelore"),
+        family=("Großkopf,Öhlschläger,Weißgerber,Brückner,Süßmilch,Köhlbrandt,Rößler,von der Heyde,Ährenfeld"),
     ),
     _Pool(
         how_many=24,
@@ -157,16 +173,22 @@ _POOLS = [
         language="de",
         time_zone="Europe/Vienna",
         domains=("example.org", "campus.test"),
-        given="Олена=olena,Тарас=taras,Людмила=lyudmila,Богдан=bohdan,Зоряна=zoriana,Юрій=yurii,Ярина=yaryna",
-        family="Коваленко=kovalenko,Щербина=shcherbyna,Гнатюк=hnatiuk,Жураковська=zhurakovska,Їжакевич=yizhakevych",
+        given=("Олена=olena,Тарас=taras,Людмила=lyudmila,Богдан=bohdan,Зоряна=zoriana,Юрій=yurii,Ярина=yaryna"),
+        family=("Коваленко=kovalenko,Щербина=shcherbyna,Гнатюк=hnatiuk,Жураковська=zhurakovska,Їжакевич=yizhakevych"),
     ),
     _Pool(
         how_many=78,
         language="ja",
         time_zone="Asia/Tokyo",
         domains=("example.com", "例え.example", "example.org"),
-        given="颯太=sota,陽菜=hina,蓮=ren,結衣=yui,大和=yamato,美咲=misaki,悠真=yuma,さくら=sakura,健=ken,千尋=chihiro,つむぎ=tsumugi",
-        family="藤原=fujiwara,小野寺=onodera,髙橋=takahashi,渡邉=watanabe,五十嵐=igarashi,長谷川=hasegawa,東雲=shinonome,榊=sakaki",
+        given=(
+            "颯太=sota,陽菜=hina,蓮=ren,結衣=yui,大和=yamato,美咲=misaki,"
+            "悠真=yuma,さくら=sakura,健=ken,千尋=chihiro,つむぎ=tsumugi"
+        ),
+        family=(
+            "藤原=fujiwara,小野寺=onodera,髙橋=takahashi,渡邉=watanabe,"
+            "五十嵐=igarashi,長谷川=hasegawa,東雲=shinonome,榊=sakaki"
+        ),
         join="{family} {given}",
     ),
     _Pool(
@@ -192,16 +214,27 @@ _POOLS = [
         language="ar",
         time_zone="Africa/Cairo",
         domains=("example.com", "مثال.example", "example.org"),
-        given="ليلى=layla,يوسف=yusuf,مريم=maryam,خالد=khalid,نور=nour,سلمى=salma,طارق=tariq,هناء=hanaa,زياد=ziyad,رنا=rana,عمر=omar",
-        family="البغدادي=albaghdadi,القاسم=alqasim,حداد=haddad,الشامي=alshami,النجار=alnajjar,عبد الرحيم=abdulrahim,الزهراني=alzahrani",
+        given=(
+            "ليلى=layla,يوسف=yusuf,مريم=maryam,خالد=khalid,نور=nour,سلمى=salma,"
+            "طارق=tariq,هناء=hanaa,زياد=ziyad,رنا=rana,عمر=omar"
+        ),
+        family=(
+            "البغدادي=albaghdadi,القاسم=alqasim,حداد=haddad,الشامي=alshami,"
+            "النجار=alnajjar,عبد الرحيم=abdulrahim,الزهراني=alzahrani"
+        ),
     ),
     _Pool(
         how_many=52,
         language="ar",
         time_zone="Asia/Riyadh",
         domains=("example.net", "campus.test"),
-        given="عبد العزيز=abdulaziz,فاطمة=fatima,سعود=saud,أمينة=amina,إبراهيم=ibrahim,جواهر=jawaher,راشد=rashid,شيماء=shaima,مؤيد=muayyad",
-        family="الدوسري=aldosari,بن ناصر=binnasser,العتيبي=alotaibi,الأنصاري=alansari,المطيري=almutairi,الحربي=alharbi",
+        given=(
+            "عبد العزيز=abdulaziz,فاطمة=fatima,سعود=saud,أمينة=amina,إبراهيم=ibrahim,"
+            "جواهر=jawaher,راشد=rashid,شيماء=shaima,مؤيد=muayyad"
+        ),
+        family=(
+            "الدوسري=aldosari,بن ناصر=binnasser,العتيبي=alotaibi,الأنصاري=alansari,المطيري=almutairi,الحربي=alharbi"
+        ),
     ),
 ]
 

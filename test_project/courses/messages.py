@@ -1,8 +1,8 @@
 """
 Internal: what the learning site writes to its learners.
 
-Contexts hold plain values (times as ISO 8601 text) and no model instances, so that a message reads the same after it has
-been stored or has travelled as JSON.
+Contexts hold plain values (times as ISO 8601 text) and no model instances, so that a message reads the same after it
+has been stored or has travelled as JSON.
 """
 
 from __future__ import annotations
@@ -18,10 +18,9 @@ from edx_ace import Message, MessageType
 class Welcome(MessageType):
     """Greets a new learner and lists their courses."""
 
-    @classmethod
-    def for_learner(cls, learner: Learner, courses: Sequence[Course]) -> Message:
+    def for_learner(self, learner: Learner, courses: Sequence[Course]) -> Message:
         """Return the welcome to *learner*, who takes *courses*."""
-        return cls().personalize(
+        return self.personalize(
             learner.recipient,
             learner.language,
             {
@@ -68,11 +67,10 @@ class Welcome(MessageType):
 class Deadline(MessageType):
     """Reminds a learner that an assignment is due."""
 
-    @classmethod
-    def for_enrolment(cls, enrolment: Enrolment, assignment: str, due_at: datetime, now: datetime) -> Message:
+    def for_enrolment(self, enrolment: Enrolment, assignment: str, due_at: datetime, now: datetime) -> Message:
         """Return the reminder that *assignment* is due at *due_at*, as of *now*."""
         learner, course = enrolment.learner, enrolment.course
-        return cls().personalize(
+        return self.personalize(
             learner.recipient,
             learner.language,
             {
@@ -103,13 +101,14 @@ class Deadline(MessageType):
 class Certificate(MessageType):
     """Congratulates a learner on a completed course."""
 
-    @classmethod
-    def for_enrolment(cls, enrolment: Enrolment) -> Message:
+    def for_enrolment(self, enrolment: Enrolment) -> Message:
         """Return the congratulations for *enrolment*, which is completed."""
         learner, course = enrolment.learner, enrolment.course
         if enrolment.completed_at is None:
-            raise ValueError(f"A certificate needs a completed enrolment; {enrolment} has no completed_at. Set it first.")
-        return cls().personalize(
+            raise ValueError(
+                f"A certificate needs a completed enrolment; {enrolment} has no completed_at. Set it first."
+            )
+        return self.personalize(
             learner.recipient,
             learner.language,
             {

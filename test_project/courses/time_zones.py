@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -11,6 +12,12 @@ from django.utils import timezone
 from edx_ace import Message
 
 
-def of_recipient(message: Message) -> AbstractContextManager[None]:
-    """Return a context in which times are local to the recipient of *message*."""
-    return timezone.override(ZoneInfo(message.context.get("time_zone", settings.TIME_ZONE)))
+@contextmanager
+def of_recipient(message: Message) -> Iterator[str]:
+    """
+    Make times local to the recipient of *message*.
+
+    Yields the name of the site's one set of templates, so that each is looked up once and not for every message.
+    """
+    with timezone.override(ZoneInfo(message.context.get("time_zone", settings.TIME_ZONE))):
+        yield "campus"

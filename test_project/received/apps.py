@@ -4,4 +4,6 @@ from django.apps import AppConfig
 
 
 class ReceivedConfig(AppConfig):
+    """Messages as they came in over SMTP."""
+
     name = "received"

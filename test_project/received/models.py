@@ -35,6 +35,9 @@ class ReceivedMessage(models.Model):
     def __str__(self) -> str:
         return f"{self.envelope_to}: {self.subject}"
 
+    def get_absolute_url(self) -> str:
+        return reverse("received:message", args=[self.pk])
+
     @classmethod
     def parse(
         cls, source: bytes, *, pk: int, envelope_from: str, envelope_to: str, received_at: datetime
@@ -55,9 +58,6 @@ class ReceivedMessage(models.Model):
             html=html,
             text=_body(parsed, "plain"),
         )
-
-    def get_absolute_url(self) -> str:
-        return reverse("received:message", args=[self.pk])
 
     @property
     def sender_name(self) -> str:

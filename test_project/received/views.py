@@ -15,7 +15,8 @@ from received.models import ReceivedMessage
 
 MESSAGES_A_PAGE = 50
 
-#: What a message's HTML may do in its frame: look like itself and open links; no script, no form, nothing from elsewhere.
+#: What a message's HTML may do in its frame: look like itself and open links. No scripts, no forms, nothing from
+#: elsewhere.
 BODY_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"

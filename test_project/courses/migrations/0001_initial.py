@@ -6,7 +6,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -15,53 +14,80 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Course',
+            name="Course",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.SlugField(unique=True)),
-                ('language', models.CharField(choices=[('en', 'English'), ('de', 'Deutsch'), ('ja', '日本語'), ('ar', 'العربية')], max_length=10)),
-                ('title', models.CharField(max_length=200)),
-                ('summary', models.TextField()),
-                ('weeks', models.PositiveSmallIntegerField()),
-                ('starts_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("slug", models.SlugField(unique=True)),
+                (
+                    "language",
+                    models.CharField(
+                        choices=[("en", "English"), ("de", "Deutsch"), ("ja", "日本語"), ("ar", "العربية")],
+                        max_length=10,
+                    ),
+                ),
+                ("title", models.CharField(max_length=200)),
+                ("summary", models.TextField()),
+                ("weeks", models.PositiveSmallIntegerField()),
+                ("starts_at", models.DateTimeField()),
             ],
             options={
-                'ordering': ('starts_at', 'slug'),
+                "ordering": ("starts_at", "slug"),
             },
         ),
         migrations.CreateModel(
-            name='Enrolment',
+            name="Enrolment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('completed_at', models.DateTimeField(blank=True, null=True)),
-                ('course', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='enrolments', to='courses.course')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("completed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "course",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="enrolments", to="courses.course"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('pk',),
+                "ordering": ("pk",),
             },
         ),
         migrations.CreateModel(
-            name='Learner',
+            name="Learner",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200)),
-                ('email', models.CharField(max_length=254, unique=True)),
-                ('language', models.CharField(choices=[('en', 'English'), ('de', 'Deutsch'), ('ja', '日本語'), ('ar', 'العربية')], max_length=10)),
-                ('time_zone', models.CharField(max_length=40)),
-                ('courses', models.ManyToManyField(related_name='learners', through='courses.Enrolment', to='courses.course')),
-                ('user', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=200)),
+                ("email", models.CharField(max_length=254, unique=True)),
+                (
+                    "language",
+                    models.CharField(
+                        choices=[("en", "English"), ("de", "Deutsch"), ("ja", "日本語"), ("ar", "العربية")],
+                        max_length=10,
+                    ),
+                ),
+                ("time_zone", models.CharField(max_length=40)),
+                (
+                    "courses",
+                    models.ManyToManyField(related_name="learners", through="courses.Enrolment", to="courses.course"),
+                ),
+                (
+                    "user",
+                    models.OneToOneField(
+                        blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'ordering': ('pk',),
+                "ordering": ("pk",),
             },
         ),
         migrations.AddField(
-            model_name='enrolment',
-            name='learner',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='enrolments', to='courses.learner'),
+            model_name="enrolment",
+            name="learner",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="enrolments", to="courses.learner"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='enrolment',
-            constraint=models.UniqueConstraint(fields=('learner', 'course'), name='one_enrolment_a_course'),
+            model_name="enrolment",
+            constraint=models.UniqueConstraint(fields=("learner", "course"), name="one_enrolment_a_course"),
         ),
     ]

@@ -4,29 +4,34 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='ReceivedMessage',
+            name="ReceivedMessage",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('received_at', models.DateTimeField()),
-                ('envelope_from', models.CharField(max_length=320)),
-                ('envelope_to', models.CharField(max_length=320)),
-                ('source', models.BinaryField()),
-                ('sender', models.CharField(max_length=320)),
-                ('subject', models.TextField()),
-                ('language', models.CharField(choices=[('en', 'English'), ('de', 'Deutsch'), ('ja', '日本語'), ('ar', 'العربية')], db_index=True, max_length=10)),
-                ('html', models.TextField()),
-                ('text', models.TextField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("received_at", models.DateTimeField()),
+                ("envelope_from", models.CharField(max_length=320)),
+                ("envelope_to", models.CharField(max_length=320)),
+                ("source", models.BinaryField()),
+                ("sender", models.CharField(max_length=320)),
+                ("subject", models.TextField()),
+                (
+                    "language",
+                    models.CharField(
+                        choices=[("en", "English"), ("de", "Deutsch"), ("ja", "日本語"), ("ar", "العربية")],
+                        db_index=True,
+                        max_length=10,
+                    ),
+                ),
+                ("html", models.TextField()),
+                ("text", models.TextField()),
             ],
             options={
-                'ordering': ('pk',),
+                "ordering": ("pk",),
             },
         ),
     ]

@@ -10,6 +10,7 @@ import os
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -30,6 +31,7 @@ from courses.models import Learner
 from edx_ace import Message, ace
 from edx_ace.channel import ChannelType
 from edx_ace.report import Outcome
+from edx_ace.testing.smtp import ReceivedMessage as Received
 from edx_ace.testing.smtp import SmtpSink
 from received.models import ReceivedMessage
 
@@ -64,12 +66,13 @@ class Command(BaseCommand):
         # The page's port is taken first, so that links in the messages lead to it.
         server = _page_server() if serve else None
         base_url = f"http://localhost:{server.server_port}" if server else settings.ACE_BASE_URL
-        with SmtpSink() as sink:
+        arrivals: list[tuple[datetime, Received]] = []
+        with SmtpSink(keep=False, on_message=lambda received: arrivals.append((timezone.now(), received))) as sink:
             self.stdout.write(f"Sending over SMTP to {sink.host}:{sink.port} …")
             with override_settings(ACE_BASE_URL=base_url, **_mail_through(sink.host, sink.port)):
                 tally = self._send(welcomes())
         self.stdout.write(str(tally))
-        _store(sink)
+        _store(arrivals)
         if server is None:
             return
         self.stdout.write(f"\nRead them at {self.style.SUCCESS(base_url + '/')} (stop with Ctrl+C)")
@@ -123,8 +126,8 @@ class Tally:
 
 def welcomes() -> list[Message]:
     """Return the welcome message of every learner."""
-    learners = Learner.objects.prefetch_related("courses")
-    return [Welcome.for_learner(learner, list(learner.courses.all())) for learner in learners]
+    welcome, learners = Welcome(), Learner.objects.prefetch_related("courses")
+    return [welcome.for_learner(learner, list(learner.courses.all())) for learner in learners]
 
 
 def with_progress(items: Iterable[Item], total: int, stream: OutputWrapper) -> Iterator[Item]:
@@ -166,8 +169,8 @@ def _page_server() -> ThreadedWSGIServer:
     )
 
 
-def _store(sink: SmtpSink) -> None:
-    """Replace the messages of an earlier run by those that *sink* received."""
+def _store(arrivals: Iterable[tuple[datetime, Received]]) -> None:
+    """Replace the messages of an earlier run by *arrivals*."""
     ReceivedMessage.objects.all().delete()
     ReceivedMessage.objects.bulk_create(
         ReceivedMessage.parse(
@@ -175,7 +178,7 @@ def _store(sink: SmtpSink) -> None:
             pk=number,
             envelope_from=received.sender,
             envelope_to=", ".join(received.recipients),
-            received_at=received.received_at,
+            received_at=received_at,
         )
-        for number, received in enumerate(sink.messages, 1)
+        for number, (received_at, received) in enumerate(arrivals, 1)
     )
