@@ -83,7 +83,9 @@ def _load(namespace: str, names: tuple[str, ...] | None) -> list[Extension[Any]]
 
 
 def _log_load_failure(_manager: object, entry_point: Any, error: BaseException) -> None:
-    LOG.error("Plug-in %r (%s) could not be loaded: %s: %s", entry_point.name, entry_point.value, type(error).__name__, error)
+    LOG.error(
+        "Plug-in %r (%s) could not be loaded: %s: %s", entry_point.name, entry_point.value, type(error).__name__, error
+    )
 
 
 def _log_missing(namespace: str, missing: set[str]) -> None:
