@@ -11,6 +11,7 @@ Public: every error this package raises on purpose.
     │   └── UnsupportedChannelError             no implementation, or no renderer, for a type
     ├── InvalidMessageError (ValueError)    the message itself is at fault
     ├── MessageTemplateMissing (TemplateDoesNotExist)
+    ├── UnknownChannelError (ValueError)    an argument names a channel that does not exist
     ├── ConfigurationError (ImproperlyConfigured)
     └── MissingExtraError (ImportError)     an optional dependency is not installed
 
@@ -100,6 +101,12 @@ class MessageTemplateMissing(AceError, TemplateDoesNotExist):
         TemplateDoesNotExist.__init__(
             self, missing.args[0], tried=missing.tried, backend=missing.backend, chain=missing.chain
         )
+
+
+class UnknownChannelError(AceError, ValueError):
+    """An argument names neither a channel type nor a channel."""
+
+    code = "unknown_channel"
 
 
 class ConfigurationError(AceError, ImproperlyConfigured):

@@ -66,9 +66,7 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
         drafts = (partial(self.compose, parcel.message, parcel.rendered, parcel.envelope) for parcel in parcels)
         return _send_all(get_backend(), drafts)
 
-    def compose(
-        self, message: Message, rendered: RenderedEmail, envelope: Envelope
-    ) -> mail.EmailMultiAlternatives:
+    def compose(self, message: Message, rendered: RenderedEmail, envelope: Envelope) -> mail.EmailMultiAlternatives:
         """
         Return the email that `deliver` sends.
 
@@ -183,7 +181,9 @@ def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives) -> str 
 def _anymail_result(status: Any, email: mail.EmailMultiAlternatives) -> str | Exception | None:
     recipient = (status.recipients or {}).get(mailbox.parse_mailbox(email.to[0], smtputf8=True).address)
     if recipient is None:
-        return FatalChannelDeliveryError("A receiver of django-anymail's pre_send cancelled the message.", code="cancelled")
+        return FatalChannelDeliveryError(
+            "A receiver of django-anymail's pre_send cancelled the message.", code="cancelled"
+        )
     if recipient.status in _REFUSED:
         return FatalChannelDeliveryError(
             f"The provider refused the recipient: {recipient.status}.", code=f"anymail_{recipient.status}"

@@ -137,7 +137,9 @@ def _parse_unusual_mailbox(text: object, what: str, smtputf8: bool) -> Mailbox:
         raise _bad_mailbox(what, given, "what follows the @ is no domain; correct it")
     if not local.isascii() and not smtputf8:
         raise _bad_mailbox(
-            what, given, "its local part is not ASCII, which needs a mail server that offers SMTPUTF8; use another address"
+            what,
+            given,
+            "its local part is not ASCII, which needs a mail server that offers SMTPUTF8; use another address",
         )
     address = f"{local}@{domain}"
     if len(address.encode()) > MAX_ADDRESS_LENGTH:

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 from edx_ace.channel.base import Channel, ChannelType
 from edx_ace.conf import settings
-from edx_ace.errors import UnsupportedChannelError, did_you_mean
-from edx_ace.utils.plugins import get_plugins
+from edx_ace.errors import UnknownChannelError, UnsupportedChannelError, did_you_mean
+from edx_ace.utils.plugins import get_manager, get_plugins, known_names
 
 if TYPE_CHECKING:
     from edx_ace.message import Message
@@ -37,7 +37,7 @@ class ChannelMap:
 
     def register_channel(self, channel: Channel, channel_name: str) -> None:
         """Add *channel* under *channel_name*, after those of its type that are there already."""
-        self.channel_type_to_channel_impl[cast(ChannelType, channel.channel_type)][channel_name] = channel
+        self.channel_type_to_channel_impl[channel.channel_type][channel_name] = channel
 
     def get_channel_by_name(self, channel_type: ChannelType, channel_name: str) -> Channel:
         """
@@ -80,7 +80,7 @@ class ChannelMap:
 def channels() -> ChannelMap:
     """Return the channels that ACE_ENABLED_CHANNELS names and that are enabled now, in that order."""
     plugins = get_plugins(CHANNEL_EXTENSION_NAMESPACE, settings.ENABLED_CHANNELS)
-    return ChannelMap((plugin.name, plugin.obj) for plugin in plugins)
+    return ChannelMap((plugin.name, cast(Channel, plugin.obj)) for plugin in plugins)
 
 
 def get_channel_for_message(channel_type: ChannelType, message: Message) -> Channel:
@@ -103,10 +103,65 @@ def get_channel_for_message(channel_type: ChannelType, message: Message) -> Chan
             candidates.append(registered.get_channel_by_name(channel_type, name))
         except KeyError:
             _log_unknown_candidate(setting, name, channel_type, registered)
-    for candidate in candidates:
-        if candidate.overrides_delivery_for_message(message):
-            return candidate
-    return candidates[0] if candidates else registered.get_default_channel(channel_type)
+    return choose(candidates, message) if candidates else registered.get_default_channel(channel_type)
+
+
+def choose(candidates: Sequence[Channel], message: Message) -> Channel:
+    """Return the one of *candidates* that claims *message*, else the first."""
+    return next(
+        (candidate for candidate in candidates if candidate.overrides_delivery_for_message(message)), candidates[0]
+    )
+
+
+#: The channel types that a send is limited to, each with the channels to choose from (none: as without a limit).
+#: Empty: no limit.
+Limits = dict[ChannelType, list[Channel]]
+
+
+def limits_of(limit_to_channels: Iterable[ChannelType | str] | None) -> Limits:
+    """
+    Return what *limit_to_channels* admits.
+
+    Args:
+        limit_to_channels: Channel types, their values (``"push"``) or names of channels (``"braze_push"``).
+
+    Raises:
+        UnknownChannelError: If an item is none of these.
+    """
+    if isinstance(limit_to_channels, str | ChannelType):
+        raise UnknownChannelError(
+            f"limit_to_channels must be a list of channel types or names, given {limit_to_channels!r}. "
+            f"Write [{limit_to_channels!r}]."
+        )
+    limits: Limits = {}
+    for item in limit_to_channels or ():
+        if isinstance(item, ChannelType):
+            limits.setdefault(item, [])
+        elif item in (values := {str(member): member for member in ChannelType.__members__.values()}):
+            limits.setdefault(values[item], [])
+        else:
+            channel_type, channel = _by_name(item)
+            limits.setdefault(channel_type, []).extend(channel)
+    return limits
+
+
+def _by_name(name: str) -> tuple[ChannelType, list[Channel]]:
+    # Looked up on the package at each call: existing tests replace it there.
+    from edx_ace import channel as package
+
+    registered = package.channels()
+    for channel_type, implementations in registered.channel_type_to_channel_impl.items():
+        if name in implementations:
+            return channel_type, [implementations[name]]
+    if name in known_names(CHANNEL_EXTENSION_NAMESPACE):
+        # Installed but not enabled: existing sites name such channels, and their messages are skipped with that reason.
+        for extension in get_manager(CHANNEL_EXTENSION_NAMESPACE, [name]):
+            return extension.plugin.channel_type, []
+    raise UnknownChannelError(
+        "limit_to_channels must hold channel types "
+        f"({', '.join(ChannelType.__members__)}), their values or names of channels, given {name!r}."
+        f"{did_you_mean(name, [*registered.names(), *(str(member) for member in ChannelType.__members__.values())])}"
+    )
 
 
 def candidate_names(channel_type: ChannelType, message: Message) -> list[tuple[str, str]]:
@@ -137,5 +192,8 @@ def candidate_names(channel_type: ChannelType, message: Message) -> list[tuple[s
 def _log_unknown_candidate(setting: str, name: str, channel_type: ChannelType, registered: ChannelMap) -> None:
     LOG.error(
         "%s names %r, which is no registered %s channel.%s",
-        setting, name, channel_type, did_you_mean(name, registered.names()),
+        setting,
+        name,
+        channel_type,
+        did_you_mean(name, registered.names()),
     )

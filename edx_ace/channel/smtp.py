@@ -36,7 +36,9 @@ def reply_error(code: int, text: bytes | str, addresses: Iterable[str] = ()) -> 
         words = words.replace(address, "<recipient>")
     said = f"The mail server answered {code} {ascii(words[:_MAX_REPLY_LENGTH])[1:-1]}."
     if code in _SESSION_REFUSED:
-        return ChannelDownError(f"{said} Check the user, password and encryption of the mail settings.", code=f"smtp_{code}")
+        return ChannelDownError(
+            f"{said} Check the user, password and encryption of the mail settings.", code=f"smtp_{code}"
+        )
     if 500 <= code <= 599:
         return FatalChannelDeliveryError(said, code=f"smtp_{code}")
     return RecoverableChannelDeliveryError(said, code=f"smtp_{code}")
@@ -56,7 +58,7 @@ def as_channel_error(error: Exception, addresses: Iterable[str] = ()) -> Excepti
             code, text = next(iter(refused.values()))
             return reply_error(code, text, addresses)
         case smtplib.SMTPAuthenticationError() | smtplib.SMTPConnectError() | smtplib.SMTPHeloError() if (
-            error.smtp_code >= 500  # noqa: PLR2004
+            error.smtp_code >= 500
         ):
             return _down(f"it answered {error.smtp_code}", f"smtp_{error.smtp_code}")
         case smtplib.SMTPResponseException():

@@ -288,7 +288,9 @@ class _Session(asyncio.Protocol):
             self.replies.append("250 2.0.0 OK" if verb in ("HELO", "RSET", "NOOP") else "502 5.5.2 unknown command")
 
     def end_of_content(self, content: bytes) -> None:
-        answer = self.sink.answer_to(self.recipients, "END") or Answer(f"250 2.0.0 OK queued as {self.sink.count + 1:X}")
+        answer = self.sink.answer_to(self.recipients, "END") or Answer(
+            f"250 2.0.0 OK queued as {self.sink.count + 1:X}"
+        )
         if answer.reply.startswith("250"):
             assert self.sender is not None
             self.sink.take(ReceivedMessage(self.sender, tuple(self.recipients), content, self.number))
@@ -322,7 +324,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m edx_ace.testing.smtp", description=main.__doc__)
     parser.add_argument("--port", type=int, default=2525)
     parser.add_argument("--count-only", action="store_true", help="forget messages once they are received")
-    parser.add_argument("--answers", type=json.loads, default={}, help='JSON, as {"gone": {"reply": "550 no such user"}}')
+    parser.add_argument(
+        "--answers", type=json.loads, default={}, help='JSON, as {"gone": {"reply": "550 no such user"}}'
+    )
     options = parser.parse_args(arguments)
     answers = {local: Answer(**fields) for local, fields in options.answers.items()}
     sink = SmtpSink(options.port, answers=answers, keep=not options.count_only)

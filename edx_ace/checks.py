@@ -1,0 +1,3 @@
+"""
+Internal: the system checks of the core.
+"""

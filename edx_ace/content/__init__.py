@@ -1,0 +1,73 @@
+"""
+Public: applies the content steps, which change what was rendered before it is delivered.
+
+A content step is a function ``step(parcels: Sequence[Parcel]) -> Sequence[Parcel]`` under the entry-point group
+``openedx.ace.content_step``: it returns one parcel for each that it was given, in the same order, and changes by
+copying (`attrs.evolve`). It changes the kinds of rendered content that it knows and returns every other parcel as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import cast
+
+from edx_ace.conf import settings
+from edx_ace.envelope import Parcel
+from edx_ace.errors import ConfigurationError
+from edx_ace.utils.plugins import get_manager
+
+LOG = logging.getLogger(__name__)
+
+CONTENT_STEP_NAMESPACE = "openedx.ace.content_step"
+
+Step = Callable[[Sequence[Parcel]], Sequence[Parcel]]
+
+
+def apply(parcels: Sequence[Parcel]) -> list[Parcel | Exception]:
+    """
+    Return *parcels* as the steps of ACE_CONTENT_STEPS leave them, in their order.
+
+    A parcel that a step could not change is replaced by the exception and is given to no further step; the others are
+    not affected: a step that raises for a batch is asked again for each parcel alone.
+    """
+    results: list[Parcel | Exception] = list(parcels)
+    for name, step in _load(tuple(settings.CONTENT_STEPS)):
+        going_on = [index for index, result in enumerate(results) if isinstance(result, Parcel)]
+        changed = _isolated(name, step, [cast(Parcel, results[index]) for index in going_on])
+        for index, result in zip(going_on, changed, strict=True):
+            results[index] = result
+    return results
+
+
+@lru_cache(maxsize=64)
+def _load(names: tuple[str, ...]) -> list[tuple[str, Step]]:
+    return (
+        [(extension.name, extension.plugin) for extension in get_manager(CONTENT_STEP_NAMESPACE, names)]
+        if names
+        else []
+    )
+
+
+def _isolated(name: str, step: Step, parcels: list[Parcel]) -> Sequence[Parcel | Exception]:
+    if not parcels:
+        return []
+    try:
+        return _checked(name, step, parcels)
+    except Exception as error:
+        if len(parcels) > 1:
+            return [result for parcel in parcels for result in _isolated(name, step, [parcel])]
+        # The exception's text may quote the message, so only its type is logged; the text is in the report.
+        LOG.error("Content step %r failed for message %s: %s", name, parcels[0].message.log_id, type(error).__name__)
+        return [error]
+
+
+def _checked(name: str, step: Step, parcels: list[Parcel]) -> Sequence[Parcel]:
+    changed = list(step(parcels) or ())
+    if [id(parcel.message) for parcel in changed] != [id(parcel.message) for parcel in parcels]:
+        raise ConfigurationError(
+            f"Content step {name!r} was given {len(parcels)} parcel(s) and returned {len(changed)}, or in another order. "
+            "It must return one parcel for each, in the same order."
+        )
+    return changed

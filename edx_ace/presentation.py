@@ -1,0 +1,89 @@
+"""
+Public: `render`, which turns a message into the fields that a channel needs. Applies no content step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from django.utils import translation
+from django.utils.module_loading import import_string
+
+from edx_ace.channel import Channel, ChannelType
+from edx_ace.conf import settings
+from edx_ace.errors import UnsupportedChannelError
+from edx_ace.renderers import AbstractRenderer, EmailRenderer, PushNotificationRenderer, lookups_kept_in
+
+if TYPE_CHECKING:
+    from edx_ace.message import Message
+
+#: The renderer of each channel type whose channels bring none of their own.
+RENDERERS: dict[ChannelType, AbstractRenderer] = {
+    ChannelType.EMAIL: EmailRenderer(),
+    ChannelType.PUSH: PushNotificationRenderer(),
+}
+
+#: Templates found so far in a batch, by place and language; None outside a batch.
+_shared_lookups: ContextVar[dict[Any, dict[str, Any]] | None] = ContextVar("edx_ace_shared_lookups", default=None)
+
+
+def render(channel: Channel | type[Channel], message: Message) -> Any:
+    """
+    Return what the renderer of *channel* (a class or an instance) makes of *message*, in the message's language.
+
+    Raises:
+        UnsupportedChannelError: If neither the channel nor its type has a renderer.
+        MessageTemplateMissing: If a template is missing.
+    """
+    renderer = _renderer_of(channel)
+    with _host_context(message) as place, _language_of(message), lookups_kept_in(_lookups_of(place, message)):
+        return renderer.render(channel, message)
+
+
+@contextmanager
+def lookups_shared_in(lookups: dict[Any, dict[str, Any]]) -> Iterator[None]:
+    """
+    Look each template up once per message type and language and keep it in *lookups*, a dict that starts empty.
+
+    Where the host's ACE_RENDER_CONTEXT may choose another template (a site's theme), lookups are kept apart by the
+    hashable value that its context manager yields; while it yields None, each message is looked up by itself.
+    """
+    token = _shared_lookups.set(lookups)
+    try:
+        yield
+    finally:
+        _shared_lookups.reset(token)
+
+
+def _renderer_of(channel: Channel | type[Channel]) -> AbstractRenderer:
+    channel_class = channel if isinstance(channel, type) else type(channel)
+    renderer = getattr(channel_class, "renderer", None) or RENDERERS.get(channel.channel_type)
+    if renderer is None:
+        raise UnsupportedChannelError(
+            f"{channel_class.__name__} cannot render: there is no renderer for {channel.channel_type} "
+            f"(there is one for {', '.join(map(str, RENDERERS))}). Set `renderer` on the channel's class."
+        )
+    return renderer
+
+
+def _host_context(message: Message) -> AbstractContextManager[Any]:
+    hook = settings.RENDER_CONTEXT
+    return nullcontext() if not hook else _imported(hook)(message)
+
+
+def _language_of(message: Message) -> AbstractContextManager[Any]:
+    return translation.override(message.language) if message.language else nullcontext()
+
+
+def _lookups_of(place: Any, message: Message) -> dict[str, Any] | None:
+    shared = _shared_lookups.get()
+    if shared is None or (place is None and settings.RENDER_CONTEXT):
+        return None
+    return shared.setdefault((place, message.language), {})
+
+
+_imported = cache(import_string)

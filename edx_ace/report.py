@@ -1,0 +1,209 @@
+"""
+Public: what came of a message: outcomes, attempts, deliveries and the report that `edx_ace.send` returns.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Self
+
+import attrs
+from django.template import TemplateDoesNotExist
+
+from edx_ace.errors import AceError, MessageTemplateMissing
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from edx_ace.channel import ChannelType
+    from edx_ace.message import Message
+    from edx_ace.policy import Decision
+
+
+class Outcome(Enum):
+    """What came of one message over one channel, or of one attempt."""
+
+    #: The channel accepted it.
+    SENT = "sent"
+    #: It was not to go over this channel: a policy denied it, or no channel of the type is enabled.
+    SKIPPED = "skipped"
+    #: A policy asks to wait; nothing was sent.
+    DEFERRED = "deferred"
+    #: It could not be handed over before it expired.
+    EXPIRED = "expired"
+    #: It will not go this way; the reason says why.
+    FAILED = "failed"
+    #: Of an attempt only: the same hand-over may succeed later.
+    RETRY = "retry"
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+@attrs.frozen(kw_only=True)
+class Attempt:
+    """
+    What came of one hand-over.
+
+    Attributes:
+        outcome: SENT, RETRY or FAILED.
+
+        code: Short and stable, for example ``"smtp_450"``; empty when sent.
+
+        reason: A sentence; empty when sent.
+
+        provider_id: The provider's id for the message, if it gave one.
+
+        retry_at: For RETRY, the earliest moment for the next attempt (as the channel gave it), or None.
+
+        error: What the channel raised.
+    """
+
+    outcome: Outcome
+    code: str = ""
+    reason: str = ""
+    provider_id: str | None = None
+    retry_at: datetime | None = None
+    error: Exception | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Delivery:
+    """
+    One message over one channel type.
+
+    Attributes:
+        channel_type: The type of channel.
+
+        outcome: What came of it.
+
+        code: Short and stable: what figures are grouped by; empty when sent.
+
+        reason: A sentence for people; empty when sent.
+
+        channel: Name of the implementation, once one was chosen.
+
+        provider_id: The provider's id for the message, if it gave one.
+
+        attempts: How often it was handed over.
+
+        until: For DEFERRED, the moment from which it may go (aware).
+    """
+
+    channel_type: ChannelType
+    outcome: Outcome
+    code: str = ""
+    reason: str = ""
+    channel: str | None = None
+    provider_id: str | None = None
+    attempts: int = 0
+    until: datetime | None = None
+
+    @classmethod
+    def failed(cls, channel_type: ChannelType, error: Exception, **fields: Any) -> Self:
+        """Return the delivery that *error* ended."""
+        return cls(
+            channel_type=channel_type, outcome=Outcome.FAILED, code=code_of(error), reason=reason_of(error), **fields
+        )
+
+    def __str__(self) -> str:
+        parts = [f"{self.channel_type}: {self.outcome}"]
+        if self.channel:
+            parts.append(f"over {self.channel}")
+        if self.provider_id:
+            parts.append(f"as {self.provider_id}")
+        if self.attempts > 1:
+            parts.append(f"after {self.attempts} attempts")
+        text = " ".join(parts)
+        return f"{text} ({self.code}: {self.reason})" if self.code else text
+
+
+@attrs.frozen
+class SendReport:
+    """
+    What came of one message: truthy when it was sent over at least one channel.
+
+    Attributes:
+        log_id: Names the message in logs.
+
+        uuid: The message's uuid.
+
+        deliveries: One for each channel type that was asked for, in the order of ChannelType.
+    """
+
+    log_id: str
+    uuid: UUID
+    deliveries: tuple[Delivery, ...]
+
+    @classmethod
+    def of(cls, message: Message, deliveries: list[Delivery]) -> Self:
+        """Return the report of *message*."""
+        return cls(message.log_id, message.uuid, tuple(deliveries))
+
+    def __bool__(self) -> bool:
+        return any(delivery.outcome is Outcome.SENT for delivery in self.deliveries)
+
+    def __getitem__(self, channel_type: ChannelType) -> Delivery:
+        """Return the delivery over *channel_type*; KeyError when it was not asked for."""
+        return {delivery.channel_type: delivery for delivery in self.deliveries}[channel_type]
+
+    @property
+    def outcomes(self) -> dict[ChannelType, Outcome]:
+        """What came of it, by channel type."""
+        return {delivery.channel_type: delivery.outcome for delivery in self.deliveries}
+
+    def __str__(self) -> str:
+        return "\n  ".join([self.log_id, *(map(str, self.deliveries) or ("no channel was asked for",))])
+
+
+@attrs.frozen
+class Explanation:
+    """
+    What `edx_ace.send` would do with one message: truthy when it would go over at least one channel.
+
+    Attributes:
+        log_id: Names the message in logs.
+
+        decisions: Every policy's decision about every channel type.
+
+        plan: One entry for each channel type that was asked for; SENT stands for "would be handed over".
+    """
+
+    log_id: str
+    decisions: tuple[Decision, ...]
+    plan: tuple[Delivery, ...]
+
+    def __bool__(self) -> bool:
+        return any(entry.outcome is Outcome.SENT for entry in self.plan)
+
+    def __str__(self) -> str:
+        lines = [self.log_id, "  policies:"]
+        for decision in self.decisions:
+            why = f" ({decision.code}: {decision.reason})" if decision.code else ""
+            lines.append(f"    {decision.policy}, {decision.channel_type}: {decision.verdict.value}{why}")
+        if not self.decisions:
+            lines.append("    none is enabled")
+        lines.append("  channels:")
+        for entry in self.plan:
+            if entry.outcome is Outcome.SENT:
+                lines.append(f"    {entry.channel_type}: would go over {entry.channel}")
+            else:
+                lines.append(f"    {entry.channel_type}: {entry.outcome} ({entry.code}: {entry.reason})")
+        return "\n".join(lines)
+
+
+def code_of(error: Exception) -> str:
+    """Return the code of one of our errors, else ``"unexpected_error"``."""
+    if isinstance(error, TemplateDoesNotExist):
+        return MessageTemplateMissing.code
+    return error.code if isinstance(error, AceError) else "unexpected_error"
+
+
+def reason_of(error: Exception) -> str:
+    """Return the sentence of *error*; of one that is not ours only the class, for its text may hold personal data."""
+    if isinstance(error, TemplateDoesNotExist):
+        return f"The template {error} does not exist."
+    if isinstance(error, AceError):
+        return str(error)
+    return f"{type(error).__name__} was raised; see the log."

@@ -1,0 +1,92 @@
+"""
+Internal: one message on its way, from the checks of its content to its report.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import attrs
+from django.template import TemplateDoesNotExist
+
+from edx_ace import channel as channel_package
+from edx_ace.channel import Channel, ChannelType
+from edx_ace.channel.registry import Limits
+from edx_ace.errors import AceError, InvalidMessageError, UnsupportedChannelError
+from edx_ace.message import Message
+from edx_ace.policy import in_order
+from edx_ace.report import Delivery, Outcome, SendReport
+from edx_ace.validation import validate
+
+LOG = logging.getLogger(__name__)
+
+
+class Sending:
+    """
+    Collects the deliveries of one message.
+
+    Attributes:
+        message: The message.
+
+        deliveries: Those that are known.
+
+        open: How many are still on their way.
+    """
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.deliveries: list[Delivery] = []
+        self.open = 0
+        self._errors: list[tuple[Delivery, Exception]] = []
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every delivery is known."""
+        return not self.open
+
+    def is_valid(self, limits: Limits) -> bool:
+        """Check the message's content; one that is refused has failed over every channel type asked for."""
+        try:
+            validate(self.message)
+        except InvalidMessageError as error:
+            for channel_type in in_order(limits or ChannelType):
+                self.fail(error, channel_type)
+        return not self.deliveries
+
+    def add(self, delivery: Delivery, channel: Channel | None = None) -> None:
+        """Record *delivery*, made over *channel*."""
+        self.deliveries.append(delivery if channel is None else attrs.evolve(delivery, channel=_name_of(channel)))
+
+    def fail(
+        self, error: Exception, channel_type: ChannelType, channel: Channel | None = None, attempts: int = 0
+    ) -> None:
+        """Record that *error* ended the message's way over *channel_type*."""
+        name = None if channel is None else _name_of(channel)
+        if isinstance(error, UnsupportedChannelError) and channel is None:
+            self.add(Delivery(channel_type=channel_type, outcome=Outcome.SKIPPED, code=error.code, reason=str(error)))
+            return
+        delivery = Delivery.failed(channel_type, error, channel=name, attempts=attempts)
+        self.deliveries.append(delivery)
+        self._errors.append((delivery, error))
+
+    def report(self) -> SendReport:
+        """Log each failure once, tell monitoring, and return the report."""
+        logger = self.message.get_message_specific_logger(LOG)
+        missing = []
+        for delivery, error in self._errors:
+            unexpected = None if isinstance(error, AceError | TemplateDoesNotExist) else error
+            logger.error(
+                "Not sent over %s: %s: %s", delivery.channel_type, delivery.code, delivery.reason, exc_info=unexpected
+            )
+            if isinstance(error, TemplateDoesNotExist):
+                missing.append(str(error))
+            else:
+                self.message.report(f"{delivery.channel_type}_error", str(error))
+        for name in missing:
+            self.message.report("template_error", f"Unable to send message because template not found\n{name}")
+        return SendReport.of(self.message, self.deliveries)
+
+
+def _name_of(channel: Channel) -> str:
+    # Looked up on the package at each call: existing tests replace it there.
+    return channel_package.channels().name_of(channel)

@@ -1,0 +1,128 @@
+"""
+Public: the checks of a message's content, made when it is sent; building one checks nothing.
+
+What concerns one channel alone (mailboxes, header names, attachments) is checked by that channel.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from edx_ace.errors import InvalidMessageError
+
+if TYPE_CHECKING:
+    from edx_ace.message import Message
+
+#: Deepest nesting of lists and dicts in a message's context and options.
+MAX_DEPTH = 32
+
+#: Largest size of a message's context and options, in characters of text plus one for each other value.
+MAX_SIZE = 1_000_000
+
+#: One folder's name, and what a language may look like (``pt-br``, ``sr@latin``).
+_SEGMENT = re.compile(r"(?!\.+$)[^/\\:\x00-\x1f\x7f\ud800-\udfff]+")
+_LANGUAGE = re.compile(r"[A-Za-z0-9]+(?:[-_@.][A-Za-z0-9]+)*")
+
+#: Everything that ends a line for Python, Unicode or a mail server.
+LINE_BREAKS = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+
+#: NUL, and halves of surrogate pairs, which no encoding can carry.
+_UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def validate(message: Message) -> None:
+    """
+    Check what would leave the template tree, break a line of a header or not survive a queue.
+
+    Values that are no plain data (model instances in the context) are not looked into.
+
+    Raises:
+        InvalidMessageError: Saying what was expected, what was given and where.
+    """
+    for field in ("app_label", "name"):
+        value = getattr(message, field)
+        if isinstance(value, str) and not _SEGMENT.fullmatch(value):
+            raise InvalidMessageError(
+                f"{field} must name one folder of the template tree (no slash, colon or control character; "
+                f"more than dots), given {value!a}."
+            )
+    language = message.language
+    if isinstance(language, str) and language and not _LANGUAGE.fullmatch(language):
+        raise InvalidMessageError(f"language must be a language code such as 'pt-br', given {language!a}.")
+    check_data(message.context, "context")
+    check_data(message.headers, "headers")
+    if isinstance(message.options, dict):
+        # Attachments have lines and a limit of their own, which the channel checks.
+        options = {name: value for name, value in message.options.items() if name != "attachments"}
+        check_data(options, "options")
+        for name, value in options.items():
+            _check_one_line(value, f"options[{name!a}]")
+
+
+def check_data(value: Any, path: str) -> None:
+    """
+    Check the size, the depth and the characters of plain data.
+
+    Raises:
+        InvalidMessageError: Naming the place by its path.
+    """
+    budget = MAX_SIZE
+    stack: list[tuple[Any, str, int]] = [(value, path, 0)]
+    while stack:
+        item, where, depth = stack.pop()
+        if isinstance(item, str):
+            budget -= len(item)
+            if not item.isascii() or "\x00" in item:
+                check_sendable(item, where)
+        elif isinstance(item, dict | list | tuple):
+            if depth >= MAX_DEPTH:
+                raise InvalidMessageError(
+                    f"{path} may be nested {MAX_DEPTH} levels deep, but it is deeper at {where[:200]}. "
+                    f"Flatten it, or pass an id and look the data up in the template's context."
+                )
+            if isinstance(item, dict):
+                for key, nested in item.items():
+                    if isinstance(key, str):
+                        stack.append((key, f"a key of {where}", depth + 1))
+                    stack.append((nested, f"{where}[{key!a}]", depth + 1))
+            else:
+                stack.extend((nested, f"{where}[{index}]", depth + 1) for index, nested in enumerate(item))
+            budget -= len(item)
+        if budget < 0:
+            raise InvalidMessageError(
+                f"{path} may hold {MAX_SIZE} characters, but it is larger. "
+                f"Pass an id and look the data up when rendering."
+            )
+
+
+def check_sendable(text: str, where: str) -> None:
+    """
+    Check that *text* holds no NUL and no lone surrogate.
+
+    Raises:
+        InvalidMessageError: Naming *where* and the character.
+    """
+    found = _UNSENDABLE.search(text)
+    if found:
+        raise InvalidMessageError(
+            f"{where} must be text that can be encoded, but it holds {found.group()!a} at character {found.start()}. "
+            f"Remove it before sending."
+        )
+
+
+def _check_one_line(value: Any, where: str) -> None:
+    if isinstance(value, str):
+        found = LINE_BREAKS.search(value)
+        if found:
+            raise InvalidMessageError(
+                f"{where} must be one line, but it holds the line separator {found.group()!a} "
+                f"at character {found.start()}."
+            )
+    elif isinstance(value, list | tuple | set | frozenset):
+        for item in value:
+            _check_one_line(item, where)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _check_one_line(key, f"a key of {where}")
+            _check_one_line(item, f"{where}[{key!a}]")

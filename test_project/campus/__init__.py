@@ -1,0 +1,1 @@
+"""Internal: the test project's site: settings and addresses."""

@@ -1,0 +1,84 @@
+"""Internal: settings of the test project, a small learning site that runs on one machine."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import django
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+#: Where the database lives. Tests that run the site as a process of its own give it a folder of its own.
+VAR_DIR = Path(os.environ.get("ACE_DEMO_VAR", BASE_DIR / "var"))
+VAR_DIR.mkdir(parents=True, exist_ok=True)
+
+#: Public on purpose: the site is reachable from this machine alone and holds invented people.
+SECRET_KEY = "test-project"
+DEBUG = True
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
+ROOT_URLCONF = "campus.urls"
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.staticfiles",
+    "edx_ace",
+    "courses",
+    "received",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+# The page of received messages shows each one in a frame.
+X_FRAME_OPTIONS = "SAMEORIGIN"
+
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": VAR_DIR / "db.sqlite3"}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Pages are rendered by Django's own engine, messages by the faster one where it is installed (the `fast` extra on
+# Python 3.12 and up); what they render is the same to the byte.
+DJANGO_TEMPLATES = "django.template.backends.django.DjangoTemplates"
+RUST_TEMPLATES = "django_rust_templates.RustTemplates"
+TEMPLATES = [
+    {
+        "NAME": "pages",
+        "BACKEND": DJANGO_TEMPLATES,
+        "APP_DIRS": True,
+        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+    },
+    {
+        "NAME": "messages",
+        "BACKEND": RUST_TEMPLATES if importlib.util.find_spec("django_rust_templates") else DJANGO_TEMPLATES,
+        "APP_DIRS": True,
+    },
+]
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch"), ("ja", "日本語"), ("ar", "العربية")]
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "static/"
+
+DEFAULT_FROM_EMAIL = "hello@campus.example"
+# `manage.py demo` starts a mail server of its own and replaces the port by that server's.
+if django.VERSION >= (6, 1):
+    MAILERS = {
+        "default": {
+            "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+            "OPTIONS": {"host": "127.0.0.1", "port": 1025},
+        }
+    }
+else:
+    EMAIL_HOST = "127.0.0.1"
+    EMAIL_PORT = 1025
+
+ACE_ENABLED_CHANNELS = ["django_email"]
+ACE_CHANNEL_DEFAULT_EMAIL = "django_email"
+ACE_CONTENT_STEPS = ["absolute_urls", "inline_css", "plain_text"]
+ACE_TEMPLATE_ENGINE = "messages"
+ACE_PLAIN_TEXT_AUTOESCAPE = False
+ACE_EMAIL_USE_FROM_NAME = True
+ACE_BASE_URL = "http://localhost:8000"
+ACE_RENDER_CONTEXT = "courses.time_zones.of_recipient"

@@ -1,0 +1,1 @@
+"""Internal: the learning site: courses, learners, what they are written about."""

@@ -1,0 +1,9 @@
+"""Internal: the app of the received messages."""
+
+from django.apps import AppConfig
+
+
+class ReceivedConfig(AppConfig):
+    """Messages as they came in over SMTP."""
+
+    name = "received"

@@ -1,0 +1,280 @@
+"""
+Internal: ``make demo`` as a visitor sees it: a real process, real SMTP, real HTTP.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import cast
+from urllib.parse import quote
+from urllib.request import urlopen
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "test_project/manage.py", "demo"]
+
+
+def environment(var: Path, **more: str) -> dict[str, str]:
+    """Return the environment of a demo that keeps its database in *var*."""
+    kept = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return {**kept, "ACE_DEMO_VAR": str(var), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", **more}
+
+
+def run_demo(var: Path) -> str:
+    """Run the demo without its page and return what it printed."""
+    done = subprocess.run(
+        COMMAND, cwd=ROOT, env=environment(var, SERVE="0"), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+class Site:
+    """The database of a demo that has run."""
+
+    def __init__(self, var: Path) -> None:
+        self.path = var / "db.sqlite3"
+
+    def query(self, sql: str, *parameters: object) -> list[tuple[object, ...]]:
+        """Return the rows of *sql*."""
+        database = sqlite3.connect(self.path)
+        try:
+            return database.execute(sql, parameters).fetchall()
+        finally:
+            database.close()
+
+    def message_to(self, envelope_to: str) -> EmailMessage:
+        """Return the one message that came for *envelope_to*, parsed from its bytes."""
+        ((source,),) = self.query("SELECT source FROM received_receivedmessage WHERE envelope_to = ?", envelope_to)
+        return cast(EmailMessage, message_from_bytes(cast(bytes, source), policy=policy.default))
+
+    def address_of(self, **fields: str) -> str:
+        """Return the address of the first learner with *fields*, in an ASCII domain."""
+        where = " AND ".join(f"{name} = ?" for name in fields)
+        rows = self.query(
+            f"SELECT email FROM courses_learner WHERE {where} AND email LIKE '%@example.%' ORDER BY id",
+            *fields.values(),
+        )
+        return str(rows[0][0])
+
+
+def part(message: EmailMessage, kind: str) -> str:
+    """Return the body of *kind*, "plain" or "html"."""
+    body = message.get_body((kind,))
+    assert body is not None
+    return str(body.get_content())
+
+
+@pytest.fixture(scope="module")
+def var(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a demo that has run once."""
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def printed(var: Path) -> str:
+    """What that demo printed."""
+    return run_demo(var)
+
+
+@pytest.fixture(scope="module")
+def site(var: Path, printed: str) -> Site:
+    """Its database."""
+    return Site(var)
+
+
+def test_all_messages_are_sent_and_counted_by_language(printed: str) -> None:
+    """
+    The table ends with 500 sent, none skipped and none failed, which its four languages add up to.
+    """
+    table = {
+        name: [int(count) for count in counts.split()]
+        for name, counts in re.findall(r"^(\w+) +([\d ]+)$", printed, re.M)
+    }
+
+    assert table.pop("all") == [500, 0, 0]
+    assert list(table) == ["English", "German", "Japanese", "Arabic"]
+    assert [sum(column) for column in zip(*table.values(), strict=True)] == [500, 0, 0]
+    assert re.search(r"500 messages in [\d.]+ s: [\d,]+ a second", printed)
+
+
+def test_every_learner_has_received_one_message(site: Site) -> None:
+    """
+    What the SMTP server took in are 500 messages to 500 mailboxes.
+    """
+    assert site.query("SELECT count(*), count(DISTINCT envelope_to) FROM received_receivedmessage") == [(500, 500)]
+
+
+def test_a_second_run_leaves_the_same_site(tmp_path: Path) -> None:
+    """
+    Running the demo again adds no learner, course or enrolment and replaces the received messages.
+    """
+    figures = """
+        SELECT (SELECT count(*) FROM courses_learner), (SELECT count(*) FROM courses_course),
+            (SELECT count(*) FROM courses_enrolment), (SELECT count(*) FROM received_receivedmessage)
+    """
+    run_demo(tmp_path)
+    first = Site(tmp_path).query(figures)
+    run_demo(tmp_path)
+
+    assert Site(tmp_path).query(figures) == first == [(500, 12, 600, 500)]
+
+
+def test_a_plain_text_subject_is_not_escaped(site: Site) -> None:
+    """
+    O'Brien & Co arrives literally in the subject, and escaped in the HTML.
+    """
+    message = site.message_to("obrien.and.co@example.com")
+
+    assert message["Subject"] == "Welcome to Lantern Campus, O'Brien & Co"
+    assert "O&#x27;Brien &amp; Co" in part(message, "html")
+
+
+def test_the_sender_has_a_name_in_the_recipients_language(site: Site) -> None:
+    """
+    from_name.txt becomes the display name of From.
+    """
+    message = site.message_to(site.address_of(language="ja"))
+
+    assert str(message["From"]) == "ランタン・キャンパス <hello@campus.example>"
+
+
+def test_arabic_is_right_to_left(site: Site) -> None:
+    """
+    A message in Arabic says so, runs from right to left and has an Arabic subject.
+    """
+    message = site.message_to(site.address_of(language="ar"))
+
+    root = re.search(r"<html[^>]*>", part(message, "html"))
+    assert root is not None
+    assert 'lang="ar"' in root.group()
+    assert 'dir="rtl"' in root.group()
+    assert message["Subject"].startswith("مرحبًا بك في منصة فانوس، ")
+
+
+def test_the_text_part_can_be_read(site: Site) -> None:
+    """
+    The text part has the words and the links, and no markup.
+    """
+    text = part(site.message_to("obrien.and.co@example.com"), "plain")
+
+    assert "Welcome, O'Brien & Co!" in text
+    assert "Statistics for the Curious" in text
+    assert "http://localhost:8000/courses/statistics-for-the-curious/" in text
+    assert not re.search(r"<\w|&\w+;|\{", text)
+
+
+def test_times_are_the_readers(site: Site) -> None:
+    """
+    A course that begins at 9:00 UTC begins at 2:30 p.m. for a reader in India.
+    """
+    text = part(site.message_to(site.address_of(time_zone="Asia/Kolkata")), "plain")
+
+    assert "2:30 p.m. (Asia/Kolkata)" in text
+
+
+def test_an_internationalised_domain_is_encoded(site: Site) -> None:
+    """
+    The server sees bücher.example in its ASCII form.
+    """
+    assert site.message_to("mj@xn--bcher-kva.example")["Subject"].startswith("Willkommen bei Lantern Campus")
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running demo's page, begun while port 8000 was taken."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):  # Then something else has it, which is as good.
+            taken.bind(("127.0.0.1", 8000))
+            taken.listen()
+        process = subprocess.Popen(
+            COMMAND,
+            cwd=ROOT,
+            env=environment(tmp_path_factory.mktemp("page"), SERVE="1"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            lines: list[str] = []
+            for line in process.stdout:
+                lines.append(line)
+                if found := re.search(r"Read them at (http://localhost:\d+)/", line):
+                    yield found.group(1)
+                    break
+            else:
+                pytest.fail("".join(lines))
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=20)
+
+
+def get(url: str) -> str:
+    """Return the page at *url*."""
+    with urlopen(url, timeout=20) as response:
+        return str(response.read().decode())
+
+
+def test_a_taken_port_gives_way_to_the_next(page: str) -> None:
+    """
+    While port 8000 is taken the page is served on a higher one.
+    """
+    assert int(page.rpartition(":")[2]) > 8000
+
+
+def test_the_inbox_lists_what_came_in(page: str) -> None:
+    """
+    The first page lists fifty messages, with addresses and subjects.
+    """
+    inbox = get(page)
+
+    assert inbox.count("<li>") == 50
+    assert "obrien.and.co@example.com" in inbox
+    assert "Welcome to Lantern Campus, O&#x27;Brien &amp; Co" in inbox
+
+
+def test_the_inbox_can_be_searched_and_filtered(page: str) -> None:
+    """
+    A search and a language narrow the list; what matches nothing says so.
+    """
+    assert get(f"{page}/?q={quote('Jörg')}").count("<li>") > 1
+    assert "No message matches" in get(f"{page}/?q={quote('Jörg')}&language=ar")
+    assert "مرحبًا بك في منصة فانوس" in get(f"{page}/?language=ar")
+
+
+def test_a_message_can_be_read_as_html_text_and_source(page: str) -> None:
+    """
+    Each message has three tabs; its HTML is served apart, under a policy without scripts and without other hosts.
+    """
+    assert 'src="/messages/1/body/"' in get(f"{page}/messages/1/")
+    assert "Welcome, O&#x27;Brien &amp; Co!" in get(f"{page}/messages/1/text/")
+    assert "Subject: Welcome to Lantern Campus" in get(f"{page}/messages/1/source/")
+    with urlopen(f"{page}/messages/1/body/", timeout=20) as response:
+        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+        assert "Statistics for the Curious" in response.read().decode()
+
+
+def test_links_of_a_message_lead_to_the_running_site(page: str) -> None:
+    """
+    The link to the course in a message opens the course's page.
+    """
+    link = re.search(r'href="([^"]+/courses/[^"]+)"', get(f"{page}/messages/1/body/"))
+
+    assert link is not None
+    assert link.group(1).startswith(page)
+    assert "Statistics for the Curious" in get(link.group(1))
