@@ -27,7 +27,9 @@ def email() -> MakeParcel:
     """Makes a parcel of an email with the fields given; the others are empty."""
 
     def make(**fields: str) -> Parcel:
-        return parcel_of(RenderedEmail(**{"from_name": "", "subject": "", "body_html": "", "head_html": "", "body": "", **fields}))
+        return parcel_of(
+            RenderedEmail(**{"from_name": "", "subject": "", "body_html": "", "head_html": "", "body": "", **fields})
+        )
 
     return make
 

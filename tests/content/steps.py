@@ -10,11 +10,17 @@ from edx_ace.envelope import Parcel
 
 
 def shout(parcels: Sequence[Parcel]) -> list[Parcel]:
-    return [attrs.evolve(parcel, rendered=attrs.evolve(parcel.rendered, body=parcel.rendered.body.upper())) for parcel in parcels]
+    return [
+        attrs.evolve(parcel, rendered=attrs.evolve(parcel.rendered, body=parcel.rendered.body.upper()))
+        for parcel in parcels
+    ]
 
 
 def exclaim(parcels: Sequence[Parcel]) -> list[Parcel]:
-    return [attrs.evolve(parcel, rendered=attrs.evolve(parcel.rendered, body=f"{parcel.rendered.body}!a")) for parcel in parcels]
+    return [
+        attrs.evolve(parcel, rendered=attrs.evolve(parcel.rendered, body=f"{parcel.rendered.body}!a"))
+        for parcel in parcels
+    ]
 
 
 def refuse_bad(parcels: Sequence[Parcel]) -> list[Parcel]:

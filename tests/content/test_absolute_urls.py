@@ -36,7 +36,10 @@ REWRITTEN = [
     ),
     ('<p style="background: url(/a.png)">', '<p style="background: url(https://example.com/a.png)">'),
     ("""<p style="background: URL( '/a.png' )">""", """<p style="background: URL( 'https://example.com/a.png' )">"""),
-    ('<p style="background:url(&quot;/a.png&quot;)">', '<p style="background:url(&quot;https://example.com/a.png&quot;)">'),
+    (
+        '<p style="background:url(&quot;/a.png&quot;)">',
+        '<p style="background:url(&quot;https://example.com/a.png&quot;)">',
+    ),
     ("<style>p {background: url('/a.png')}</style>", "<style>p {background: url('https://example.com/a.png')}</style>"),
     ('<style>@import url("/a.css");</style>', '<style>@import url("https://example.com/a.css");</style>'),
     # How it can be written.
@@ -52,7 +55,10 @@ REWRITTEN = [
     # Without a scheme a mail program has none to borrow.
     ('<img src="//cdn.example/a.png">', '<img src="https://cdn.example/a.png">'),
     # Outlook reads what stands in its comments.
-    ('<!--[if mso]><v:fill src="/a.png"/><![endif]-->', '<!--[if mso]><v:fill src="https://example.com/a.png"/><![endif]-->'),
+    (
+        '<!--[if mso]><v:fill src="/a.png"/><![endif]-->',
+        '<!--[if mso]><v:fill src="https://example.com/a.png"/><![endif]-->',
+    ),
 ]
 
 
@@ -61,7 +67,7 @@ def test_a_relative_address_becomes_absolute(html: str, expected: str, email: Ma
     """
     Wherever HTML and CSS have an address, however it is written, and nothing else changes.
     """
-    text = "x &lt; y  href=\"/not-a-link\" \r\n"
+    text = 'x &lt; y  href="/not-a-link" \r\n'
 
     assert absolute_urls([email(body_html=text + html)])[0].rendered.body_html == text + expected
 
@@ -111,7 +117,9 @@ def test_the_head_is_changed_and_the_text_is_not(email: MakeParcel) -> None:
     """
     A text part has no markup; what looks like a link there is the author's.
     """
-    email_ = absolute_urls([email(head_html="<style>p{background:url(a.png)}</style>", body='<a href="/x">')])[0].rendered
+    email_ = absolute_urls([email(head_html="<style>p{background:url(a.png)}</style>", body='<a href="/x">')])[
+        0
+    ].rendered
 
     assert email_.head_html == "<style>p{background:url(https://example.com/a.png)}</style>"
     assert email_.body == '<a href="/x">'
@@ -130,7 +138,10 @@ def test_the_base_url_may_depend_on_the_message(email: MakeParcel, settings: Any
     """
     settings.ACE_BASE_URL = "tests.content.test_absolute_urls.base_url_of"
 
-    assert absolute_urls([email(body_html='<a href="/x">')])[0].rendered.body_html == '<a href="https://welcome.example.com/x">'
+    assert (
+        absolute_urls([email(body_html='<a href="/x">')])[0].rendered.body_html
+        == '<a href="https://welcome.example.com/x">'
+    )
 
 
 @pytest.mark.parametrize("given", [None, "", "example.com/", "/lms", "javascript://x"])
@@ -140,7 +151,9 @@ def test_a_dead_link_is_refused(given: str | None, email: MakeParcel, settings: 
     """
     settings.ACE_BASE_URL = given
 
-    with pytest.raises(ConfigurationError, match=r"has a relative link \('/unsubscribe'…\).* Set ACE_BASE_URL to") as caught:
+    with pytest.raises(
+        ConfigurationError, match=r"has a relative link \('/unsubscribe'…\).* Set ACE_BASE_URL to"
+    ) as caught:
         absolute_urls([email(body_html='<a href="/unsubscribe/secret-token">')])
 
     assert f"ACE_BASE_URL gives {given!r}" in str(caught.value)

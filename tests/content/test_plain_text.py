@@ -20,7 +20,10 @@ READ = [
     ('<a href="https://e.com/"><img src="a.png"></a>', "https://e.com/"),
     ('<a href="https://e.com/"><img src="a.png" alt="Our shop"></a>', "Our shop (https://e.com/)"),
     # Blocks.
-    ("<h1>Title</h1><p>One<br>two<br><br>three</p><div>four</div><div>five</div>", "Title\n\nOne\ntwo\n\nthree\n\nfour\nfive"),
+    (
+        "<h1>Title</h1><p>One<br>two<br><br>three</p><div>four</div><div>five</div>",
+        "Title\n\nOne\ntwo\n\nthree\n\nfour\nfive",
+    ),
     ("<ul><li>one<ul><li>inner</li></ul></li><li>two</li></ul>after", "* one\n  * inner\n* two\n\nafter"),
     ('<ol start="9"><li>nine</li><li>ten<br>more</li></ol>', "9. nine\n10. ten\n  more"),
     ("<blockquote>one<br>two</blockquote>three", "> one\n> two\n\nthree"),
@@ -38,7 +41,10 @@ READ = [
     # White space, entities, scripts.
     ("  a \n\t b<b> c</b>&nbsp;<i>d </i>e  ", "a b c d e"),
     ("&lt;O&#x27;Brien &amp; Co&gt; &eacute;", "<O'Brien & Co> é"),
-    ('<p dir="rtl">مرحبا <a href="https://e.com/ع">هنا</a></p><p>你好，世界</p>', "مرحبا هنا (https://e.com/ع)\n\n你好，世界"),
+    (
+        '<p dir="rtl">مرحبا <a href="https://e.com/ع">هنا</a></p><p>你好，世界</p>',
+        "مرحبا هنا (https://e.com/ع)\n\n你好，世界",
+    ),
     # Malformed, as mail is.
     ("</ul></a></table></blockquote></pre><li>one<a>two", "* onetwo"),
     ("", ""),
@@ -74,7 +80,9 @@ def test_no_line_is_longer_than_a_mail_server_takes(email: MakeParcel) -> None:
     A long paragraph is broken between words; a long link stays whole.
     """
     link = "https://e.com/" + "x" * 900
-    text = plain_text([email(body_html=f"<p>{'слово ' * 500}</p><p>{'word ' * 500}<a href='{link}'>here</a></p>")])[0].rendered.body
+    text = plain_text([email(body_html=f"<p>{'слово ' * 500}</p><p>{'word ' * 500}<a href='{link}'>here</a></p>")])[
+        0
+    ].rendered.body
 
     assert max(len(line.encode()) for line in text.splitlines()) <= 998
     assert f"({link})" in text
