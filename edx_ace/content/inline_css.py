@@ -1,0 +1,199 @@
+"""
+Public: the content step ``inline_css``: the rules of an email's style blocks go into the elements' style attributes.
+
+Many mail programs drop style blocks, none drops style attributes. css-inline does the work when it is installed (``pip
+install "edx-ace[fast]"``), else premailer. Neither is asked to open a URL or a file: ``<link rel="stylesheet">`` and
+``@import`` stay in the mail as they are.
+
+A rule can go into an attribute when it says the same there: selectors of elements, classes and ids, ``:first-child`` and
+``:last-child``. Everything else (``@media``, ``@supports``, ``@font-face``, ``:hover``, attribute selectors, which in mails
+name mail programs) stays in its style block as it was written. As a style attribute wins over a style block, what stays
+needs ``!important`` to have an effect.
+
+What takes time is reading the document, so documents of the same shape are inlined once: the shape is everything but
+their texts and link targets, none of which a rule that is inlined can depend on. Two messages share a result only if
+their shapes are equal, character for character.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from threading import Lock
+
+import attrs
+
+from edx_ace.channel.mixins import EmailChannelMixin
+from edx_ace.envelope import Parcel
+from edx_ace.renderers import RenderedEmail
+
+#: A comment, which may hide style blocks from all but Outlook, or a style block: its attributes, its CSS.
+_STYLE = re.compile(r"<!--.*?-->|<style\b([^>]*)>(.*?)</style\s*>", re.S | re.I)
+#: A style block for other media than screens (print) stays as it is.
+_OTHER_MEDIA = re.compile(r"""\bmedia\s*=\s*["']?(?!\s*["']?(?:all|screen)\b)""", re.I)
+#: What stays of a style block stands aside, out of the engine's sight, as this comment.
+_ASIDE = "<!--ace-style-%d-->"
+#: What documents of one shape differ in: a text or the target of a link. With the characters that are excluded here
+#: neither can begin or end a tag, an attribute or a comment.
+_VARIABLE = re.compile(r"""(>|\shref=")(\s*[^\s<>"'][^<>"']*)""")
+#: What stands for a variable while the engine works.
+_SLOT = re.compile(r"ace(\d+)slot")
+
+_CSS_COMMENT = re.compile(r"/\*.*?\*/|<!--|-->", re.S)
+_CSS_TOKEN = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[{};]""", re.S)
+#: A selector that means the same to every engine and that no later event (hovering) or program can make true.
+_INLINABLE = re.compile(r"[\w\s.#>+~-]+(?::(?:first|last)-child)?")
+
+Engine = Callable[[str, str], str]
+
+
+def inline_css(parcels: Sequence[Parcel]) -> list[Parcel]:
+    """Return *parcels*, each email that has CSS to inline as one whole document, and with an empty head_html."""
+    return [_inlined(parcel) if isinstance(parcel.rendered, RenderedEmail) else parcel for parcel in parcels]
+
+
+def _inlined(parcel: Parcel) -> Parcel:
+    email = parcel.rendered
+    document = inline(EmailChannelMixin.make_simple_html_template(email.head_html, email.body_html))
+    if document is None:
+        return parcel
+    return attrs.evolve(parcel, rendered=attrs.evolve(email, body_html=document, head_html=""))
+
+
+def inline(document: str) -> str | None:
+    """Return the HTML *document* with its CSS inlined; None when it has none that can be."""
+    rules: list[str] = []
+    aside: list[str] = []
+
+    def set_aside(match: re.Match[str]) -> str:
+        attributes, css = match.groups()
+        if css is None:
+            return match[0]
+        if _OTHER_MEDIA.search(attributes):
+            kept = match[0]
+        else:
+            inlinable, rest = split_css(css)
+            rules.append(inlinable)
+            kept = f"<style{attributes}>{rest}</style>" if rest else ""
+        aside.append(kept)
+        return _ASIDE % (len(aside) - 1)
+
+    document = _STYLE.sub(set_aside, document)
+    css = "\n".join(filter(None, rules))
+    if not css:
+        return None
+    constants = _VARIABLE.split(document)
+    variables = constants[2::3]
+    del constants[2::3]
+    around = _inline_shape(_engine(), css, tuple(aside), tuple(constants))
+    if around is None:
+        return _run(_engine(), css, aside, document)
+    pieces = [""] * (len(around) + len(variables))
+    pieces[0::2] = around
+    pieces[1::2] = variables
+    return "".join(pieces)
+
+
+@lru_cache(maxsize=64)
+def _inline_shape(engine: Engine, css: str, aside: tuple[str, ...], constants: tuple[str, ...]) -> list[str] | None:
+    """
+    Return what stands before, between and behind the variables of every document of one shape, with its CSS inlined.
+
+    Args:
+        constants: What the document says before, between (in two parts each) and behind its variables.
+
+    Returns:
+        None if the engine moved or dropped a variable (text that HTML does not allow where it stands is moved).
+    """
+    pieces = list(constants)
+    for number in range(len(constants) // 2):
+        pieces[2 * number + 1] += f"ace{number}slot"
+    around = _SLOT.split(_run(engine, css, aside, "".join(pieces)))
+    if around[1::2] != [str(number) for number in range(len(constants) // 2)]:
+        return None
+    return around[0::2]
+
+
+def _run(engine: Engine, css: str, aside: Sequence[str], document: str) -> str:
+    document = engine(css, document)
+    for number, block in enumerate(aside):
+        document = document.replace(_ASIDE % number, block)
+    return document
+
+
+@lru_cache(maxsize=64)
+def split_css(css: str) -> tuple[str, str]:
+    """Return the rules of *css* that can be inlined and the rest, both in order and as they were written."""
+    inlinable, rest = [], []
+    for prelude, block in _rules(_CSS_COMMENT.sub("", css)):
+        if prelude.startswith("@") or "{" in block[1:]:
+            rest.append(prelude + block)
+            continue
+        selectors = [selector.strip() for selector in prelude.split(",")]
+        if fit := [selector for selector in selectors if _INLINABLE.fullmatch(selector)]:
+            inlinable.append(", ".join(fit) + block)
+        if unfit := [selector for selector in selectors if not _INLINABLE.fullmatch(selector)]:
+            rest.append(", ".join(unfit) + block)
+    return "\n".join(inlinable), "\n".join(rest)
+
+
+def _rules(css: str) -> Iterator[tuple[str, str]]:
+    """Yield what precedes each block at the top level, and the block in its braces (or the end of a statement)."""
+    start = opened = depth = 0
+    for token in _CSS_TOKEN.finditer(css):
+        match token[0]:
+            case "{":
+                if not depth:
+                    opened = token.start()
+                depth += 1
+            case "}" if depth == 1:
+                yield css[start:opened].strip() + " ", css[opened : token.end()]
+                start, depth = token.end(), 0
+            case "}" if depth:
+                depth -= 1
+            case ";" if not depth:
+                yield css[start : token.start()].strip(), ";"
+                start = token.end()
+
+
+@lru_cache(maxsize=1)
+def _engine() -> Engine:
+    """Return css-inline when it is installed, else premailer."""
+    try:
+        import css_inline  # noqa: F401
+    except ImportError:
+        return _premailer
+    return _css_inline
+
+
+def _css_inline(css: str, document: str) -> str:
+    from css_inline import CSSInliner
+
+    inliner = CSSInliner(
+        extra_css=css, inline_style_tags=False, keep_style_tags=True, keep_link_tags=True, load_remote_stylesheets=False
+    )
+    return inliner.inline(document)
+
+
+#: cssutils, which premailer reads CSS with, keeps state in its modules.
+_PREMAILER = Lock()
+
+
+def _premailer(css: str, document: str) -> str:
+    from premailer import Premailer
+
+    with _PREMAILER:
+        inliner = Premailer(
+            document,
+            css_text=css,
+            allow_network=False,
+            strip_important=False,
+            # Attributes made of styles (width, bgcolor) are the author's business, as with the other engine.
+            disable_basic_attributes=["align", "valign", "bgcolor", "width", "height"],
+            align_floating_images=False,
+            disable_validation=True,
+            cssutils_logging_level=logging.CRITICAL,
+        )
+        return str(inliner.transform(pretty_print=False))
