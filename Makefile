@@ -40,7 +40,7 @@ help: ## List the targets.
 
 # The stamps hold what .venv was made from, so that it is made anew when, and only when, that changes.
 venv: ## Make or refresh .venv; every other target does this itself.
-	@$(find_python); \
+	@set -e; $(find_python); \
 	made_from="$$python $$("$$python" -V) $$(cat requirements/dev.txt | cksum)"; \
 	if [ "$$(cat .venv/made-from 2>/dev/null)" != "$$made_from" ]; then \
 		echo "Making .venv with $$python ($$("$$python" -V)): about a minute, once."; \
@@ -48,7 +48,7 @@ venv: ## Make or refresh .venv; every other target does this itself.
 		$(BIN)/python -m pip install -qq --requirement requirements/dev.txt; \
 		echo "$$made_from" > .venv/made-from; \
 	fi
-	@installed_from="$$PWD $$(cat setup.py edx_ace/__init__.py | cksum)"; \
+	@set -e; installed_from="$$PWD $$(cat setup.py edx_ace/__init__.py | cksum)"; \
 	if [ "$$(cat .venv/installed-from 2>/dev/null)" != "$$installed_from" ]; then \
 		$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .; \
 		echo "$$installed_from" > .venv/installed-from; \
@@ -106,7 +106,7 @@ ci: ## Run everything that has to pass before a merge.
 	@.ci/run
 
 upgrade: venv ## Compile requirements/*.in and setup.py to pinned requirements/*.txt.
-	@export UV_CUSTOM_COMPILE_COMMAND="make upgrade"; \
+	@set -e; export UV_CUSTOM_COMPILE_COMMAND="make upgrade"; \
 	compile="$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --no-emit-index-url --no-emit-find-links"; \
 	$$compile setup.py requirements/dev.in --output-file requirements/dev.txt; \
 	$$compile setup.py requirements/test.in --constraint requirements/dev.txt --no-annotate --no-emit-package django --output-file requirements/test.txt

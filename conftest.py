@@ -2,7 +2,8 @@
 Internal: runs every example in the README, the docs and the docstrings (``make docs-test``).
 
 The examples of one page share their names and run in order, on the site of `tests.settings`, whose mail lands in
-``django.core.mail.outbox``. A block with a caption below a ``templates/`` folder is a template and can be rendered from then on::
+``django.core.mail.outbox``. A block whose caption is a path below a ``templates/`` folder is written there and can be
+rendered from then on::
 
     .. code-block:: text
        :caption: shop/templates/shop/edx_ace/welcome/email/subject.txt
@@ -24,7 +25,8 @@ from django.core import mail
 from django.test import override_settings
 from sybil import Document, Example, Region, Sybil
 from sybil.document import PythonDocStringDocument
-from sybil.parsers.rest import DirectiveLexer, DocTestParser, PythonCodeBlockParser, SkipParser
+from sybil.parsers.rest import DocTestParser, PythonCodeBlockParser, SkipParser
+from sybil.parsers.rest.lexers import DirectiveLexer
 
 _page = ExitStack()
 
@@ -62,13 +64,13 @@ def _write_template(example: Example) -> None:
 _flags = ELLIPSIS | NORMALIZE_WHITESPACE
 
 _pages = Sybil(
-    parsers=[DocTestParser(_flags), PythonCodeBlockParser(doctest_optionflags=_flags), SkipParser(), _templates],
+    parsers=[DocTestParser(_flags), PythonCodeBlockParser(), SkipParser(), _templates],
     patterns=["*.rst"],
     setup=_enter_page,
     teardown=_leave_page,
 )
 _docstrings = Sybil(
-    parsers=[DocTestParser(_flags), PythonCodeBlockParser(doctest_optionflags=_flags), SkipParser()],
+    parsers=[DocTestParser(_flags), PythonCodeBlockParser(), SkipParser()],
     patterns=["edx_ace/**/*.py", "edx_ace/*.py"],
     document_types={".py": PythonDocStringDocument},
 )

@@ -1,14 +1,15 @@
 """
 Public: the whole pipeline on one screen.
 
-policies → the channel of each allowed type → rendering → content steps → delivery → report. One channel's failure never stops
-another's, nor one message's another's: outcomes are data, in the `SendReport`.
+policies → the channel of each allowed type → rendering → content steps → delivery → report. One channel's failure
+never stops another's, nor one message's another's: outcomes are data, in the `SendReport`.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from edx_ace import content, delivery, envelope, policy, presentation
 from edx_ace.batch import BatchDelivery, ReportStream, chunks
@@ -31,8 +32,8 @@ def send(msg: Message, limit_to_channels: Iterable[ChannelType | str] | None = N
     Args:
         msg: The message.
 
-        limit_to_channels: Use no other channels. A ChannelType or its value admits that type; the name of a channel admits
-            its type and selects that channel. Empty or None: no limit.
+        limit_to_channels: Use no other channels. A ChannelType or its value admits that type; the name of a channel
+            admits its type and selects that channel. Empty or None: no limit.
 
     Raises:
         UnknownChannelError: If *limit_to_channels* names something else; nothing is sent.
@@ -96,8 +97,8 @@ def explain(message: Message, limit_to_channels: Iterable[ChannelType | str] | N
 
 
 def _send_chunks(messages: Iterable[Message], limits: Limits) -> Iterator[SendReport]:
-    batch = BatchDelivery()
-    lookups: dict[object, dict[str, object]] = {}
+    batch: BatchDelivery[Sending] = BatchDelivery()
+    lookups: dict[Any, dict[str, Any]] = {}
     for chunk in chunks(messages):
         sendings = [Sending(message) for message in chunk]
         with presentation.lookups_shared_in(lookups):
@@ -134,7 +135,7 @@ def _pack(sendings: list[Sending], limits: Limits) -> list[tuple[Sending, Parcel
     ready = []
     for (sending, parcel), changed in zip(packed, content.apply([parcel for _, parcel in packed]), strict=True):
         if isinstance(changed, Exception):
-            sending.fail(changed, parcel.envelope.channel_type, parcel.channel)
+            sending.fail(changed, parcel.channel.channel_type, parcel.channel)
         else:
             sending.open += 1
             ready.append((sending, changed))

@@ -20,10 +20,11 @@ from edx_ace.channel import Channel
 from edx_ace.envelope import Parcel
 from edx_ace.message import Message
 from edx_ace.report import Attempt, Delivery, Outcome, SendReport
+from edx_ace.utils.date import get_current_time
 
 Ticket = TypeVar("Ticket")
 
-#: Messages taken from the caller at a time: enough for one query and one connection to serve many, few enough to hold rendered.
+#: Messages taken from the caller at a time: enough to share a query and a connection, few enough to hold rendered.
 CHUNK_SIZE = 200
 
 #: Parcels waiting for a retry before no further chunk is taken, so that memory stays constant while a provider is down.
@@ -55,7 +56,7 @@ class BatchDelivery(Generic[Ticket]):
         self, parcels: Iterable[tuple[Ticket, Parcel]]
     ) -> Iterator[tuple[Ticket, Channel, Delivery | Exception]]:
         """Attempt *parcels*, and those that waited long enough, and yield each one that is done with."""
-        now = delivery.get_current_time()
+        now = get_current_time()
         tries = [_Try(ticket, parcel, now, delivery.expiry_of(parcel.message, now)) for ticket, parcel in parcels]
         yield from self._attempt(tries)
         yield from self._attempt(self._due())
@@ -68,19 +69,19 @@ class BatchDelivery(Generic[Ticket]):
             yield from self._wait()
 
     def _wait(self) -> Iterator[tuple[Ticket, Channel, Delivery | Exception]]:
-        seconds = (self._waiting[0][0] - delivery.get_current_time()).total_seconds()
+        seconds = (self._waiting[0][0] - get_current_time()).total_seconds()
         time.sleep(max(seconds, 0))
         yield from self._attempt(self._due())
 
     def _due(self) -> list[_Try[Ticket]]:
-        now, due = delivery.get_current_time(), []
+        now, due = get_current_time(), []
         while self._waiting and self._waiting[0][0] <= now:
             due.append(heapq.heappop(self._waiting)[2])
         return due
 
     def _attempt(self, tries: list[_Try[Ticket]]) -> Iterator[tuple[Ticket, Channel, Delivery | Exception]]:
         by_channel: dict[int, list[_Try[Ticket]]] = defaultdict(list)
-        now = delivery.get_current_time()
+        now = get_current_time()
         for one in tries:
             if one.expiry <= now:
                 yield self._expired(one, now)
@@ -89,18 +90,18 @@ class BatchDelivery(Generic[Ticket]):
         for group in by_channel.values():
             channel = group[0].parcel.channel
             attempts = delivery.attempt_many(channel, [one.parcel for one in group])
-            for one, one.last in zip(group, attempts, strict=True):
-                one.attempts += 1
-                if one.last.outcome is Outcome.SENT:
-                    yield one.ticket, channel, delivery.sent(channel, one.parcel.message, one.last, one.attempts)
-                elif one.last.error is not None and one.last.outcome is Outcome.FAILED:
-                    yield one.ticket, channel, one.last.error
+            for one, last in zip(group, attempts, strict=True):
+                one.attempts, one.last = one.attempts + 1, last
+                if last.outcome is Outcome.SENT:
+                    yield one.ticket, channel, delivery.sent(channel, one.parcel.message, last, one.attempts)
+                elif last.error is not None and last.outcome is Outcome.FAILED:
+                    yield one.ticket, channel, last.error
                 else:
-                    yield from self._postpone(one)
+                    yield from self._postpone(one, last)
 
-    def _postpone(self, one: _Try[Ticket]) -> Iterator[tuple[Ticket, Channel, Delivery | Exception]]:
-        now = delivery.get_current_time()
-        next_time = delivery.next_attempt_time(one.last, now)
+    def _postpone(self, one: _Try[Ticket], last: Attempt) -> Iterator[tuple[Ticket, Channel, Delivery | Exception]]:
+        now = get_current_time()
+        next_time = delivery.next_attempt_time(last, now)
         if next_time > one.expiry:
             yield self._expired(one, now)
         else:

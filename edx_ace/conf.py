@@ -60,8 +60,8 @@ class Settings:
     CHANNEL_BRAZE_API_KEY: str | None = None
     #: Identifier of the Braze app.
     CHANNEL_BRAZE_APP_ID: str | None = None
-    #: Braze campaign and variation by message name: ``{"name": {"campaign": …, "variation": …}}``.
-    CHANNEL_BRAZE_CAMPAIGNS: dict[str, Any] = {}
+    #: Braze campaign and variation by message name: ``{"name": "campaign_id:variation_id"}`` or without variation.
+    CHANNEL_BRAZE_CAMPAIGNS: dict[str, str] = {}
     #: From address of mail through Braze. Unset: as other mail.
     CHANNEL_BRAZE_FROM_EMAIL: str | None = None
     #: Name of the Sailthru template that carries messages.

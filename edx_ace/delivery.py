@@ -1,8 +1,8 @@
 """
 Public: handing one rendered message to one channel, once (`attempt`) or until it succeeds or expires (`deliver`).
 
-`attempt` and `attempt_many` never sleep and turn every error into an `Attempt`, so that a queue can decide when to try again;
-`deliver` waits in the caller.
+`attempt` and `attempt_many` never sleep and turn every error into an `Attempt`, so that a queue can decide when to try
+again; `deliver` waits in the caller.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from edx_ace.channel import Channel
 from edx_ace.conf import settings
@@ -21,7 +21,6 @@ from edx_ace.utils.date import as_utc, get_current_time
 from edx_ace.utils.signals import send_ace_message_sent_signal
 
 if TYPE_CHECKING:
-    from edx_ace.channel import ChannelType
     from edx_ace.envelope import Parcel
     from edx_ace.message import Message
 
@@ -83,7 +82,7 @@ def attempt_many(channel: Channel, parcels: Sequence[Parcel]) -> Iterator[Attemp
     """
     Hand *parcels* to *channel* and yield what came of each, in order, as it becomes known.
 
-    The channel's `deliver_many` is used unless a subclass has overridden `deliver` beneath it, whose work it would bypass.
+    The channel's `deliver_many` is used unless a subclass has overridden `deliver` beneath it, which it would bypass.
     """
     done = 0
     try:
@@ -91,7 +90,8 @@ def attempt_many(channel: Channel, parcels: Sequence[Parcel]) -> Iterator[Attemp
             done += 1
             yield _attempt_of(result)
         failure: Exception = RuntimeError(
-            f"{type(channel).__name__}.deliver_many must yield one result a parcel: expected {len(parcels)}, given {done}."
+            f"{type(channel).__name__}.deliver_many must yield one result a parcel: "
+            f"expected {len(parcels)}, given {done}."
         )
     except Exception as error:
         failure = error
@@ -130,7 +130,7 @@ def expired(channel: Channel, message: Message, last: Attempt | None, attempts: 
 
 
 def _delivery(channel: Channel, outcome: Outcome, **fields: Any) -> Delivery:
-    return Delivery(channel_type=cast("ChannelType", channel.channel_type), outcome=outcome, **fields)
+    return Delivery(channel_type=channel.channel_type, outcome=outcome, **fields)
 
 
 def _attempt_of(result: object) -> Attempt:

@@ -1,8 +1,8 @@
 """
 Public: `MessageType`, the factory, and `Message`, one message to one person.
 
-Both are plain, mutable attrs classes and check nothing but the types of a few fields: content is checked when a message is
-sent (`edx_ace.validation`).
+Both are plain, mutable attrs classes and check nothing but the types of a few fields: content is checked when a message
+is sent (`edx_ace.validation`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, MutableMapping
 from datetime import datetime
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 from uuid import UUID, uuid4
 
 import attr
@@ -29,14 +29,17 @@ _optional_uuid = attr.validators.optional(attr.validators.instance_of(UUID))
 class MessageLoggingAdapter(logging.LoggerAdapter[Any]):
     """Puts a message's log_id before each line; a message with a low log_level has its debug lines shown as info."""
 
+    @property
+    def _message(self) -> Message:
+        return cast("Message", cast("dict[str, object]", self.extra)["message"])
+
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         """Return *msg* with the log_id before it."""
-        message = self.extra["message"]  # type: ignore[index]  # always given, by get_message_specific_logger
-        return f"[{message.log_id}] {msg}", kwargs  # type: ignore[attr-defined]
+        return f"[{self._message.log_id}] {msg}", kwargs
 
     def debug(self, msg: object, *args: object, **kwargs: Any) -> None:
         """Log at debug level, or at info level when the message's own log_level asks for its debug lines."""
-        log_level = self.extra["message"].log_level  # type: ignore[index,attr-defined]
+        log_level = self._message.log_level
         level = logging.INFO if log_level and log_level <= logging.DEBUG else logging.DEBUG
         self.log(level, msg, *args, **kwargs)
 
@@ -149,7 +152,7 @@ class MessageType(MessageAttributeSerializationMixin):
     APP_LABEL: ClassVar[str | None] = None
     #: Name of the category that people's choices refer to.
     CATEGORY: ClassVar[str | None] = None
-    #: Whether choices, caps and quiet hours do not apply. None: essential when ``options["transactional"]`` and no category.
+    #: Whether choices, caps and quiet hours do not apply. None: yes when ``options["transactional"]`` and no category.
     ESSENTIAL: ClassVar[bool | None] = None
 
     context: dict[str, Any] = attr.ib(factory=dict)
@@ -176,8 +179,8 @@ class MessageType(MessageAttributeSerializationMixin):
         config = apps.get_containing_app_config(cls.__module__)
         if config is None:
             raise ConfigurationError(
-                f"{cls.__module__}.{cls.__qualname__} needs the label of the app that holds its templates, but it lives in "
-                f"no installed app. Add its package to INSTALLED_APPS, or set APP_LABEL on the class."
+                f"{cls.__module__}.{cls.__qualname__} needs the label of the app that holds its templates, but it "
+                f"lives in no installed app. Add its package to INSTALLED_APPS, or set APP_LABEL on the class."
             )
         return config.label
 

@@ -1,8 +1,8 @@
 """
 Public: what is known about message types beyond their messages, by (app_label, name).
 
-A class says it itself (CATEGORY, ESSENTIAL, sample_context); for types that cannot be changed, and for messages built without
-one, ACE_MESSAGE_TYPES says it. The JSON of a message carries none of it.
+A class says it itself (CATEGORY, ESSENTIAL, sample_context); for types that cannot be changed, and for messages built
+without one, ACE_MESSAGE_TYPES says it. The JSON of a message carries none of it.
 """
 
 from __future__ import annotations

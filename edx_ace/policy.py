@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 import attr
 import attrs
@@ -146,7 +146,7 @@ class AllowedChannels(set[ChannelType]):
 
 def policies() -> list[Policy]:
     """Return the policies that ACE_ENABLED_POLICIES names and that are enabled now, in that order."""
-    return [plugin.obj for plugin in get_plugins(POLICY_PLUGIN_NAMESPACE, settings.ENABLED_POLICIES)]
+    return [cast(Policy, plugin.obj) for plugin in get_plugins(POLICY_PLUGIN_NAMESPACE, settings.ENABLED_POLICIES)]
 
 
 def channels_for(message: Message) -> AllowedChannels:
@@ -158,7 +158,7 @@ def channels_for_many(messages: Sequence[Message]) -> list[AllowedChannels]:
     """
     Return `channels_for` each of *messages*, each policy being asked once for all of them.
 
-    A policy that fails for the batch is asked again message by message; one that fails for a message lets it go nowhere.
+    A policy that fails for the batch is asked again message by message; where it fails again, the message goes nowhere.
     """
     every_type = list(ChannelType)
     allowed = [AllowedChannels(every_type) for _ in messages]

@@ -61,7 +61,7 @@ def lookups_shared_in(lookups: dict[Any, dict[str, Any]]) -> Iterator[None]:
 
 def _renderer_of(channel: Channel | type[Channel]) -> AbstractRenderer:
     channel_class = channel if isinstance(channel, type) else type(channel)
-    renderer = getattr(channel_class, "renderer", None) or RENDERERS.get(channel.channel_type)  # type: ignore[arg-type]
+    renderer = getattr(channel_class, "renderer", None) or RENDERERS.get(channel.channel_type)
     if renderer is None:
         raise UnsupportedChannelError(
             f"{channel_class.__name__} cannot render: there is no renderer for {channel.channel_type} "

@@ -1,8 +1,8 @@
 """
 Public: renderers, which turn the templates of a message into the fields a channel type needs.
 
-A rendered class has one str field a template: ``subject`` comes from ``subject.txt``, ``body_html`` from ``body.html``. A
-field with ``metadata={"optional": True}`` is empty where its template does not exist.
+A rendered class has one str field a template: ``subject`` comes from ``subject.txt``, ``body_html`` from ``body.html``.
+A field that the class names in ``optional_templates`` is empty where its template does not exist.
 """
 
 from __future__ import annotations
@@ -26,19 +26,17 @@ if TYPE_CHECKING:
     from edx_ace.message import Message
 
 
-def _optional() -> Any:
-    return attr.ib(metadata={"optional": True})
-
-
 @attr.s(auto_attribs=True)
 class RenderedEmail:
     """The fields of an email. All but subject and body_html may lack a template."""
 
-    from_name: str = _optional()
+    optional_templates: ClassVar[frozenset[str]] = frozenset({"from_name", "head_html", "body"})
+
+    from_name: str
     subject: str
     body_html: str
-    head_html: str = _optional()
-    body: str = _optional()
+    head_html: str
+    body: str
 
 
 @attr.s(auto_attribs=True)
@@ -57,14 +55,14 @@ class AbstractRenderer:
         rendered_message_cls: attrs class with one str field a template.
     """
 
-    rendered_message_cls: ClassVar[type[Any]]
+    rendered_message_cls: ClassVar[Any]
 
     def render(self, channel: Channel | type[Channel], message: Message) -> Any:
         """
         Return an instance of `rendered_message_cls` for *message*, in the active language.
 
         Raises:
-            MessageTemplateMissing: Naming the first template that does not exist, if one that is not optional is missing.
+            MessageTemplateMissing: Naming the first that does not exist, if one that is not optional is missing.
         """
         # A copy, so that one template cannot change what the next one sees.
         context = {"message": message, "channel": channel, **(message.context or {})}
@@ -171,7 +169,7 @@ def _templates_of(rendered_message_cls: type[Any]) -> tuple[tuple[str, str, bool
         (
             field.name,
             f"{field.name.removesuffix('_html')}.html" if field.name.endswith("_html") else f"{field.name}.txt",
-            bool(field.metadata.get("optional")),
+            field.name in getattr(rendered_message_cls, "optional_templates", ()),
         )
         for field in attr.fields(rendered_message_cls)
     )

@@ -5,7 +5,6 @@ Internal: one message on its way, from the checks of its content to its report.
 from __future__ import annotations
 
 import logging
-from typing import cast
 
 import attrs
 from django.template import TemplateDoesNotExist
@@ -90,4 +89,4 @@ class Sending:
 
 def _name_of(channel: Channel) -> str:
     # Looked up on the package at each call: existing tests replace it there.
-    return cast(str, channel_package.channels().name_of(channel))
+    return channel_package.channels().name_of(channel)

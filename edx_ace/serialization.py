@@ -20,8 +20,8 @@ class MessageEncoder(json.JSONEncoder):
     """
     Encodes what contexts are known to hold beside plain data.
 
-    Objects with ``to_json()``, attrs instances, sets, aware and naive datetimes, UUIDs and lazy translations (evaluated in
-    the active language).
+    Objects with ``to_json()``, attrs instances, sets, aware and naive datetimes, UUIDs and lazy translations (evaluated
+    in the active language).
     """
 
     def default(self, o: Any) -> Any:
@@ -64,7 +64,8 @@ class MessageAttributeSerializationMixin:
             fields = json.loads(string)
         except RecursionError:
             raise InvalidMessageError(
-                f"A {cls.__name__} is JSON nested at most some hundreds of levels deep; this one is deeper. Flatten its context."
+                f"A {cls.__name__} is JSON nested at most some hundreds of levels deep; this one is deeper. "
+                f"Flatten its context."
             ) from None
         except ValueError as error:
             raise InvalidMessageError(

@@ -44,8 +44,8 @@ def validate(message: Message) -> None:
         value = getattr(message, field)
         if isinstance(value, str) and not _SEGMENT.fullmatch(value):
             raise InvalidMessageError(
-                f"{field} must name one folder of the template tree (no slash, colon or control character, more than dots), "
-                f"given {value!a}."
+                f"{field} must name one folder of the template tree (no slash, colon or control character; "
+                f"more than dots), given {value!a}."
             )
     language = message.language
     if isinstance(language, str) and language and not _LANGUAGE.fullmatch(language):
@@ -91,7 +91,8 @@ def check_data(value: Any, path: str) -> None:
             budget -= len(item)
         if budget < 0:
             raise InvalidMessageError(
-                f"{path} may hold {MAX_SIZE} characters, but it is larger. Pass an id and look the data up when rendering."
+                f"{path} may hold {MAX_SIZE} characters, but it is larger. "
+                f"Pass an id and look the data up when rendering."
             )
 
 
@@ -115,7 +116,8 @@ def _check_one_line(value: Any, where: str) -> None:
         found = LINE_BREAKS.search(value)
         if found:
             raise InvalidMessageError(
-                f"{where} must be one line, but it holds the line separator {found.group()!a} at character {found.start()}."
+                f"{where} must be one line, but it holds the line separator {found.group()!a} "
+                f"at character {found.start()}."
             )
     elif isinstance(value, list | tuple | set | frozenset):
         for item in value:

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 SOURCES = ["CHANGELOG.rst", "LICENSE", "MANIFEST.in", "README.rst", "edx_ace", "pyproject.toml", "setup.py"]
 
 #: A whole site in one file: what somebody has who installed the wheel and nothing else.
-SITE = '''
+SITE = """
 import json, sys
 from importlib.metadata import distribution, entry_points
 from pathlib import Path
@@ -72,12 +72,13 @@ print(json.dumps({
         for group in ("openedx.ace.channel", "openedx.ace.content_step", "pytest11")
     },
 }))
-'''
+"""
 
 
 def run(*command, cwd):
-    """Run *command* in *cwd* without our own environment's settings, and return its output; fail with it on an error."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "PYTEST", "PYTHON"))}
+    """Run *command* in *cwd* and return its output; fail with it on an error."""
+    ours = ("DJANGO_", "PYTEST", "PYTHON")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     finished = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, f"{command}\n{finished.stdout}\n{finished.stderr}"
     return finished.stdout

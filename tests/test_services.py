@@ -29,7 +29,7 @@ def test_a_test_that_misses_its_service_skips_and_says_what_to_start(absent):
     """
     with pytest.raises(
         pytest.skip.Exception,
-        match=r"Pigeon post does not answer at 127\.0\.0\.1:\d+ .*: start it there, or say where .* ACE_TEST_PIGEON_URL=",
+        match=r"Pigeon post does not answer at 127\.0\.0\.1:\d+ .*: start it there, .* ACE_TEST_PIGEON_URL=",
     ):
         absent.require()
 

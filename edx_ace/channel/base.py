@@ -7,7 +7,7 @@ A channel plug-in subclasses `Channel` and is found under the entry-point group 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum, EnumMeta
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,8 +28,9 @@ class _EnabledTypes(EnumMeta):
         # Imported here because the registry needs the types that this module defines.
         from edx_ace import channel
 
-        enabled = channel.channels().channel_type_to_channel_impl
-        for channel_type in cls.__members__.values():
+        enabled: Mapping[Any, Any] = channel.channels().channel_type_to_channel_impl
+        members: Mapping[str, Any] = cls.__members__
+        for channel_type in members.values():
             if channel_type.value in ("email", "push") or enabled.get(channel_type):
                 yield channel_type
 
@@ -64,7 +65,7 @@ class Channel(ABC):
         renderer: The renderer of this channel. None: the one of its type.
     """
 
-    channel_type: ClassVar[ChannelType | None] = None
+    channel_type: ClassVar[ChannelType] = None  # type: ignore[assignment]  # every concrete channel sets it
     renderer: ClassVar[AbstractRenderer | None] = None
 
     @classmethod

@@ -37,7 +37,7 @@ class ChannelMap:
 
     def register_channel(self, channel: Channel, channel_name: str) -> None:
         """Add *channel* under *channel_name*, after those of its type that are there already."""
-        self.channel_type_to_channel_impl[cast(ChannelType, channel.channel_type)][channel_name] = channel
+        self.channel_type_to_channel_impl[channel.channel_type][channel_name] = channel
 
     def get_channel_by_name(self, channel_type: ChannelType, channel_name: str) -> Channel:
         """
@@ -80,7 +80,7 @@ class ChannelMap:
 def channels() -> ChannelMap:
     """Return the channels that ACE_ENABLED_CHANNELS names and that are enabled now, in that order."""
     plugins = get_plugins(CHANNEL_EXTENSION_NAMESPACE, settings.ENABLED_CHANNELS)
-    return ChannelMap((plugin.name, plugin.obj) for plugin in plugins)
+    return ChannelMap((plugin.name, cast(Channel, plugin.obj)) for plugin in plugins)
 
 
 def get_channel_for_message(channel_type: ChannelType, message: Message) -> Channel:
@@ -113,7 +113,8 @@ def choose(candidates: Sequence[Channel], message: Message) -> Channel:
     )
 
 
-#: The channel types that a send is limited to, each with the channels to choose from (none: as without a limit). Empty: all.
+#: The channel types that a send is limited to, each with the channels to choose from (none: as without a limit).
+#: Empty: no limit.
 Limits = dict[ChannelType, list[Channel]]
 
 
@@ -144,17 +145,17 @@ def limits_of(limit_to_channels: Iterable[ChannelType | str] | None) -> Limits:
     return limits
 
 
-def _by_name(name: object) -> tuple[ChannelType, list[Channel]]:
+def _by_name(name: str) -> tuple[ChannelType, list[Channel]]:
     # Looked up on the package at each call: existing tests replace it there.
     from edx_ace import channel as package
 
     registered = package.channels()
     for channel_type, implementations in registered.channel_type_to_channel_impl.items():
         if name in implementations:
-            return channel_type, [implementations[cast(str, name)]]
+            return channel_type, [implementations[name]]
     if name in known_names(CHANNEL_EXTENSION_NAMESPACE):
         # Installed but not enabled: existing sites name such channels, and their messages are skipped with that reason.
-        for extension in get_manager(CHANNEL_EXTENSION_NAMESPACE, [cast(str, name)]):
+        for extension in get_manager(CHANNEL_EXTENSION_NAMESPACE, [name]):
             return extension.plugin.channel_type, []
     raise UnknownChannelError(
         "limit_to_channels must hold channel types "

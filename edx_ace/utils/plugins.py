@@ -8,7 +8,7 @@ Only what is named is imported, in the order of the names; a name that is unknow
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any
@@ -88,6 +88,6 @@ def _log_load_failure(_manager: object, entry_point: Any, error: BaseException) 
     )
 
 
-def _log_missing(namespace: str, missing: set[str]) -> None:
+def _log_missing(namespace: str, missing: Iterable[str]) -> None:
     for name in sorted(missing):
         LOG.error("%s", unknown_name_text("A setting", name, namespace))

@@ -36,8 +36,8 @@ def send_ace_message_sent_signal(channel: type[Channel] | Channel, message: Mess
     """
     Tell the receivers of `message_sent` that *message* went over *channel* (a class or an instance).
 
-    A receiver that raises is logged and stops neither the others nor the caller: the message has gone. Without receivers
-    nothing is built.
+    A receiver that raises is logged and stops neither the others nor the caller: the message has gone. Without
+    receivers nothing is built.
     """
     if not message_sent.has_listeners(channel):
         return

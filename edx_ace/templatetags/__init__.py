@@ -1,0 +1,3 @@
+"""
+Public: template tags for message templates.
+"""
