@@ -6,7 +6,6 @@ Any backend will do: the one of ``MAILERS["default"]`` where MAILERS is defined,
 
 from __future__ import annotations
 
-import smtplib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -15,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
+from django.core.mail.backends.smtp import EmailBackend
 
-from edx_ace.channel import mailbox
+from edx_ace.channel import mailbox, mime, smtp
 from edx_ace.channel.base import Channel, ChannelType
 from edx_ace.channel.mailbox import Mailbox, check_text
 from edx_ace.channel.mixins import EmailChannelMixin, one_line
-from edx_ace.channel.smtp import as_channel_error
 from edx_ace.conf import settings
 from edx_ace.envelope import Envelope, Parcel, current
 from edx_ace.errors import ChannelDownError, FatalChannelDeliveryError, RecoverableChannelDeliveryError
@@ -49,26 +48,52 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
 
     def deliver(self, message: Message, rendered_message: RenderedEmail) -> str | None:
         """
-        Send one email and return the provider's id for it: django-anymail's, else None.
+        Send one email and return the mail server's or provider's id for it, if it gives one.
 
         Raises:
             InvalidMessageError: If an address, a header or an attachment cannot stand in an email.
             ChannelError: As the mail server or provider answered.
         """
-        email = self.compose(message, rendered_message, current(message, ChannelType.EMAIL))
-        return raised(next(_send_all(get_backend(), [lambda: email])))
+        parcel = Parcel(message, self, rendered_message, current(message, ChannelType.EMAIL))
+        [result] = self._send_all([parcel])
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     def deliver_many(self, parcels: Sequence[Parcel]) -> Iterator[str | Exception | None]:
-        """Send many emails over one session of the backend; see `Channel.deliver_many`."""
+        """
+        Send many emails over one session of the backend; see `Channel.deliver_many`.
+
+        To an SMTP server they are streamed, over ACE_EMAIL_CONNECTIONS connections.
+        """
         if type(self).deliver is not DjangoEmailChannel.deliver:
             # A subclass has its own way of sending one.
             return super().deliver_many(parcels)
-        drafts = (partial(self.compose, parcel.message, parcel.rendered, parcel.envelope) for parcel in parcels)
-        return _send_all(get_backend(), drafts)
+        return self._send_all(parcels)
 
-    def compose(self, message: Message, rendered: RenderedEmail, envelope: Envelope) -> mail.EmailMultiAlternatives:
+    def _send_all(self, parcels: Sequence[Parcel]) -> Iterator[str | Exception | None]:
+        backend = get_backend()
+        allows_utf8 = _allows_utf8(backend)
+        makers = [
+            partial(self.compose, parcel.message, parcel.rendered, parcel.envelope, smtputf8=allows_utf8)
+            for parcel in parcels
+        ]
+        # A subclass of Django's backend may have another idea of sending.
+        if type(backend) is EmailBackend:
+            jobs = (partial(_as_job, maker) for maker in makers)
+            return smtp.send_many(backend, jobs, min(settings.EMAIL_CONNECTIONS, len(makers)))
+        return _send_through(backend, makers)
+
+    def compose(
+        self, message: Message, rendered: RenderedEmail, envelope: Envelope, *, smtputf8: bool = False
+    ) -> mail.EmailMultiAlternatives:
         """
         Return the email that `deliver` sends.
+
+        Args:
+            message, rendered, envelope: What to send and where to.
+
+            smtputf8: Whether the recipient's local part may be other than ASCII.
 
         Raises:
             InvalidMessageError: If an address, a header or an attachment cannot stand in an email.
@@ -87,15 +112,16 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
             subject=self.get_subject(rendered),
             body=check_text(rendered.body, "text body"),
             from_email=str(sender),
-            to=[str(mailbox.parse_mailbox(envelope.to))],
+            to=[str(mailbox.parse_mailbox(envelope.to, smtputf8=smtputf8))],
             cc=_listed(options, "cc"),
             bcc=_listed(options, "bcc"),
             reply_to=_listed(options, "reply_to"),
             headers=headers,
-            attachments=mailbox.check_attachments(
-                options.get("attachments") or (), settings.EMAIL_MAX_ATTACHMENT_BYTES
-            ),
         )
+        for attachment in mailbox.check_attachments(
+            options.get("attachments") or (), settings.EMAIL_MAX_ATTACHMENT_BYTES
+        ):
+            email.attach(*attachment)
         email.attach_alternative(check_text(html, "HTML body"), "text/html")
         return email
 
@@ -112,16 +138,27 @@ def _listed(options: dict[str, Any], name: str) -> list[str]:
     return [str(one) for one in mailbox.parse_mailboxes(options.get(name), f"address in options[{name!r}]")]
 
 
-def _send_all(
-    backend: BaseEmailBackend, drafts: Iterable[Callable[[], mail.EmailMultiAlternatives]]
+def _allows_utf8(backend: BaseEmailBackend) -> bool:
+    """Whether *backend* can carry a local part that is not ASCII: our SMTP finds out, providers say so themselves."""
+    return type(backend) is EmailBackend or hasattr(backend, "esp_name")
+
+
+def _as_job(maker: Callable[[], mail.EmailMultiAlternatives]) -> smtp.Job:
+    email = maker()
+    addresses = [mailbox.parse_mailbox(text, smtputf8=True).address for text in (email.from_email, *email.recipients())]
+    return smtp.Job(addresses[0], list(dict.fromkeys(addresses[1:])), mime.as_bytes(email))
+
+
+def _send_through(
+    backend: BaseEmailBackend, makers: Iterable[Callable[[], mail.EmailMultiAlternatives]]
 ) -> Iterator[str | Exception | None]:
     """Make each email and send it over one session of *backend*; yield an id, None or an error for each."""
     down: Exception | None = None
     is_open = False
     try:
-        for draft in drafts:
+        for maker in makers:
             try:
-                email = draft()
+                email = maker()
             except Exception as error:
                 yield error
                 continue
@@ -143,17 +180,9 @@ def _send_all(
 
 def _open(backend: BaseEmailBackend) -> Exception | None:
     try:
-        backend.open()
-    except smtplib.SMTPResponseException as error:
-        if type(error) is smtplib.SMTPResponseException:
-            # smtplib raises the bare class for one thing: the server offered STARTTLS and then refused it.
-            return ChannelDownError(
-                f"The mail server refused STARTTLS with {error.smtp_code}. Check the encryption of the mail settings.",
-                code="tls",
-            )
-        return as_channel_error(error)
+        smtp.open_backend(backend)
     except Exception as error:
-        return as_channel_error(error)
+        return smtp.as_channel_error(anymail_error(error))
     return None
 
 
@@ -167,7 +196,7 @@ def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives) -> str 
     try:
         sent = backend.send_messages([email])
     except Exception as error:
-        return as_channel_error(anymail_error(error), email.recipients())
+        return smtp.as_channel_error(anymail_error(error), email.recipients())
     status = getattr(email, "anymail_status", None)
     if status is not None:
         return _anymail_result(status, email)
@@ -181,9 +210,7 @@ def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives) -> str 
 def _anymail_result(status: Any, email: mail.EmailMultiAlternatives) -> str | Exception | None:
     recipient = (status.recipients or {}).get(mailbox.parse_mailbox(email.to[0], smtputf8=True).address)
     if recipient is None:
-        return FatalChannelDeliveryError(
-            "A receiver of django-anymail's pre_send cancelled the message.", code="cancelled"
-        )
+        return FatalChannelDeliveryError("A receiver of anymail.signals.pre_send cancelled it.", code="cancelled")
     if recipient.status in _REFUSED:
         return FatalChannelDeliveryError(
             f"The provider refused the recipient: {recipient.status}.", code=f"anymail_{recipient.status}"
@@ -210,10 +237,3 @@ def anymail_error(error: Exception) -> Exception:
     if "AnymailRequestsAPIError" in names:
         return RecoverableChannelDeliveryError("No answer from the mail provider.", code="connection")
     return FatalChannelDeliveryError(f"django-anymail refused the message: {type(error).__name__}.", code="anymail")
-
-
-def raised(result: str | Exception | None) -> str | None:
-    """Return *result*, or raise it if it is an exception."""
-    if isinstance(result, Exception):
-        raise result
-    return result

@@ -188,8 +188,8 @@ def check_headers(headers: Mapping[str, Any]) -> dict[str, str]:
             )
         if name.lower() in _OWNED_HEADERS or name.lower().startswith(_OWNED_PREFIXES):
             raise InvalidMessageError(
-                f"Header {name!r} is written by the library or the mail server. Leave it out of headers; sender, copies "
-                "and attachments go into the options from_address, cc, bcc and attachments.",
+                f"Header {name!r} is written by the library or the mail server. Leave it out of headers; sender, "
+                "copies and attachments go into the options from_address, cc, bcc and attachments.",
                 code="owned_header",
             )
         text = str(value)
@@ -236,14 +236,16 @@ def check_attachments(attachments: Iterable[Any], max_bytes: int) -> list[tuple[
     Raises:
         InvalidMessageError: If one has another shape or a path in its name, or they are too large.
     """
-    checked: list[tuple[str, str | bytes, str | None]] = []
+    checked = []
     total = 0
     for attachment in attachments:
         match attachment:
-            case (str(name), str() | bytes() as content):
+            case (str() as name, str() | bytes() as content):
+                mimetype: str | None = None
+            case (str() as name, str() | bytes() as content, None):
                 mimetype = None
-            case (str(name), str() | bytes() as content, str() | None as mimetype):
-                pass
+            case (str() as name, str() | bytes() as content, str() as given):
+                mimetype = given
             case _:
                 raise InvalidMessageError(
                     "options['attachments']: expected tuples (file name, content as str or bytes, MIME type or None), "
@@ -257,7 +259,7 @@ def check_attachments(attachments: Iterable[Any], max_bytes: int) -> list[tuple[
             )
         if mimetype is not None and not re.fullmatch(rf"{_ATEXT}+/[\w!#$&^.+-]+", mimetype, re.ASCII):
             raise InvalidMessageError(
-                f"MIME type of attachment {shown(name)}: expected a type such as application/pdf, got {shown(mimetype)}.",
+                f"Attachment {shown(name)}: expected a MIME type such as application/pdf, got {shown(mimetype)}.",
                 code="bad_attachment",
             )
         total += len(content.encode(errors="surrogatepass") if isinstance(content, str) else content)
