@@ -233,6 +233,13 @@ def test_names_for_logs_tell_nothing_about_the_person():
     assert message.log_id == f"app.n.no_send_uuid.{UUIDS[0]}"
 
 
+def test_a_name_cannot_forge_a_line_of_the_log():
+    """
+    What is not printable is escaped.
+    """
+    assert Message("app", "n\nERROR all is lost \ud800", None).log_id.startswith(r"app.n\nERROR all is lost \ud800.no_send")
+
+
 @pytest.mark.parametrize(("log_level", "level"), [(None, "DEBUG"), (10, "INFO"), (20, "DEBUG")])
 def test_a_low_log_level_makes_debug_lines_visible(caplog, log_level, level):
     """
