@@ -84,7 +84,7 @@ class Command(BaseCommand):
             self.stdout.write("")
 
     def _send(self, messages: list[Message]) -> Tally:
-        languages = {message.uuid: message.language for message in messages}
+        languages = {message.uuid: str(message.language) for message in messages}
         tally = Tally()
         started = perf_counter()
         for report in with_progress(ace.send_many(messages), len(messages), self.stdout):
