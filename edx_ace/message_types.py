@@ -7,6 +7,7 @@ without one, ACE_MESSAGE_TYPES says it. The JSON of a message carries none of it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -15,6 +16,7 @@ from django.utils.module_loading import autodiscover_modules
 from edx_ace.conf import settings
 from edx_ace.errors import ConfigurationError, UnknownMessageTypeError, did_you_mean
 from edx_ace.message import Message, MessageType
+from edx_ace.recipient import Recipient
 
 
 @attrs.frozen
@@ -88,7 +90,53 @@ def resolve(text: str) -> tuple[str, str]:
 
 def info(app_label: str, name: str) -> MessageTypeInfo:
     """Return what is known about the message type (*app_label*, *name*); the setting wins over the class."""
-    message_type = _class_at(app_label, name)
+    return _info(_class_at(app_label, name), app_label, name)
+
+
+def sample(
+    message_type: type[MessageType] | str,
+    recipient: Recipient | None,
+    language: str | None = None,
+    context: Mapping[str, Any] | None = None,
+) -> Message:
+    """
+    Return a message with which the templates of *message_type* render, whether or not it is registered.
+
+    Args:
+        message_type: Its class, or ``"app_label.name"``.
+
+        recipient: Whom the message is for.
+
+        language: Language of the message; None: the active one.
+
+        context: Goes over the type's sample context.
+
+    Raises:
+        UnknownMessageTypeError: If *message_type* is a text without an app_label.
+    """
+    if isinstance(message_type, str):
+        app_label, _, name = message_type.rpartition(".")
+        if not app_label:
+            raise UnknownMessageTypeError(f"Expected a message type as app_label.name, given {message_type!r}.")
+        known = info(app_label, name)
+    else:
+        app_label, name = message_type.default_app_label(), message_type.default_name()
+        known = _info(message_type, app_label, name)
+    context = {**known.sample_context, **(context or {})}
+    if known.message_type is None:
+        return Message(app_label, name, recipient, context=context, language=language)
+    return known.message_type().personalize(recipient, language, context)
+
+
+def is_essential(message: Message) -> bool:
+    """Return whether choices, caps and quiet hours do not apply to *message*."""
+    known = info(message.app_label, message.name)
+    if known.essential is not None:
+        return known.essential
+    return known.category is None and bool(message.options.get("transactional"))
+
+
+def _info(message_type: type[MessageType] | None, app_label: str, name: str) -> MessageTypeInfo:
     configured = settings.MESSAGE_TYPES.get(f"{app_label}.{name}", {})
     if "sample_context" in configured:
         sample_context = dict(configured["sample_context"])
@@ -100,14 +148,6 @@ def info(app_label: str, name: str) -> MessageTypeInfo:
         essential=configured.get("essential", message_type.ESSENTIAL if message_type else None),
         sample_context=sample_context,
     )
-
-
-def is_essential(message: Message) -> bool:
-    """Return whether choices, caps and quiet hours do not apply to *message*."""
-    known = info(message.app_label, message.name)
-    if known.essential is not None:
-        return known.essential
-    return known.category is None and bool(message.options.get("transactional"))
 
 
 def _class_at(app_label: str, name: str) -> type[MessageType] | None:
