@@ -100,7 +100,14 @@ def parse_mailbox(text: object, what: str = "recipient's email address", *, smtp
     Raises:
         InvalidMessageError: If there is not exactly one mailbox, or it cannot be transmitted.
     """
-    if isinstance(text, str) and len(text) <= MAX_ADDRESS_LENGTH and _is_plain(text):
+    if text is None or text == "":
+        raise InvalidMessageError(
+            f"No {what}: expected one mailbox such as user@example.com, got {text!r}. "
+            "Give it one, or leave email out with limit_to_channels.",
+            code="no_address",
+        )
+    text = str(text)
+    if len(text) <= MAX_ADDRESS_LENGTH and _is_plain(text):
         return Mailbox("", text)
     return _parse_unusual_mailbox(text, what, smtputf8)
 
@@ -114,14 +121,8 @@ def parse_mailboxes(texts: object, what: str, *, smtputf8: bool = False) -> list
     return [parse_mailbox(text, what, smtputf8=smtputf8) for text in texts]
 
 
-def _parse_unusual_mailbox(text: object, what: str, smtputf8: bool) -> Mailbox:
-    if text is None or text == "":
-        raise InvalidMessageError(
-            f"No {what}: expected one mailbox such as user@example.com, got {text!r}. "
-            "Give it one, or leave email out with limit_to_channels.",
-            code="no_address",
-        )
-    given = str(text)
+@lru_cache(maxsize=1024)
+def _parse_unusual_mailbox(given: str, what: str, smtputf8: bool) -> Mailbox:
     if _UNSAFE.search(given):
         raise _bad_mailbox(what, given, "it holds a line break, control character or surrogate; remove it")
     if len(given) > MAX_MAILBOX_LENGTH:
