@@ -2,8 +2,16 @@
 Internal: fixtures that every test may ask for.
 """
 
-import pytest
+from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pytest_django import Settings
+
+from edx_ace import Channel, Policy
+from edx_ace.channel import ChannelMap
 from tests import services
 
 
@@ -29,3 +37,51 @@ def redis_url() -> str:
 def rabbitmq_url() -> str:
     """The URL of a RabbitMQ server on which queues may be declared."""
     return services.RABBITMQ.require()
+
+
+@pytest.fixture
+def use_channels(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> Callable[..., None]:
+    """Return a function that makes its keyword arguments, by name, the registered channels of the test."""
+    settings.ACE_CHANNEL_DEFAULT_EMAIL = None
+
+    def use(**channels: Channel) -> None:
+        registered = ChannelMap(list(channels.items()))
+        monkeypatch.setattr("edx_ace.channel.channels", lambda: registered)
+
+    return use
+
+
+@pytest.fixture
+def use_policies(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that makes its arguments the policies of the test."""
+
+    def use(*policies: Policy) -> None:
+        monkeypatch.setattr("edx_ace.policy.policies", lambda: list(policies))
+
+    return use
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock that stands still, and on which sleeping takes no time."""
+    clock = Clock()
+    monkeypatch.setattr("edx_ace.delivery.get_current_time", clock.now)
+    monkeypatch.setattr("edx_ace.batch.get_current_time", clock.now)
+    monkeypatch.setattr("edx_ace.delivery.time", clock)
+    monkeypatch.setattr("edx_ace.batch.time", clock)
+    return clock
+
+
+class Clock:
+    """Stands in for the module `time` and for `get_current_time`."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
+        self.slept: list[float] = []
+
+    def now(self) -> datetime:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.at += timedelta(seconds=seconds)

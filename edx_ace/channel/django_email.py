@@ -6,31 +6,26 @@ Any backend will do: the one of ``MAILERS["default"]`` where MAILERS is defined,
 
 from __future__ import annotations
 
-import smtplib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
+from django.core.mail.backends.smtp import EmailBackend
 
-from edx_ace.channel import mailbox
+from edx_ace.channel import anymail, mailbox, mime, smtp
 from edx_ace.channel.base import Channel, ChannelType
 from edx_ace.channel.mailbox import Mailbox, check_text
 from edx_ace.channel.mixins import EmailChannelMixin, one_line
-from edx_ace.channel.smtp import as_channel_error
 from edx_ace.conf import settings
 from edx_ace.envelope import Envelope, Parcel, current
-from edx_ace.errors import ChannelDownError, FatalChannelDeliveryError, RecoverableChannelDeliveryError
+from edx_ace.errors import FatalChannelDeliveryError, RecoverableChannelDeliveryError
 
 if TYPE_CHECKING:
     from edx_ace.message import Message
     from edx_ace.renderers import RenderedEmail
-
-#: What django-anymail calls a recipient that the provider did not take.
-_REFUSED = frozenset(["invalid", "rejected", "failed"])
 
 
 class DjangoEmailChannel(EmailChannelMixin, Channel):
@@ -49,26 +44,49 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
 
     def deliver(self, message: Message, rendered_message: RenderedEmail) -> str | None:
         """
-        Send one email and return the provider's id for it: django-anymail's, else None.
+        Send one email and return the mail server's or provider's id for it, if it gives one.
 
         Raises:
             InvalidMessageError: If an address, a header or an attachment cannot stand in an email.
             ChannelError: As the mail server or provider answered.
         """
-        email = self.compose(message, rendered_message, current(message, ChannelType.EMAIL))
-        return raised(next(_send_all(get_backend(), [lambda: email])))
+        parcel = Parcel(message, self, rendered_message, current(message, ChannelType.EMAIL))
+        [result] = self._send_all([parcel])
+        if isinstance(result, Exception):
+            raise result
+        return result
 
     def deliver_many(self, parcels: Sequence[Parcel]) -> Iterator[str | Exception | None]:
-        """Send many emails over one session of the backend; see `Channel.deliver_many`."""
-        if type(self).deliver is not DjangoEmailChannel.deliver:
-            # A subclass has its own way of sending one.
-            return super().deliver_many(parcels)
-        drafts = (partial(self.compose, parcel.message, parcel.rendered, parcel.envelope) for parcel in parcels)
-        return _send_all(get_backend(), drafts)
+        """
+        Send many emails over one session of the backend; see `Channel.deliver_many`.
 
-    def compose(self, message: Message, rendered: RenderedEmail, envelope: Envelope) -> mail.EmailMultiAlternatives:
+        To an SMTP server they are streamed, over ACE_EMAIL_CONNECTIONS connections.
+        """
+        return self._send_all(parcels)
+
+    def _send_all(self, parcels: Sequence[Parcel]) -> Iterator[str | Exception | None]:
+        backend = get_backend()
+        allows_utf8 = _allows_utf8(backend)
+        makers = [
+            partial(self.compose, parcel.message, parcel.rendered, parcel.envelope, smtputf8=allows_utf8)
+            for parcel in parcels
+        ]
+        # A subclass of Django's backend may have another idea of sending.
+        if type(backend) is EmailBackend:
+            jobs = (partial(_as_job, maker) for maker in makers)
+            return smtp.send_many(backend, jobs, min(settings.EMAIL_CONNECTIONS, len(makers)))
+        return _send_through(backend, makers)
+
+    def compose(
+        self, message: Message, rendered: RenderedEmail, envelope: Envelope, *, smtputf8: bool = False
+    ) -> mail.EmailMultiAlternatives:
         """
         Return the email that `deliver` sends.
+
+        Args:
+            message, rendered, envelope: What to send and where to.
+
+            smtputf8: Whether the recipient's local part may be other than ASCII.
 
         Raises:
             InvalidMessageError: If an address, a header or an attachment cannot stand in an email.
@@ -76,8 +94,8 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
         options = message.options
         sender = mailbox.parse_mailbox(self.get_from_address(message), "sender's address")
         if settings.EMAIL_USE_FROM_NAME and rendered.from_name:
-            sender = Mailbox(one_line(check_text(rendered.from_name, "from_name")), sender.address)
-        check_text(rendered.subject, "subject")
+            sender = Mailbox(one_line(check_text(rendered.from_name, "rendered from_name")), sender.address)
+        check_text(rendered.subject, "rendered subject")
         html = self.make_simple_html_template(rendered.head_html, rendered.body_html)
         headers = mailbox.check_headers(envelope.with_headers(options.get("headers") or {}).headers)
         if not any(name.lower() == "auto-submitted" for name in headers):
@@ -85,18 +103,19 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
         headers["Message-ID"] = f"<{message.uuid}@{sender.domain}>"
         email = mail.EmailMultiAlternatives(
             subject=self.get_subject(rendered),
-            body=check_text(rendered.body, "text body"),
+            body=check_text(rendered.body, "rendered text body"),
             from_email=str(sender),
-            to=[str(mailbox.parse_mailbox(envelope.to))],
+            to=[str(mailbox.parse_mailbox(envelope.to, smtputf8=smtputf8))],
             cc=_listed(options, "cc"),
             bcc=_listed(options, "bcc"),
             reply_to=_listed(options, "reply_to"),
             headers=headers,
-            attachments=mailbox.check_attachments(
-                options.get("attachments") or (), settings.EMAIL_MAX_ATTACHMENT_BYTES
-            ),
         )
-        email.attach_alternative(check_text(html, "HTML body"), "text/html")
+        for attachment in mailbox.check_attachments(
+            options.get("attachments") or (), settings.EMAIL_MAX_ATTACHMENT_BYTES
+        ):
+            email.attach(*attachment)
+        email.attach_alternative(check_text(html, "rendered HTML body"), "text/html")
         return email
 
 
@@ -112,48 +131,49 @@ def _listed(options: dict[str, Any], name: str) -> list[str]:
     return [str(one) for one in mailbox.parse_mailboxes(options.get(name), f"address in options[{name!r}]")]
 
 
-def _send_all(
-    backend: BaseEmailBackend, drafts: Iterable[Callable[[], mail.EmailMultiAlternatives]]
+def _allows_utf8(backend: BaseEmailBackend) -> bool:
+    """Whether *backend* can carry a local part that is not ASCII: our SMTP finds out, providers say so themselves."""
+    return type(backend) is EmailBackend or anymail.is_anymail(backend)
+
+
+def _as_job(maker: Callable[[], mail.EmailMultiAlternatives]) -> smtp.Job:
+    email = maker()
+    addresses = [mailbox.parse_mailbox(text, smtputf8=True).address for text in (email.from_email, *email.recipients())]
+    return smtp.Job(addresses[0], list(dict.fromkeys(addresses[1:])), mime.as_bytes(email))
+
+
+def _send_through(
+    backend: BaseEmailBackend, makers: Iterable[Callable[[], mail.EmailMultiAlternatives]]
 ) -> Iterator[str | Exception | None]:
     """Make each email and send it over one session of *backend*; yield an id, None or an error for each."""
     down: Exception | None = None
     is_open = False
     try:
-        for draft in drafts:
-            try:
-                email = draft()
-            except Exception as error:
-                yield error
+        for batch in anymail.batches(makers, anymail.MAX_BATCH if anymail.is_anymail(backend) else 1):
+            if isinstance(batch, Exception):
+                yield batch
                 continue
             if not is_open and down is None:
                 down = _open(backend)
                 is_open = down is None
             if down is not None:
-                yield down
+                yield from [down] * len(batch)
                 continue
-            result = _send(backend, email)
-            yield result
-            if isinstance(result, RecoverableChannelDeliveryError):
-                # The session may be broken: the next message gets another.
-                _close(backend)
-                is_open = False
+            for result in anymail.send_batch(backend, batch) or (_send(backend, email) for email in batch):
+                yield result
+                if isinstance(result, RecoverableChannelDeliveryError):
+                    # The session may be broken: the next message gets another.
+                    _close(backend)
+                    is_open = False
     finally:
         _close(backend)
 
 
 def _open(backend: BaseEmailBackend) -> Exception | None:
     try:
-        backend.open()
-    except smtplib.SMTPResponseException as error:
-        if type(error) is smtplib.SMTPResponseException:
-            # smtplib raises the bare class for one thing: the server offered STARTTLS and then refused it.
-            return ChannelDownError(
-                f"The mail server refused STARTTLS with {error.smtp_code}. Check the encryption of the mail settings.",
-                code="tls",
-            )
-        return as_channel_error(error)
+        smtp.open_backend(backend)
     except Exception as error:
-        return as_channel_error(error)
+        return _channel_error(error)
     return None
 
 
@@ -167,10 +187,9 @@ def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives) -> str 
     try:
         sent = backend.send_messages([email])
     except Exception as error:
-        return as_channel_error(anymail_error(error), email.recipients())
-    status = getattr(email, "anymail_status", None)
-    if status is not None:
-        return _anymail_result(status, email)
+        return _channel_error(error, email.recipients())
+    if anymail.is_anymail(backend):
+        return anymail.result_of(email)
     if sent == 0:
         return FatalChannelDeliveryError(
             f"{type(backend).__name__} of {type(backend).__module__} reports that it sent nothing.", code="not_sent"
@@ -178,42 +197,5 @@ def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives) -> str 
     return None
 
 
-def _anymail_result(status: Any, email: mail.EmailMultiAlternatives) -> str | Exception | None:
-    recipient = (status.recipients or {}).get(mailbox.parse_mailbox(email.to[0], smtputf8=True).address)
-    if recipient is None:
-        return FatalChannelDeliveryError(
-            "A receiver of django-anymail's pre_send cancelled the message.", code="cancelled"
-        )
-    if recipient.status in _REFUSED:
-        return FatalChannelDeliveryError(
-            f"The provider refused the recipient: {recipient.status}.", code=f"anymail_{recipient.status}"
-        )
-    return None if recipient.message_id is None else str(recipient.message_id)
-
-
-def anymail_error(error: Exception) -> Exception:
-    """Return what *error* means if django-anymail raised it, which is not imported for this; else *error*."""
-    names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__.startswith("anymail.")}
-    if not names:
-        return error
-    status = getattr(error, "status_code", None)
-    if status is not None:
-        said = f"The mail provider answered {status}."
-        code = f"http_{status}"
-        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            return ChannelDownError(f"{said} Check its key in the settings of django-anymail.", code=code)
-        if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return RecoverableChannelDeliveryError(said, code=code)
-        return FatalChannelDeliveryError(said, code=code)
-    if "AnymailConfigurationError" in names:
-        return ChannelDownError(f"django-anymail is not set up: {type(error).__name__}.", code="configuration")
-    if "AnymailRequestsAPIError" in names:
-        return RecoverableChannelDeliveryError("No answer from the mail provider.", code="connection")
-    return FatalChannelDeliveryError(f"django-anymail refused the message: {type(error).__name__}.", code="anymail")
-
-
-def raised(result: str | Exception | None) -> str | None:
-    """Return *result*, or raise it if it is an exception."""
-    if isinstance(result, Exception):
-        raise result
-    return result
+def _channel_error(error: Exception, addresses: Iterable[str] = ()) -> Exception:
+    return smtp.as_channel_error(anymail.channel_error(error), addresses)

@@ -3,12 +3,11 @@ Public: applies the content steps, which change what was rendered before it is d
 
 A content step is a function ``step(parcels: Sequence[Parcel]) -> Sequence[Parcel]`` under the entry-point group
 ``openedx.ace.content_step``: it returns one parcel for each that it was given, in the same order, and changes by
-copying (`attrs.evolve`). It changes the kinds of rendered content that it knows and returns every other parcel as it is.
+copying (`attrs.evolve`). It changes the kinds of rendered content that it knows and returns other parcels as they are.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import cast
@@ -17,8 +16,6 @@ from edx_ace.conf import settings
 from edx_ace.envelope import Parcel
 from edx_ace.errors import ConfigurationError
 from edx_ace.utils.plugins import get_manager
-
-LOG = logging.getLogger(__name__)
 
 CONTENT_STEP_NAMESPACE = "openedx.ace.content_step"
 
@@ -43,11 +40,9 @@ def apply(parcels: Sequence[Parcel]) -> list[Parcel | Exception]:
 
 @lru_cache(maxsize=64)
 def _load(names: tuple[str, ...]) -> list[tuple[str, Step]]:
-    return (
-        [(extension.name, extension.plugin) for extension in get_manager(CONTENT_STEP_NAMESPACE, names)]
-        if names
-        else []
-    )
+    if not names:
+        return []
+    return [(extension.name, extension.plugin) for extension in get_manager(CONTENT_STEP_NAMESPACE, names)]
 
 
 def _isolated(name: str, step: Step, parcels: list[Parcel]) -> Sequence[Parcel | Exception]:
@@ -58,8 +53,8 @@ def _isolated(name: str, step: Step, parcels: list[Parcel]) -> Sequence[Parcel |
     except Exception as error:
         if len(parcels) > 1:
             return [result for parcel in parcels for result in _isolated(name, step, [parcel])]
-        # The exception's text may quote the message, so only its type is logged; the text is in the report.
-        LOG.error("Content step %r failed for message %s: %s", name, parcels[0].message.log_id, type(error).__name__)
+        # Not logged: the error is the result, and whoever reports a message's failure logs it once.
+        error.add_note(f"in content step {name!r}")
         return [error]
 
 
@@ -67,7 +62,7 @@ def _checked(name: str, step: Step, parcels: list[Parcel]) -> Sequence[Parcel]:
     changed = list(step(parcels) or ())
     if [id(parcel.message) for parcel in changed] != [id(parcel.message) for parcel in parcels]:
         raise ConfigurationError(
-            f"Content step {name!r} was given {len(parcels)} parcel(s) and returned {len(changed)}, or in another order. "
-            "It must return one parcel for each, in the same order."
+            f"Content step {name!r} was given {len(parcels)} parcel(s) and returned {len(changed)}, or in another "
+            "order. It must return one parcel for each, in the same order."
         )
     return changed

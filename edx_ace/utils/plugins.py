@@ -35,7 +35,6 @@ def get_manager(namespace: str, names: Sequence[str] | None = None) -> Extension
         name_order=True,
         on_load_failure_callback=_log_load_failure,
         on_missing_entrypoints_callback=lambda missing: _log_missing(namespace, missing),
-        warn_on_missing_entrypoint=False,
     )
 
 

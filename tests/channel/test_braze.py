@@ -299,7 +299,9 @@ class TestAnswer:
         ("retry_after", "shortest", "longest"),
         [
             ("90", 85, 90),
-            (format_datetime(datetime.now(UTC) + timedelta(seconds=600), usegmt=True), 500, 600),
+            pytest.param(
+                format_datetime(datetime.now(UTC) + timedelta(seconds=600), usegmt=True), 500, 600, id="a date ahead"
+            ),
             # Not believed: no wait, in the past, longer than an hour, no number of this world, no date.
             ("0", 7, 12),
             ("Wed, 21 Oct 2015 07:28:00 GMT", 7, 12),
