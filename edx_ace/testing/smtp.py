@@ -124,6 +124,8 @@ class SmtpSink:
         self.count = 0
         #: How many connections were made.
         self.sessions = 0
+        #: How often replies were written: the round trips that clients waited for.
+        self.round_trips = 0
         self._given: Counter[str] = Counter()
         self._open: set[_Session] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -248,6 +250,7 @@ class _Session(asyncio.Protocol):
 
     def flush(self) -> None:
         if self.replies and not self.is_waiting:
+            self.sink.round_trips += 1
             self.transport.write("".join(f"{reply}\r\n" for reply in self.replies).encode())
             self.replies.clear()
 
