@@ -80,6 +80,7 @@ setup(
     ],
     extras_require=EXTRAS,
     entry_points={
+        "pytest11": ["edx_ace = edx_ace.testing.plugin"],
         "openedx.ace.channel": [
             "braze_email = edx_ace.channel.braze:BrazeEmailChannel",
             "django_email = edx_ace.channel.django_email:DjangoEmailChannel",

@@ -3,7 +3,7 @@ Public: applies the content steps, which change what was rendered before it is d
 
 A content step is a function ``step(parcels: Sequence[Parcel]) -> Sequence[Parcel]`` under the entry-point group
 ``openedx.ace.content_step``: it returns one parcel for each that it was given, in the same order, and changes by
-copying (`attrs.evolve`). It changes the kinds of rendered content that it knows and returns every other parcel as it is.
+copying (`attrs.evolve`). It changes the kinds of rendered content that it knows and returns other parcels as they are.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ def apply(parcels: Sequence[Parcel]) -> list[Parcel | Exception]:
 
 @lru_cache(maxsize=64)
 def _load(names: tuple[str, ...]) -> list[tuple[str, Step]]:
-    extensions = get_manager(CONTENT_STEP_NAMESPACE, names) if names else []
-    return [(extension.name, extension.plugin) for extension in extensions]
+    if not names:
+        return []
+    return [(extension.name, extension.plugin) for extension in get_manager(CONTENT_STEP_NAMESPACE, names)]
 
 
 def _isolated(name: str, step: Step, parcels: list[Parcel]) -> Sequence[Parcel | Exception]:
@@ -61,7 +62,7 @@ def _checked(name: str, step: Step, parcels: list[Parcel]) -> Sequence[Parcel]:
     changed = list(step(parcels) or ())
     if [id(parcel.message) for parcel in changed] != [id(parcel.message) for parcel in parcels]:
         raise ConfigurationError(
-            f"Content step {name!r} was given {len(parcels)} parcel(s) and returned {len(changed)}, or in another order. "
-            "It must return one parcel for each, in the same order."
+            f"Content step {name!r} was given {len(parcels)} parcel(s) and returned {len(changed)}, or in another "
+            "order. It must return one parcel for each, in the same order."
         )
     return changed
