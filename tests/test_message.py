@@ -237,7 +237,9 @@ def test_a_name_cannot_forge_a_line_of_the_log():
     """
     What is not printable is escaped.
     """
-    assert Message("app", "n\nERROR all is lost \ud800", None).log_id.startswith(r"app.n\nERROR all is lost \ud800.no_send")
+    forged = Message("app", "n\nERROR all is lost \ud800", None)
+
+    assert forged.log_id.startswith(r"app.n\nERROR all is lost \ud800.no_send_uuid")
 
 
 @pytest.mark.parametrize(("log_level", "level"), [(None, "DEBUG"), (10, "INFO"), (20, "DEBUG")])

@@ -35,7 +35,10 @@ BAD = [
     ({"name": "a\ud800"}, r"name must name one folder"),
     ({"language": "../de"}, r"language must be a language code such as 'pt-br', given '\.\./de'"),
     ({"language": "de\n"}, r"language must be a language code"),
-    ({"options": {"reply_to": "a@b.c\r\nBcc: x@y.z"}}, r"options\['reply_to'\] must be one line, .* '\\r' at character 5"),
+    (
+        {"options": {"reply_to": "a@b.c\r\nBcc: x@y"}},
+        r"options\['reply_to'\] must be one line, .* '\\r' at character 5",
+    ),
     ({"options": {"reply_to": ["a@b.c", "a@b.c\nX: y"]}}, r"must be one line"),
     ({"options": {"from_address": "a\u2028@b.c"}}, r"must be one line, .* '\\u2028'"),
     ({"options": {"from_address": "a\x85@b.c"}}, r"must be one line"),

@@ -10,8 +10,8 @@ Rules whose selectors name elements, classes and ids are inlined. Everything els
 was written. As a style attribute wins over a style block, what stays needs ``!important`` to have an effect.
 
 What takes time is reading the document, so documents of the same shape are inlined once: the shape is everything but
-their texts and link targets, none of which a rule that is inlined can depend on. Two messages share a result only if
-their shapes are equal, character for character.
+their texts, link targets and pictures, none of which a rule that is inlined can depend on. Two messages share a result
+only if their shapes are equal, character for character.
 """
 
 from __future__ import annotations
@@ -34,18 +34,21 @@ _STYLE = re.compile(r"<!--.*?-->|<style\b([^>]*)>(.*?)</style\s*>", re.S | re.I)
 _OTHER_MEDIA = re.compile(r"""\bmedia\s*=\s*["']?(?!\s*["']?(?:all|screen)\b)""", re.I)
 #: What stays of a style block stands aside, out of the engine's sight, as this comment.
 _ASIDE = "<!--ace-style-%d-->"
-#: What documents of one shape differ in: a text or the target of a link. With the characters that are excluded here
-#: neither can begin or end a tag, an attribute or a comment.
-_VARIABLE = re.compile(r"""(>|\shref=")(\s*[^\s<>"'][^<>"']*)""")
+#: What documents of one shape differ in: a text, a link's target, a picture's source. With the characters that are
+#: excluded here, none can begin or end a tag, an attribute or a comment.
+_VARIABLE = re.compile(r"""(>|\s(?:href|src)=")(\s*[^\s<>"'][^<>"']*)""")
 #: What stands for a variable while the engine works.
 _SLOT = re.compile(r"ace(\d+)slot")
 
 _CSS_COMMENT = re.compile(r"/\*.*?\*/|<!--|-->", re.S)
 _CSS_TOKEN = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[{};]""", re.S)
-_NAME = r"-?[a-z_][\w-]*"
-_COMPOUND = rf"(?:{_NAME}|[.#]{_NAME})(?:[.#]{_NAME})*"
+# Element names in capitals are left out: premailer does not find them.
+_CLASS_OR_ID = r"[.#]-?[A-Za-z_][\w-]*"
+_COMPOUND = rf"(?:[a-z][a-z0-9]*|{_CLASS_OR_ID})(?:{_CLASS_OR_ID})*"
 #: A selector of elements, classes and ids, which nothing that happens later (hovering) can make true.
-_INLINABLE = re.compile(rf"{_COMPOUND}(?:\s*[\s>+~]\s*{_COMPOUND})*", re.I)
+_INLINABLE = re.compile(rf"{_COMPOUND}(?:\s*[\s>+~]\s*{_COMPOUND})*")
+#: What joins two parts of a selector; premailer weighs selectors rightly only with spaces around it.
+_COMBINATOR = re.compile(r"\s*([>+~])\s*")
 
 Engine = Callable[[str, str], str]
 
@@ -132,7 +135,7 @@ def split_css(css: str) -> tuple[str, str]:
         if prelude.startswith("@") or "{" in block[2:]:
             rest.append(prelude + block)
             continue
-        selectors = [selector.strip() for selector in prelude.split(",")]
+        selectors = [_COMBINATOR.sub(r" \1 ", selector).strip() for selector in prelude.split(",")]
         if fit := [selector for selector in selectors if _INLINABLE.fullmatch(selector)]:
             inlinable.append(", ".join(fit) + block)
         if unfit := [selector for selector in selectors if not _INLINABLE.fullmatch(selector)]:

@@ -57,6 +57,29 @@ def test_a_rule_goes_into_the_elements_it_selects(email: MakeParcel) -> None:
     assert style_blocks(html) == []
 
 
+CASCADE = [
+    # The later of two equal rules.
+    ("p {color: blue} p {color: red}", "red"),
+    # More elements, however they are joined; then a class; then an id; then importance.
+    ("table td>p {color: red} td p {color: blue}", "red"),
+    ("td~td p {color: blue} td+td>p {color: red}", "red"),
+    (".a {color: red} table tr td p {color: blue}", "red"),
+    ("p.a.b {color: red} p.a {color: blue}", "red"),
+    ("#i {color: red} table td .a.b {color: blue}", "red"),
+    ("p {color: red !important} #i {color: blue}", "red !important"),
+]
+
+
+@pytest.mark.parametrize(("css", "color"), CASCADE)
+def test_the_rule_that_wins_is_the_one_that_wins_in_a_browser(css: str, color: str, email: MakeParcel) -> None:
+    """
+    Both engines weigh selectors as CSS says.
+    """
+    html = inlined(email, body_html=page(css, '<table><tr><td>y</td><td><p id="i" class="a b">x</p></td></tr></table>'))
+
+    assert styles_of(html) == {"p": {"color": color}}
+
+
 def test_the_heads_rules_apply_to_a_fragment(email: MakeParcel) -> None:
     """
     head.html and body.html become one document, and the head is empty then, so that channels do not add it again.
@@ -83,6 +106,8 @@ KEPT = [
     "[data-ogsc] p {color: red}",
     'a[href^="tel"] {color: red}',
     "* {box-sizing: border-box}",
+    # An element's name in capitals, which not every engine finds.
+    "P {color: red}",
     # Not CSS, and what browsers ignore no engine has to read.
     "p..a {color: red}",
     "p > {color: red}",
@@ -162,6 +187,7 @@ SAME_SHAPE = [
     # (one message, another of the same shape but for what is said below)
     ("<p>one</p>", "<p>two</p>"),
     ('<p>x <a href="https://a">y</a></p>', '<p>x <a href="https://b?c=1&amp;d">y</a></p>'),
+    ('<p>x <img alt="" src="https://a/1.png"></p>', '<p>x <img alt="" src="https://a/2.png"></p>'),
     # Not the same shape: another class, attribute or element.
     ('<p class="a">x</p>', '<p class="b">x</p>'),
     ('<p id="a">x</p>', '<p id="b">x</p>'),

@@ -211,7 +211,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process = subprocess.Popen(
             COMMAND,
             cwd=ROOT,
-            env=environment(tmp_path_factory.mktemp("page"), SERVE="1"),
+            env=environment(tmp_path_factory.mktemp("page"), SERVE=""),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
