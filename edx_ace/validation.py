@@ -7,6 +7,7 @@ What concerns one channel alone (mailboxes, header names, attachments) is checke
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from edx_ace.errors import InvalidMessageError
@@ -29,6 +30,9 @@ LINE_BREAKS = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 #: NUL, and halves of surrogate pairs, which no encoding can carry.
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
+
+#: What is looked into; anything else in a context (model instances) is not.
+_CONTAINERS = (dict, list, tuple)
 
 
 def validate(message: Message) -> None:
@@ -67,33 +71,57 @@ def check_data(value: Any, path: str) -> None:
     Raises:
         InvalidMessageError: Naming the place by its path.
     """
-    budget = MAX_SIZE
-    stack: list[tuple[Any, str, int]] = [(value, path, 0)]
-    while stack:
-        item, where, depth = stack.pop()
-        if isinstance(item, str):
-            budget -= len(item)
-            if not item.isascii() or "\x00" in item:
-                check_sendable(item, where)
-        elif isinstance(item, dict | list | tuple):
-            if depth >= MAX_DEPTH:
-                raise InvalidMessageError(
-                    f"{path} may be nested {MAX_DEPTH} levels deep, but it is deeper at {where[:200]}. "
-                    f"Flatten it, or pass an id and look the data up in the template's context."
-                )
-            if isinstance(item, dict):
-                for key, nested in item.items():
-                    if isinstance(key, str):
-                        stack.append((key, f"a key of {where}", depth + 1))
-                    stack.append((nested, f"{where}[{key!a}]", depth + 1))
-            else:
-                stack.extend((nested, f"{where}[{index}]", depth + 1) for index, nested in enumerate(item))
-            budget -= len(item)
-        if budget < 0:
+    # Level by level and without paths: writing those would take longer than all the rest, and only an error needs one.
+    size, depth, level = 0, 0, [value]
+    while level:
+        texts: list[str] = []
+        containers: list[Any] = []
+        for item in level:
+            if isinstance(item, str):
+                texts.append(item)
+            elif isinstance(item, _CONTAINERS):
+                containers.append(item)
+        size += sum(map(len, texts)) + sum(map(len, containers))
+        if size > MAX_SIZE:
             raise InvalidMessageError(
                 f"{path} may hold {MAX_SIZE} characters, but it is larger. "
                 f"Pass an id and look the data up when rendering."
             )
+        if containers and depth == MAX_DEPTH:
+            where = next(
+                where for item, where, at in _walk(value, path) if at == depth and isinstance(item, _CONTAINERS)
+            )
+            raise InvalidMessageError(
+                f"{path} may be nested {MAX_DEPTH} levels deep, but it is deeper at {where[:200]}. "
+                f"Flatten it, or pass an id and look the data up in the template's context."
+            )
+        text = "".join(texts)
+        if "\x00" in text or (not text.isascii() and _UNSENDABLE.search(text)):
+            for item, where, _ in _walk(value, path):
+                if isinstance(item, str):
+                    check_sendable(item, where)
+        level = []
+        for container in containers:
+            level += container
+            if isinstance(container, dict):
+                level += container.values()
+        depth += 1
+
+
+def _walk(value: Any, path: str) -> Iterator[tuple[Any, str, int]]:
+    """Yield everything in *value*, with its path and depth, down to MAX_DEPTH."""
+    stack: list[tuple[Any, str, int]] = [(value, path, 0)]
+    while stack:
+        item, where, depth = stack.pop()
+        yield item, where, depth
+        if depth == MAX_DEPTH:
+            continue
+        if isinstance(item, dict):
+            for key, nested in item.items():
+                stack.append((key, f"a key of {where}", depth + 1))
+                stack.append((nested, f"{where}[{key!a}]", depth + 1))
+        elif isinstance(item, _CONTAINERS):
+            stack.extend((nested, f"{where}[{index}]", depth + 1) for index, nested in enumerate(item))
 
 
 def check_sendable(text: str, where: str) -> None:

@@ -62,9 +62,6 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
 
         To an SMTP server they are streamed, over ACE_EMAIL_CONNECTIONS connections.
         """
-        if type(self).deliver is not DjangoEmailChannel.deliver:
-            # A subclass has its own way of sending one.
-            return super().deliver_many(parcels)
         return self._send_all(parcels)
 
     def _send_all(self, parcels: Sequence[Parcel]) -> Iterator[str | Exception | None]:
@@ -96,9 +93,9 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
         """
         options = message.options
         sender = mailbox.parse_mailbox(self.get_from_address(message), "sender's address")
-        if settings.EMAIL_USE_FROM_NAME and rendered.from_name:
-            sender = Mailbox(one_line(check_text(rendered.from_name, "from_name")), sender.address)
-        check_text(rendered.subject, "subject")
+        if settings.EMAIL_USE_FROM_NAME and rendered.from_name.strip():
+            sender = Mailbox(one_line(check_text(rendered.from_name, "rendered from_name")), sender.address)
+        check_text(rendered.subject, "rendered subject")
         html = self.make_simple_html_template(rendered.head_html, rendered.body_html)
         headers = mailbox.check_headers(envelope.with_headers(options.get("headers") or {}).headers)
         if not any(name.lower() == "auto-submitted" for name in headers):
@@ -106,7 +103,7 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
         headers["Message-ID"] = f"<{message.uuid}@{sender.domain}>"
         email = mail.EmailMultiAlternatives(
             subject=self.get_subject(rendered),
-            body=check_text(rendered.body, "text body"),
+            body=check_text(rendered.body, "rendered text body"),
             from_email=str(sender),
             to=[str(mailbox.parse_mailbox(envelope.to, smtputf8=smtputf8))],
             cc=_listed(options, "cc"),
@@ -118,7 +115,7 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
             options.get("attachments") or (), settings.EMAIL_MAX_ATTACHMENT_BYTES
         ):
             email.attach(*attachment)
-        email.attach_alternative(check_text(html, "HTML body"), "text/html")
+        email.attach_alternative(check_text(html, "rendered HTML body"), "text/html")
         return email
 
 

@@ -212,13 +212,13 @@ def check_text(text: str, what: str) -> str:
         InvalidMessageError: If it holds NUL or half of a surrogate pair, which no encoding of an email can carry.
     """
     if "\0" in text:
-        raise InvalidMessageError(f"The rendered {what} holds NUL characters; remove them.", code="bad_text")
+        raise InvalidMessageError(f"The {what} holds NUL characters; remove them.", code="bad_text")
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError as error:
             raise InvalidMessageError(
-                f"The rendered {what} holds {shown(text[error.start])} at position {error.start}, half of a surrogate "
+                f"The {what} holds {shown(text[error.start])} at position {error.start}, half of a surrogate "
                 "pair. Decode the text where it comes from.",
                 code="bad_text",
             ) from None
@@ -263,7 +263,9 @@ def check_attachments(attachments: Iterable[Any], max_bytes: int) -> list[tuple[
                 f"Attachment {shown(name)}: expected a MIME type such as application/pdf, got {shown(mimetype)}.",
                 code="bad_attachment",
             )
-        total += len(content.encode(errors="surrogatepass") if isinstance(content, str) else content)
+        if isinstance(content, str):
+            check_text(content, f"attachment {shown(name)}")
+        total += len(content.encode() if isinstance(content, str) else content)
         checked.append((name, content, mimetype))
     if total > max_bytes:
         raise InvalidMessageError(
@@ -277,7 +279,7 @@ def check_attachments(attachments: Iterable[Any], max_bytes: int) -> list[tuple[
 def shown(value: object) -> str:
     """Return *value* for an error's text: escaped to ASCII, on one line, cut where it is long."""
     text = ascii(value)
-    return text if len(text) <= 100 else f"{text[:100]}…"
+    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def _bad_mailbox(what: str, given: str, why: str) -> InvalidMessageError:

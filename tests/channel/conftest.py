@@ -4,11 +4,17 @@ Internal: what the tests of the channels have in common.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
+from pytest_django import Settings
 
+from edx_ace.channel import smtp
 from edx_ace.renderers import RenderedEmail
+from edx_ace.testing.smtp import SmtpSink
+from tests.channel.mail import SMTP, use_backend
 from tests.http_twin import Authority, HttpTwin, running
 
 
@@ -39,3 +45,17 @@ def rendered_email() -> RenderedEmail:
         head_html="<title>Hi</title>",
         body="Grüße",
     )
+
+
+@pytest.fixture
+def run_sink(settings: Settings) -> Iterator[Callable[..., SmtpSink]]:
+    """Return a function that starts a mail server, which takes its arguments, and makes it the site's."""
+    with ExitStack() as stack:
+
+        def run(*, backend: dict[str, Any] | None = None, **arguments: Any) -> SmtpSink:
+            sink = stack.enter_context(SmtpSink(**arguments))
+            use_backend(settings, SMTP, **{"host": sink.host, "port": sink.port, "timeout": 5, **(backend or {})})
+            return sink
+
+        yield run
+        smtp.forget_connections()
