@@ -12,24 +12,22 @@ CONTRACT ?= ../shared/contract
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-# Tried in turn, and each has to start and to be able to make a virtual environment: a pyenv shim on the PATH may start
-# nothing, and some distributions ship Python without ensurepip.
+# Interpreters of pyenv, newest first: unless one is activated, its shim on the PATH starts nothing.
+PYENV_ROOT ?= $(HOME)/.pyenv
+PYENV_PYTHONS := $(foreach minor,14 13 12 11,$(wildcard $(PYENV_ROOT)/versions/3.$(minor)*/bin/python3.$(minor)))
+DISCOVER := $(if $(PYENV_PYTHONS),--discover $(PYENV_PYTHONS))
+CANDIDATES := $(foreach minor,14 13 12 11,python3.$(minor) $(filter %/python3.$(minor),$(PYENV_PYTHONS))) python3 python
+
+# Tried in turn, and each has to start and to be able to make a virtual environment: some distributions ship Python without
+# ensurepip.
 define find_python
-candidates="$(PYTHON)"; \
-if [ -z "$$candidates" ]; then \
-	pyenv="$${PYENV_ROOT:-$${HOME:-/nonexistent}/.pyenv}"; \
-	for minor in 14 13 12 11; do \
-		candidates="$$candidates python3.$$minor"; \
-		for found in "$$pyenv"/versions/3.$$minor*/bin/python3.$$minor; do candidates="$$candidates $$found"; done; \
-	done; \
-	candidates="$$candidates python3 python"; \
-fi; \
-for candidate in $$candidates; do \
+python=; \
+for candidate in $(or $(PYTHON),$(CANDIDATES)); do \
 	python=$$("$$candidate" -c 'import sys, ensurepip; print(sys.executable if sys.version_info >= (3, 11) else "")' 2>/dev/null) || continue; \
 	[ -n "$$python" ] && break; \
 done; \
 if [ -z "$$python" ]; then \
-	echo "Expected Python 3.11 or newer with venv and ensurepip, found none (tried: $$candidates)." >&2; \
+	echo "Expected Python 3.11 or newer with venv and ensurepip, found none (tried: $(or $(PYTHON),$(CANDIDATES)))." >&2; \
 	echo "Install it (on Debian: apt install python3 python3-venv), or run make PYTHON=/path/to/python." >&2; \
 	exit 1; \
 fi
@@ -63,11 +61,11 @@ test: venv ## Run the tests: random order, in parallel, every warning an error.
 docs-test: venv ## Run every example in the docs, the README and the docstrings.
 	@PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest -p no:randomly README.rst docs edx_ace $(ARGS)
 
-test-oldest: venv ## Run the tests on the oldest supported Python and Django.
-	@$(BIN)/tox run --colored no -e py311-django52
+test-oldest: venv ## Run the tests on the oldest Django and the oldest Python that is here.
+	@$(BIN)/tox run --colored no -e oldest $(DISCOVER)
 
 tox: venv ## Run the tests on every supported Python and Django; interpreters that are missing are skipped by name.
-	@$(BIN)/tox run
+	@$(BIN)/tox run $(DISCOVER)
 
 lint: venv ## Check style and format with ruff.
 	@$(BIN)/ruff check

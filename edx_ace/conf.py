@@ -43,7 +43,8 @@ class Settings:
     #: What message types say about themselves, for types that cannot be changed:
     #: ``{"app_label.name": {"category": …, "essential": …, "sample_context": …}}``.
     MESSAGE_TYPES: dict[str, dict[str, Any]] = {}
-    #: Scheme and host that relative links of messages are made absolute with, for example ``https://example.com``.
+    #: What relative links of messages are made absolute with: a URL, for example ``https://example.com``, or the dotted
+    #: path of a callable ``base_url(message)`` returning one.
     BASE_URL: str | None = None
     #: Whether the rendered from_name becomes the display name of the From address.
     EMAIL_USE_FROM_NAME: bool = False

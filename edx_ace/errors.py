@@ -12,6 +12,7 @@ Public: every error this package raises on purpose.
     ├── InvalidMessageError (ValueError)    the message itself is at fault
     ├── MessageTemplateMissing (TemplateDoesNotExist)
     ├── UnknownChannelError (ValueError)    an argument names a channel that does not exist
+    ├── UnknownMessageTypeError (ValueError)  an argument names a message type that does not exist
     ├── ConfigurationError (ImproperlyConfigured)
     └── MissingExtraError (ImportError)     an optional dependency is not installed
 
@@ -107,6 +108,12 @@ class UnknownChannelError(AceError, ValueError):
     """An argument names neither a channel type nor a channel."""
 
     code = "unknown_channel"
+
+
+class UnknownMessageTypeError(AceError, ValueError):
+    """An argument names no message type that is known."""
+
+    code = "unknown_message_type"
 
 
 class ConfigurationError(AceError, ImproperlyConfigured):

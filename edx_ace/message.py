@@ -91,7 +91,9 @@ class Message(MessageAttributeSerializationMixin):
     @property
     def log_id(self) -> str:
         """``app_label.name.send_uuid.uuid``: names the message in logs and tells nothing about the person."""
-        return f"{self.app_label}.{self.name}.{self.send_uuid or 'no_send_uuid'}.{self.uuid}"
+        log_id = f"{self.app_label}.{self.name}.{self.send_uuid or 'no_send_uuid'}.{self.uuid}"
+        # Any text may be a name, so it could otherwise forge a line of the log.
+        return log_id if log_id.isprintable() else ascii(log_id)[1:-1]
 
     def get_message_specific_logger(self, logger: logging.Logger) -> MessageLoggingAdapter:
         """Return *logger* with this message's log_id before each line."""

@@ -7,14 +7,16 @@ without one, ACE_MESSAGE_TYPES says it. The JSON of a message carries none of it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
+from django.utils.module_loading import autodiscover_modules
 
 from edx_ace.conf import settings
-from edx_ace.errors import ConfigurationError
+from edx_ace.errors import ConfigurationError, UnknownMessageTypeError, did_you_mean
 from edx_ace.message import Message, MessageType
+from edx_ace.recipient import Recipient
 
 
 @attrs.frozen
@@ -42,16 +44,99 @@ def registered() -> dict[tuple[str, str], type[MessageType]]:
     """Return every imported subclass of `MessageType` that lives in an installed app, by (app_label, name)."""
     found = {}
     for message_type in _subclasses(MessageType):
-        try:
-            found[message_type.default_app_label(), message_type.default_name()] = message_type
-        except ConfigurationError:
-            continue  # It can only be used with an explicit app_label, so it has no place of its own.
+        app_label = _app_label_of(message_type)
+        if app_label is not None:
+            found[app_label, message_type.default_name()] = message_type
     return found
+
+
+def known() -> list[tuple[str, str]]:
+    """Return (app_label, name) of every message type that is registered or that ACE_MESSAGE_TYPES names, in order."""
+    configured = (unique_name.rpartition(".") for unique_name in settings.MESSAGE_TYPES)
+    return sorted({*registered(), *((app_label, name) for app_label, _, name in configured)})
+
+
+def discover() -> None:
+    """
+    Import the module ``message_types`` of every installed app that has one.
+
+    A site need not keep its message types there; those in modules that its URLs or its AppConfig.ready import are
+    registered by then, too. For commands and checks, which run where nothing has been sent yet.
+    """
+    autodiscover_modules("message_types")
+
+
+def resolve(text: str) -> tuple[str, str]:
+    """
+    Return (app_label, name) of the message type that *text* names.
+
+    Args:
+        text: ``app_label.name`` or ``app_label.ClassName``.
+
+    Raises:
+        UnknownMessageTypeError: If no known message type is called that.
+    """
+    places = {f"{app_label}.{name}": (app_label, name) for app_label, name in known()}
+    by_class = {f"{app_label}.{cls.__name__}": (app_label, name) for (app_label, name), cls in registered().items()}
+    place = places.get(text) or by_class.get(text)
+    if place is None:
+        raise UnknownMessageTypeError(
+            f"Expected a message type as app_label.name, given {text!r}.{did_you_mean(text, [*places, *by_class])} "
+            f"Known: {', '.join(places) or 'none'}. One that is missing here lives in a module that nothing imports: "
+            f"move it to the module message_types of an installed app, or import it in AppConfig.ready."
+        )
+    return place
 
 
 def info(app_label: str, name: str) -> MessageTypeInfo:
     """Return what is known about the message type (*app_label*, *name*); the setting wins over the class."""
-    message_type = registered().get((app_label, name))
+    return _info(_class_at(app_label, name), app_label, name)
+
+
+def sample(
+    message_type: type[MessageType] | str,
+    recipient: Recipient | None,
+    language: str | None = None,
+    context: Mapping[str, Any] | None = None,
+) -> Message:
+    """
+    Return a message with which the templates of *message_type* render, whether or not it is registered.
+
+    Args:
+        message_type: Its class, or ``"app_label.name"``.
+
+        recipient: Whom the message is for.
+
+        language: Language of the message; None: the active one.
+
+        context: Goes over the type's sample context.
+
+    Raises:
+        UnknownMessageTypeError: If *message_type* is a text without an app_label.
+    """
+    if isinstance(message_type, str):
+        app_label, _, name = message_type.rpartition(".")
+        if not app_label:
+            raise UnknownMessageTypeError(f"Expected a message type as app_label.name, given {message_type!r}.")
+        known = info(app_label, name)
+    else:
+        app_label, name = message_type.default_app_label(), message_type.default_name()
+        known = _info(message_type, app_label, name)
+    context = {**known.sample_context, **(context or {})}
+    if known.message_type is None:
+        return Message(app_label, name, recipient, context=context, language=language)
+    return known.message_type().personalize(recipient, language, context)
+
+
+def is_essential(message: Message) -> bool:
+    """Return whether choices, caps and quiet hours do not apply to *message*."""
+    known = info(message.app_label, message.name)
+    if known.essential is not None:
+        return known.essential
+    return known.category is None and bool(message.options.get("transactional"))
+
+
+def _info(message_type: type[MessageType] | None, app_label: str, name: str) -> MessageTypeInfo:
     configured = settings.MESSAGE_TYPES.get(f"{app_label}.{name}", {})
     if "sample_context" in configured:
         sample_context = dict(configured["sample_context"])
@@ -65,15 +150,25 @@ def info(app_label: str, name: str) -> MessageTypeInfo:
     )
 
 
-def is_essential(message: Message) -> bool:
-    """Return whether choices, caps and quiet hours do not apply to *message*."""
-    known = info(message.app_label, message.name)
-    if known.essential is not None:
-        return known.essential
-    return known.category is None and bool(message.options.get("transactional"))
+def _class_at(app_label: str, name: str) -> type[MessageType] | None:
+    # Asked for every message that is sent. The name comes first, as finding a class's app goes through all apps.
+    found = None
+    for message_type in _subclasses(MessageType):
+        if message_type.default_name() == name and _app_label_of(message_type) == app_label:
+            found = message_type
+    return found
 
 
-def _subclasses(cls: type[MessageType]) -> Iterator[type[MessageType]]:
-    for subclass in cls.__subclasses__():
-        yield subclass
-        yield from _subclasses(subclass)
+def _app_label_of(message_type: type[MessageType]) -> str | None:
+    try:
+        return message_type.default_app_label()
+    except ConfigurationError:
+        return None  # It can only be used with an explicit app_label, so it has no place of its own.
+
+
+def _subclasses(cls: type[MessageType]) -> list[type[MessageType]]:
+    """Return all subclasses of *cls*; each comes after those that it derives from."""
+    found = cls.__subclasses__()
+    for subclass in found:
+        found += subclass.__subclasses__()
+    return found

@@ -66,7 +66,7 @@ print(json.dumps({
     "file": edx_ace.__file__,
     "version": distribution("edx-ace").version,
     "report": str(report),
-    "sent": bool(report) and Path("sent.txt").read_text(),
+    "sent": Path("sent.txt").read_text() if report else "",
     "entry_points": {
         group: [point.name for point in entry_points(group=group) if point.dist.name == "edx-ace"]
         for group in ("openedx.ace.channel", "openedx.ace.content_step", "pytest11")

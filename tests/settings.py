@@ -15,6 +15,9 @@ DEFAULT_FROM_EMAIL = "sender@example.com"
 if django.VERSION >= (6, 1):
     # Without it Django warns that it will have no default mailer; the tests' runner puts its own backend in.
     MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+else:
+    # The examples of the docs run without that runner.
+    EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -189,9 +189,7 @@ def test_a_message_that_expires_while_it_is_retried_says_what_stood_in_its_way(u
     """
     An expired delivery names the last error.
     """
-    use_channels(
-        mailer=Scripted(*[RecoverableChannelDeliveryError("The server is busy.", None, code="smtp_450")] * 50)
-    )
+    use_channels(mailer=Scripted(*[RecoverableChannelDeliveryError("The server is busy.", None, code="smtp_450")] * 50))
 
     report = ace.send(welcome(expiration_time=clock.at + timedelta(seconds=12)), [EMAIL])
 

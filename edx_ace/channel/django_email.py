@@ -9,27 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.backends.smtp import EmailBackend
 
-from edx_ace.channel import mailbox, mime, smtp
+from edx_ace.channel import anymail, mailbox, mime, smtp
 from edx_ace.channel.base import Channel, ChannelType
 from edx_ace.channel.mailbox import Mailbox, check_text
 from edx_ace.channel.mixins import EmailChannelMixin, one_line
 from edx_ace.conf import settings
 from edx_ace.envelope import Envelope, Parcel, current
-from edx_ace.errors import ChannelDownError, FatalChannelDeliveryError, RecoverableChannelDeliveryError
+from edx_ace.errors import FatalChannelDeliveryError, RecoverableChannelDeliveryError
 
 if TYPE_CHECKING:
     from edx_ace.message import Message
     from edx_ace.renderers import RenderedEmail
-
-#: What django-anymail calls a recipient that the provider did not take.
-_REFUSED = frozenset(["invalid", "rejected", "failed"])
 
 
 class DjangoEmailChannel(EmailChannelMixin, Channel):
@@ -66,9 +62,6 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
 
         To an SMTP server they are streamed, over ACE_EMAIL_CONNECTIONS connections.
         """
-        if type(self).deliver is not DjangoEmailChannel.deliver:
-            # A subclass has its own way of sending one.
-            return super().deliver_many(parcels)
         return self._send_all(parcels)
 
     def _send_all(self, parcels: Sequence[Parcel]) -> Iterator[str | Exception | None]:
@@ -100,9 +93,9 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
         """
         options = message.options
         sender = mailbox.parse_mailbox(self.get_from_address(message), "sender's address")
-        if settings.EMAIL_USE_FROM_NAME and rendered.from_name:
-            sender = Mailbox(one_line(check_text(rendered.from_name, "from_name")), sender.address)
-        check_text(rendered.subject, "subject")
+        if settings.EMAIL_USE_FROM_NAME and rendered.from_name.strip():
+            sender = Mailbox(one_line(check_text(rendered.from_name, "rendered from_name")), sender.address)
+        check_text(rendered.subject, "rendered subject")
         html = self.make_simple_html_template(rendered.head_html, rendered.body_html)
         headers = mailbox.check_headers(envelope.with_headers(options.get("headers") or {}).headers)
         if not any(name.lower() == "auto-submitted" for name in headers):
@@ -110,7 +103,7 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
         headers["Message-ID"] = f"<{message.uuid}@{sender.domain}>"
         email = mail.EmailMultiAlternatives(
             subject=self.get_subject(rendered),
-            body=check_text(rendered.body, "text body"),
+            body=check_text(rendered.body, "rendered text body"),
             from_email=str(sender),
             to=[str(mailbox.parse_mailbox(envelope.to, smtputf8=smtputf8))],
             cc=_listed(options, "cc"),
@@ -122,7 +115,7 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
             options.get("attachments") or (), settings.EMAIL_MAX_ATTACHMENT_BYTES
         ):
             email.attach(*attachment)
-        email.attach_alternative(check_text(html, "HTML body"), "text/html")
+        email.attach_alternative(check_text(html, "rendered HTML body"), "text/html")
         return email
 
 
@@ -140,7 +133,7 @@ def _listed(options: dict[str, Any], name: str) -> list[str]:
 
 def _allows_utf8(backend: BaseEmailBackend) -> bool:
     """Whether *backend* can carry a local part that is not ASCII: our SMTP finds out, providers say so themselves."""
-    return type(backend) is EmailBackend or hasattr(backend, "esp_name")
+    return type(backend) is EmailBackend or anymail.is_anymail(backend)
 
 
 def _as_job(maker: Callable[[], mail.EmailMultiAlternatives]) -> smtp.Job:
@@ -156,24 +149,22 @@ def _send_through(
     down: Exception | None = None
     is_open = False
     try:
-        for maker in makers:
-            try:
-                email = maker()
-            except Exception as error:
-                yield error
+        for batch in anymail.batches(makers, anymail.MAX_BATCH if anymail.is_anymail(backend) else 1):
+            if isinstance(batch, Exception):
+                yield batch
                 continue
             if not is_open and down is None:
                 down = _open(backend)
                 is_open = down is None
             if down is not None:
-                yield down
+                yield from [down] * len(batch)
                 continue
-            result = _send(backend, email)
-            yield result
-            if isinstance(result, RecoverableChannelDeliveryError):
-                # The session may be broken: the next message gets another.
-                _close(backend)
-                is_open = False
+            for result in anymail.send_batch(backend, batch) or (_send(backend, email) for email in batch):
+                yield result
+                if isinstance(result, RecoverableChannelDeliveryError):
+                    # The session may be broken: the next message gets another.
+                    _close(backend)
+                    is_open = False
     finally:
         _close(backend)
 
@@ -182,7 +173,7 @@ def _open(backend: BaseEmailBackend) -> Exception | None:
     try:
         smtp.open_backend(backend)
     except Exception as error:
-        return smtp.as_channel_error(anymail_error(error))
+        return _channel_error(error)
     return None
 
 
@@ -196,10 +187,9 @@ def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives) -> str 
     try:
         sent = backend.send_messages([email])
     except Exception as error:
-        return smtp.as_channel_error(anymail_error(error), email.recipients())
-    status = getattr(email, "anymail_status", None)
-    if status is not None:
-        return _anymail_result(status, email)
+        return _channel_error(error, email.recipients())
+    if anymail.is_anymail(backend):
+        return anymail.result_of(email)
     if sent == 0:
         return FatalChannelDeliveryError(
             f"{type(backend).__name__} of {type(backend).__module__} reports that it sent nothing.", code="not_sent"
@@ -207,33 +197,5 @@ def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives) -> str 
     return None
 
 
-def _anymail_result(status: Any, email: mail.EmailMultiAlternatives) -> str | Exception | None:
-    recipient = (status.recipients or {}).get(mailbox.parse_mailbox(email.to[0], smtputf8=True).address)
-    if recipient is None:
-        return FatalChannelDeliveryError("A receiver of anymail.signals.pre_send cancelled it.", code="cancelled")
-    if recipient.status in _REFUSED:
-        return FatalChannelDeliveryError(
-            f"The provider refused the recipient: {recipient.status}.", code=f"anymail_{recipient.status}"
-        )
-    return None if recipient.message_id is None else str(recipient.message_id)
-
-
-def anymail_error(error: Exception) -> Exception:
-    """Return what *error* means if django-anymail raised it, which is not imported for this; else *error*."""
-    names = {cls.__name__ for cls in type(error).__mro__ if cls.__module__.startswith("anymail.")}
-    if not names:
-        return error
-    status = getattr(error, "status_code", None)
-    if status is not None:
-        said = f"The mail provider answered {status}."
-        code = f"http_{status}"
-        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            return ChannelDownError(f"{said} Check its key in the settings of django-anymail.", code=code)
-        if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return RecoverableChannelDeliveryError(said, code=code)
-        return FatalChannelDeliveryError(said, code=code)
-    if "AnymailConfigurationError" in names:
-        return ChannelDownError(f"django-anymail is not set up: {type(error).__name__}.", code="configuration")
-    if "AnymailRequestsAPIError" in names:
-        return RecoverableChannelDeliveryError("No answer from the mail provider.", code="connection")
-    return FatalChannelDeliveryError(f"django-anymail refused the message: {type(error).__name__}.", code="anymail")
+def _channel_error(error: Exception, addresses: Iterable[str] = ()) -> Exception:
+    return smtp.as_channel_error(anymail.channel_error(error), addresses)

@@ -100,7 +100,14 @@ def parse_mailbox(text: object, what: str = "recipient's email address", *, smtp
     Raises:
         InvalidMessageError: If there is not exactly one mailbox, or it cannot be transmitted.
     """
-    if isinstance(text, str) and len(text) <= MAX_ADDRESS_LENGTH and _is_plain(text):
+    if text is None or text == "":
+        raise InvalidMessageError(
+            f"No {what}: expected one mailbox such as user@example.com, got {text!r}. "
+            "Give it one, or leave email out with limit_to_channels.",
+            code="no_address",
+        )
+    text = str(text)
+    if len(text) <= MAX_ADDRESS_LENGTH and _is_plain(text):
         return Mailbox("", text)
     return _parse_unusual_mailbox(text, what, smtputf8)
 
@@ -114,14 +121,8 @@ def parse_mailboxes(texts: object, what: str, *, smtputf8: bool = False) -> list
     return [parse_mailbox(text, what, smtputf8=smtputf8) for text in texts]
 
 
-def _parse_unusual_mailbox(text: object, what: str, smtputf8: bool) -> Mailbox:
-    if text is None or text == "":
-        raise InvalidMessageError(
-            f"No {what}: expected one mailbox such as user@example.com, got {text!r}. "
-            "Give it one, or leave email out with limit_to_channels.",
-            code="no_address",
-        )
-    given = str(text)
+@lru_cache(maxsize=1024)
+def _parse_unusual_mailbox(given: str, what: str, smtputf8: bool) -> Mailbox:
     if _UNSAFE.search(given):
         raise _bad_mailbox(what, given, "it holds a line break, control character or surrogate; remove it")
     if len(given) > MAX_MAILBOX_LENGTH:
@@ -211,13 +212,13 @@ def check_text(text: str, what: str) -> str:
         InvalidMessageError: If it holds NUL or half of a surrogate pair, which no encoding of an email can carry.
     """
     if "\0" in text:
-        raise InvalidMessageError(f"The rendered {what} holds NUL characters; remove them.", code="bad_text")
+        raise InvalidMessageError(f"The {what} holds NUL characters; remove them.", code="bad_text")
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError as error:
             raise InvalidMessageError(
-                f"The rendered {what} holds {shown(text[error.start])} at position {error.start}, half of a surrogate "
+                f"The {what} holds {shown(text[error.start])} at position {error.start}, half of a surrogate "
                 "pair. Decode the text where it comes from.",
                 code="bad_text",
             ) from None
@@ -262,7 +263,9 @@ def check_attachments(attachments: Iterable[Any], max_bytes: int) -> list[tuple[
                 f"Attachment {shown(name)}: expected a MIME type such as application/pdf, got {shown(mimetype)}.",
                 code="bad_attachment",
             )
-        total += len(content.encode(errors="surrogatepass") if isinstance(content, str) else content)
+        if isinstance(content, str):
+            check_text(content, f"attachment {shown(name)}")
+        total += len(content.encode() if isinstance(content, str) else content)
         checked.append((name, content, mimetype))
     if total > max_bytes:
         raise InvalidMessageError(
@@ -276,7 +279,7 @@ def check_attachments(attachments: Iterable[Any], max_bytes: int) -> list[tuple[
 def shown(value: object) -> str:
     """Return *value* for an error's text: escaped to ASCII, on one line, cut where it is long."""
     text = ascii(value)
-    return text if len(text) <= 100 else f"{text[:100]}…"
+    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def _bad_mailbox(what: str, given: str, why: str) -> InvalidMessageError:

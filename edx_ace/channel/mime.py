@@ -21,6 +21,9 @@ import django
 from django.conf import settings as django_settings
 from django.core.mail import EmailMultiAlternatives
 
+from edx_ace.channel.mailbox import parse_mailbox
+from edx_ace.errors import InvalidMessageError
+
 #: Longest line that a mail server must accept, in octets without CRLF. Source: RFC 5321, 4.5.3.1.6.
 MAX_LINE_LENGTH = 998
 
@@ -65,6 +68,12 @@ def as_bytes(mail: EmailMultiAlternatives, *, boundary: str | None = None, date:
 
 
 def _any_shape(mail: EmailMultiAlternatives) -> bytes:
+    if not all(parse_mailbox(text, smtputf8=True).address.isascii() for text in mail.to):
+        raise InvalidMessageError(
+            "The recipient's local part is not ASCII. Such messages can have no attachments, no Reply-To among their "
+            "headers, and no lines of more than 998 octets: Django cannot encode them. Leave these out.",
+            code="bad_address",
+        )
     if django.VERSION >= (6, 0):
         return mail.message(policy=email.policy.SMTP).as_bytes()
     # The classes of Django 5.2 take the line end here; the types are those of a later one.
@@ -133,13 +142,21 @@ def _unusual_field(name: str, value: str) -> str:
     """Return a header field that needs encoding or folding. Cached: senders and subjects come again and again."""
     if not value.isascii():
         if name in ("From", "To", "Cc", "Reply-To"):
-            pairs = getaddresses([value])
-            value = ", ".join(formataddr((_encoded(display_name), address)) for display_name, address in pairs)
+            value = ", ".join(_address(display_name, address) for display_name, address in getaddresses([value]))
+            if not value.isascii():
+                return f"{name}: {value}"
         else:
             value = _encoded(value)
     elif name == "Subject":
         value = Header(value).encode()
     return _POLICY.fold(name, value).removesuffix("\r\n")
+
+
+def _address(display_name: str, address: str) -> str:
+    if address.isascii():
+        return formataddr((_encoded(display_name), address))
+    # As it is, in UTF-8. Source: RFC 6532.
+    return f"{Header(display_name, 'utf-8').encode()} <{address}>" if display_name else address
 
 
 def _encoded(value: str) -> str:

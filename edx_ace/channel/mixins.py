@@ -38,7 +38,7 @@ def one_line(text: str) -> str:
 class EmailChannelMixin:
     """The parts of an email that every email channel makes alike; statics, so that a class will do."""
 
-    channel_type: ClassVar[ChannelType | None] = ChannelType.EMAIL
+    channel_type: ClassVar[ChannelType] = ChannelType.EMAIL
 
     @staticmethod
     def get_from_address(message: Message) -> str:

@@ -3,7 +3,7 @@ Public: applies the content steps, which change what was rendered before it is d
 
 A content step is a function ``step(parcels: Sequence[Parcel]) -> Sequence[Parcel]`` under the entry-point group
 ``openedx.ace.content_step``: it returns one parcel for each that it was given, in the same order, and changes by
-copying (`attrs.evolve`). It changes the kinds of rendered content that it knows and returns every other parcel as it is.
+copying (`attrs.evolve`). It changes the kinds of rendered content that it knows and returns other parcels as they are.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ CONTENT_STEP_NAMESPACE = "openedx.ace.content_step"
 Step = Callable[[Sequence[Parcel]], Sequence[Parcel]]
 
 
-def apply(parcels: Sequence[Parcel]) -> list[Parcel | Exception]:
+def apply(parcels: Sequence[Parcel], steps: Sequence[str] | None = None) -> list[Parcel | Exception]:
     """
-    Return *parcels* as the steps of ACE_CONTENT_STEPS leave them, in their order.
+    Return *parcels* as *steps* (names; None: those of ACE_CONTENT_STEPS) leave them, in their order.
 
     A parcel that a step could not change is replaced by the exception and is given to no further step; the others are
     not affected: a step that raises for a batch is asked again for each parcel alone.
     """
     results: list[Parcel | Exception] = list(parcels)
-    for name, step in _load(tuple(settings.CONTENT_STEPS)):
+    for name, step in _load(tuple(settings.CONTENT_STEPS if steps is None else steps)):
         going_on = [index for index, result in enumerate(results) if isinstance(result, Parcel)]
         changed = _isolated(name, step, [cast(Parcel, results[index]) for index in going_on])
         for index, result in zip(going_on, changed, strict=True):
@@ -40,8 +40,9 @@ def apply(parcels: Sequence[Parcel]) -> list[Parcel | Exception]:
 
 @lru_cache(maxsize=64)
 def _load(names: tuple[str, ...]) -> list[tuple[str, Step]]:
-    extensions = get_manager(CONTENT_STEP_NAMESPACE, names) if names else []
-    return [(extension.name, extension.plugin) for extension in extensions]
+    if not names:
+        return []
+    return [(extension.name, extension.plugin) for extension in get_manager(CONTENT_STEP_NAMESPACE, names)]
 
 
 def _isolated(name: str, step: Step, parcels: list[Parcel]) -> Sequence[Parcel | Exception]:
@@ -61,7 +62,7 @@ def _checked(name: str, step: Step, parcels: list[Parcel]) -> Sequence[Parcel]:
     changed = list(step(parcels) or ())
     if [id(parcel.message) for parcel in changed] != [id(parcel.message) for parcel in parcels]:
         raise ConfigurationError(
-            f"Content step {name!r} was given {len(parcels)} parcel(s) and returned {len(changed)}, or in another order. "
-            "It must return one parcel for each, in the same order."
+            f"Content step {name!r} was given {len(parcels)} parcel(s) and returned {len(changed)}, or in another "
+            "order. It must return one parcel for each, in the same order."
         )
     return changed

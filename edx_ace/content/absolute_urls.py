@@ -1,9 +1,9 @@
 """
 Public: the content step ``absolute_urls``: relative links and sources of an email become absolute.
 
-A mail has no address of its own that a relative link could be relative to. Links go to ACE_BASE_URL; what ``{% static %}``
-gives is absolute already when STATIC_URL names a CDN, and is left alone, as is every address with a scheme. Everything
-but the addresses stays as it is, byte for byte.
+A mail has no address of its own that a relative link could be relative to. Links go to ACE_BASE_URL; what
+``{% static %}`` gives is absolute already when STATIC_URL names a CDN, and is left alone, as is every address with a
+scheme. Everything but the addresses stays as it is, byte for byte.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def base_url(message: Message, address: str) -> str:
     # Only the first part of the address is quoted: what follows may be a token.
     start = re.match(r"/?[^/?#]*", address)[0]  # type: ignore[index]  # matches any text
     raise ConfigurationError(
-        f"Message {message.log_id} has a relative link ({start!r}…), which leads nowhere in a mail, and ACE_BASE_URL gives "
-        f"{given!r}. Set ACE_BASE_URL to the address of the site, for example 'https://example.com', or to the dotted path "
-        "of a function that returns it for a message."
+        f"Message {message.log_id} has a relative link ({start!r}…), which leads nowhere in a mail, and ACE_BASE_URL "
+        f"gives {given!r}. Set ACE_BASE_URL to the address of the site, for example 'https://example.com', or to the "
+        "dotted path of a function that returns it for a message."
     )

@@ -5,14 +5,13 @@ Many mail programs drop style blocks, none drops style attributes. css-inline do
 install "edx-ace[fast]"``), else premailer. Neither is asked to open a URL or a file: ``<link rel="stylesheet">`` and
 ``@import`` stay in the mail as they are.
 
-A rule can go into an attribute when it says the same there: selectors of elements, classes and ids, ``:first-child`` and
-``:last-child``. Everything else (``@media``, ``@supports``, ``@font-face``, ``:hover``, attribute selectors, which in mails
-name mail programs) stays in its style block as it was written. As a style attribute wins over a style block, what stays
-needs ``!important`` to have an effect.
+Rules whose selectors name elements, classes and ids are inlined. Everything else (``@media``, ``@supports``,
+``@font-face``, ``:hover``, attribute selectors, which in mails tell mail programs apart) stays in its style block as it
+was written. As a style attribute wins over a style block, what stays needs ``!important`` to have an effect.
 
 What takes time is reading the document, so documents of the same shape are inlined once: the shape is everything but
-their texts and link targets, none of which a rule that is inlined can depend on. Two messages share a result only if
-their shapes are equal, character for character.
+their texts, link targets and pictures, none of which a rule that is inlined can depend on. Two messages share a result
+only if their shapes are equal, character for character.
 """
 
 from __future__ import annotations
@@ -35,16 +34,21 @@ _STYLE = re.compile(r"<!--.*?-->|<style\b([^>]*)>(.*?)</style\s*>", re.S | re.I)
 _OTHER_MEDIA = re.compile(r"""\bmedia\s*=\s*["']?(?!\s*["']?(?:all|screen)\b)""", re.I)
 #: What stays of a style block stands aside, out of the engine's sight, as this comment.
 _ASIDE = "<!--ace-style-%d-->"
-#: What documents of one shape differ in: a text or the target of a link. With the characters that are excluded here
-#: neither can begin or end a tag, an attribute or a comment.
-_VARIABLE = re.compile(r"""(>|\shref=")(\s*[^\s<>"'][^<>"']*)""")
+#: What documents of one shape differ in: a text, a link's target, a picture's source. With the characters that are
+#: excluded here, none can begin or end a tag, an attribute or a comment.
+_VARIABLE = re.compile(r"""(>|\s(?:href|src)=")(\s*[^\s<>"'][^<>"']*)""")
 #: What stands for a variable while the engine works.
 _SLOT = re.compile(r"ace(\d+)slot")
 
 _CSS_COMMENT = re.compile(r"/\*.*?\*/|<!--|-->", re.S)
 _CSS_TOKEN = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[{};]""", re.S)
-#: A selector that means the same to every engine and that no later event (hovering) or program can make true.
-_INLINABLE = re.compile(r"[\w\s.#>+~-]+(?::(?:first|last)-child)?")
+# Element names in capitals are left out: premailer does not find them.
+_CLASS_OR_ID = r"[.#]-?[A-Za-z_][\w-]*"
+_COMPOUND = rf"(?:[a-z][a-z0-9]*|{_CLASS_OR_ID})(?:{_CLASS_OR_ID})*"
+#: A selector of elements, classes and ids, which nothing that happens later (hovering) can make true.
+_INLINABLE = re.compile(rf"{_COMPOUND}(?:\s*[\s>+~]\s*{_COMPOUND})*")
+#: What joins two parts of a selector; premailer weighs selectors rightly only with spaces around it.
+_COMBINATOR = re.compile(r"\s*([>+~])\s*")
 
 Engine = Callable[[str, str], str]
 
@@ -128,10 +132,10 @@ def split_css(css: str) -> tuple[str, str]:
     """Return the rules of *css* that can be inlined and the rest, both in order and as they were written."""
     inlinable, rest = [], []
     for prelude, block in _rules(_CSS_COMMENT.sub("", css)):
-        if prelude.startswith("@") or "{" in block[1:]:
+        if prelude.startswith("@") or "{" in block[2:]:
             rest.append(prelude + block)
             continue
-        selectors = [selector.strip() for selector in prelude.split(",")]
+        selectors = [_COMBINATOR.sub(r" \1 ", selector).strip() for selector in prelude.split(",")]
         if fit := [selector for selector in selectors if _INLINABLE.fullmatch(selector)]:
             inlinable.append(", ".join(fit) + block)
         if unfit := [selector for selector in selectors if not _INLINABLE.fullmatch(selector)]:
@@ -140,7 +144,7 @@ def split_css(css: str) -> tuple[str, str]:
 
 
 def _rules(css: str) -> Iterator[tuple[str, str]]:
-    """Yield what precedes each block at the top level, and the block in its braces (or the end of a statement)."""
+    """Yield each rule at the top level as what precedes its braces and the rest (of a statement, the semicolon)."""
     start = opened = depth = 0
     for token in _CSS_TOKEN.finditer(css):
         match token[0]:
@@ -148,14 +152,16 @@ def _rules(css: str) -> Iterator[tuple[str, str]]:
                 if not depth:
                     opened = token.start()
                 depth += 1
-            case "}" if depth == 1:
-                yield css[start:opened].strip() + " ", css[opened : token.end()]
-                start, depth = token.end(), 0
             case "}" if depth:
                 depth -= 1
+                if not depth:
+                    yield css[start:opened].strip(), f" {css[opened : token.end()]}"
+                    start = token.end()
             case ";" if not depth:
                 yield css[start : token.start()].strip(), ";"
                 start = token.end()
+    if depth:  # Browsers close what was left open.
+        yield css[start:opened].strip(), f" {css[opened:]}{'}' * depth}"
 
 
 @lru_cache(maxsize=1)
@@ -169,12 +175,16 @@ def _engine() -> Engine:
 
 
 def _css_inline(css: str, document: str) -> str:
-    from css_inline import CSSInliner
+    from css_inline import CSSInliner, InlineError
 
     inliner = CSSInliner(
         extra_css=css, inline_style_tags=False, keep_style_tags=True, keep_link_tags=True, load_remote_stylesheets=False
     )
-    return inliner.inline(document)
+    try:
+        return inliner.inline(document)
+    except InlineError:
+        # It gives up on a style attribute that is no CSS, where browsers and premailer pass over it.
+        return _premailer(css, document)
 
 
 #: cssutils, which premailer reads CSS with, keeps state in its modules.

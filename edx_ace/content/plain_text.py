@@ -32,7 +32,9 @@ _LINES = frozenset(
     {"address", "article", "aside", "body", "caption", "dd", "div", "dt", "fieldset", "figcaption", "footer", "form"}
     | {"header", "li", "main", "nav", "section", "tr"}
 )
-_VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
+_VOID = frozenset(
+    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+)
 _HIDDEN = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
 _SPACE = re.compile(r"[ \t\r\n\f\xa0]+")
 _LINK = re.compile(r"(?:https?|mailto|tel|sms):", re.I)
@@ -94,7 +96,12 @@ class _Reader(HTMLParser):
                 self._unread.append(tag)
             return
         given = {name: value or "" for name, value in attrs}
-        if tag in _UNREAD or "hidden" in given or given.get("aria-hidden") == "true" or _HIDDEN.search(given.get("style", "")):
+        if (
+            tag in _UNREAD
+            or "hidden" in given
+            or given.get("aria-hidden") == "true"
+            or _HIDDEN.search(given.get("style", ""))
+        ):
             if tag not in _VOID:
                 self._unread.append(tag)
             return

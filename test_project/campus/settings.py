@@ -22,6 +22,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.staticfiles",
     "edx_ace",
+    "campus",
     "courses",
     "received",
 ]

@@ -102,13 +102,14 @@ def _names(text: str) -> list[tuple[str, str]]:
     return [(name, roman or _ascii(name)) for name, _, roman in pairs]
 
 
+#: Letters that are no plain letter with a mark.
+_SPELT = {"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ı": "i"}
+
+
 def _ascii(name: str) -> str:
     """Return *name*, of a Latin script, as a mailbox name has it."""
-    plain = name.translate(
-        str.maketrans({"ß": "ss", "ø": "o", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D", "ı": "i", "Ø": "O"})
-    )
-    letters = unicodedata.normalize("NFKD", plain)
-    return "".join(letter for letter in letters if letter.isascii() and (letter.isalnum() or letter == "-")).lower()
+    letters = unicodedata.normalize("NFKD", "".join(_SPELT.get(letter, letter) for letter in name.lower()))
+    return "".join(letter for letter in letters if letter.isascii() and (letter.isalnum() or letter == "-"))
 
 
 #: People whose names catch out careless software, with their mailboxes' names.

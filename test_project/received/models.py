@@ -7,7 +7,6 @@ from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import parseaddr
-from typing import cast
 
 from django.conf import settings
 from django.db import models
@@ -43,7 +42,7 @@ class ReceivedMessage(models.Model):
         cls, source: bytes, *, pk: int, envelope_from: str, envelope_to: str, received_at: datetime
     ) -> ReceivedMessage:
         """Return *source*, unsaved, with its headers and bodies decoded."""
-        parsed = cast(EmailMessage, message_from_bytes(source, policy=policy.default))
+        parsed = message_from_bytes(source, policy=policy.default)
         html = _body(parsed, "html")
         language = _HTML_LANGUAGE.search(html)
         return cls(
@@ -52,8 +51,8 @@ class ReceivedMessage(models.Model):
             envelope_from=envelope_from,
             envelope_to=envelope_to,
             source=source,
-            sender=str(parsed["From"] or ""),
-            subject=str(parsed["Subject"] or ""),
+            sender=_header(parsed, "From"),
+            subject=_header(parsed, "Subject"),
             language=language.group(1) if language else "",
             html=html,
             text=_body(parsed, "plain"),
@@ -75,6 +74,11 @@ class ReceivedMessage(models.Model):
     def source_text(self) -> str:
         """The bytes as they came, for reading."""
         return bytes(self.source).decode("utf-8", "replace")
+
+
+def _header(message: EmailMessage, name: str) -> str:
+    # Python 3.11 leaves the space of a line that is folded right after the name.
+    return str(message[name] or "").strip()
 
 
 def _body(message: EmailMessage, kind: str) -> str:

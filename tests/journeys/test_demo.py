@@ -59,7 +59,7 @@ class Site:
     def message_to(self, envelope_to: str) -> EmailMessage:
         """Return the one message that came for *envelope_to*, parsed from its bytes."""
         ((source,),) = self.query("SELECT source FROM received_receivedmessage WHERE envelope_to = ?", envelope_to)
-        return cast(EmailMessage, message_from_bytes(cast(bytes, source), policy=policy.default))
+        return message_from_bytes(cast(bytes, source), policy=policy.default)
 
     def address_of(self, **fields: str) -> str:
         """Return the address of the first learner with *fields*, in an ASCII domain."""
@@ -69,6 +69,11 @@ class Site:
             *fields.values(),
         )
         return str(rows[0][0])
+
+
+def header(message: EmailMessage, name: str) -> str:
+    """Return the header *name*; Python 3.11 leaves the space of a line that is folded right after the name."""
+    return str(message[name]).strip()
 
 
 def part(message: EmailMessage, kind: str) -> str:
@@ -118,7 +123,7 @@ def test_every_learner_has_received_one_message(site: Site) -> None:
     assert site.query("SELECT count(*), count(DISTINCT envelope_to) FROM received_receivedmessage") == [(500, 500)]
 
 
-def test_a_second_run_leaves_the_same_site(tmp_path: Path) -> None:
+def test_a_second_run_leaves_the_same_site(site: Site, var: Path) -> None:
     """
     Running the demo again adds no learner, course or enrolment and replaces the received messages.
     """
@@ -126,11 +131,11 @@ def test_a_second_run_leaves_the_same_site(tmp_path: Path) -> None:
         SELECT (SELECT count(*) FROM courses_learner), (SELECT count(*) FROM courses_course),
             (SELECT count(*) FROM courses_enrolment), (SELECT count(*) FROM received_receivedmessage)
     """
-    run_demo(tmp_path)
-    first = Site(tmp_path).query(figures)
-    run_demo(tmp_path)
+    first = site.query(figures)
 
-    assert Site(tmp_path).query(figures) == first == [(500, 12, 600, 500)]
+    run_demo(var)
+
+    assert site.query(figures) == first == [(500, 12, 600, 500)]
 
 
 def test_a_plain_text_subject_is_not_escaped(site: Site) -> None:
@@ -139,7 +144,7 @@ def test_a_plain_text_subject_is_not_escaped(site: Site) -> None:
     """
     message = site.message_to("obrien.and.co@example.com")
 
-    assert message["Subject"] == "Welcome to Lantern Campus, O'Brien & Co"
+    assert header(message, "Subject") == "Welcome to Lantern Campus, O'Brien & Co"
     assert "O&#x27;Brien &amp; Co" in part(message, "html")
 
 
@@ -149,7 +154,7 @@ def test_the_sender_has_a_name_in_the_recipients_language(site: Site) -> None:
     """
     message = site.message_to(site.address_of(language="ja"))
 
-    assert str(message["From"]) == "ランタン・キャンパス <hello@campus.example>"
+    assert header(message, "From") == "ランタン・キャンパス <hello@campus.example>"
 
 
 def test_arabic_is_right_to_left(site: Site) -> None:
@@ -162,7 +167,7 @@ def test_arabic_is_right_to_left(site: Site) -> None:
     assert root is not None
     assert 'lang="ar"' in root.group()
     assert 'dir="rtl"' in root.group()
-    assert message["Subject"].startswith("مرحبًا بك في منصة فانوس، ")
+    assert header(message, "Subject").startswith("مرحبًا بك في منصة فانوس، ")
 
 
 def test_the_text_part_can_be_read(site: Site) -> None:
@@ -190,7 +195,9 @@ def test_an_internationalised_domain_is_encoded(site: Site) -> None:
     """
     The server sees bücher.example in its ASCII form.
     """
-    assert site.message_to("mj@xn--bcher-kva.example")["Subject"].startswith("Willkommen bei Lantern Campus")
+    message = site.message_to("mj@xn--bcher-kva.example")
+
+    assert header(message, "Subject").startswith("Willkommen bei Lantern Campus")
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +211,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process = subprocess.Popen(
             COMMAND,
             cwd=ROOT,
-            env=environment(tmp_path_factory.mktemp("page"), SERVE="1"),
+            env=environment(tmp_path_factory.mktemp("page"), SERVE=""),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -7,9 +7,9 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from time import perf_counter
 from typing import Any, TypeVar
@@ -47,44 +47,39 @@ Item = TypeVar("Item")
 class Command(BaseCommand):
     """Loads the demo site, welcomes every learner through a mail server of its own, and shows what arrived there."""
 
-    help = "Send a welcome message to each of the demo site's 500 learners over local SMTP and show what arrived."
+    help = (
+        "Send a welcome message to each of the demo site's 500 learners over local SMTP and serve what arrived. "
+        "With SERVE=0 in the environment: end after the table of outcomes."
+    )
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--no-serve",
-            dest="serve",
-            action="store_false",
-            default=os.environ.get("SERVE", "1") != "0",
-            help="End after the table of outcomes (also: SERVE=0).",
-        )
-
-    def handle(self, *args: Any, serve: bool, **options: Any) -> None:
-        self.stdout.write("Preparing the demo site …")
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.stdout.write("Preparing the demo site ...")
         call_command("migrate", verbosity=0)
         demo_site.load(timezone.now())
-
+        if os.environ.get("SERVE") == "0":
+            self._send_all(settings.ACE_BASE_URL)
+            return
         # The page's port is taken first, so that links in the messages lead to it.
-        server = _page_server() if serve else None
-        base_url = f"http://localhost:{server.server_port}" if server else settings.ACE_BASE_URL
+        with _page_server() as server:
+            base_url = f"http://localhost:{server.server_port}"
+            self._send_all(base_url)
+            self.stdout.write(f"\nRead them at {self.style.SUCCESS(base_url + '/')} (stop with Ctrl+C)")
+            self.stdout.flush()
+            logging.getLogger("django.server").setLevel(logging.ERROR)
+            with suppress(KeyboardInterrupt):
+                server.serve_forever()
+
+    def _send_all(self, base_url: str) -> None:
+        """Send every welcome message to an SMTP server of this process, print what came of them, store what arrived."""
         arrivals: list[tuple[datetime, Received]] = []
         with SmtpSink(keep=False, on_message=lambda received: arrivals.append((timezone.now(), received))) as sink:
-            self.stdout.write(f"Sending over SMTP to {sink.host}:{sink.port} …")
+            self.stdout.write(f"Sending over SMTP to {sink.host}:{sink.port} ...")
             with override_settings(ACE_BASE_URL=base_url, **_mail_through(sink.host, sink.port)):
-                tally = self._send(welcomes())
-        self.stdout.write(str(tally))
+                self.stdout.write(str(self._send(welcomes())))
         _store(arrivals)
-        if server is None:
-            return
-        self.stdout.write(f"\nRead them at {self.style.SUCCESS(base_url + '/')} (stop with Ctrl+C)")
-        self.stdout.flush()
-        logging.getLogger("django.server").setLevel(logging.ERROR)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            self.stdout.write("")
 
     def _send(self, messages: list[Message]) -> Tally:
-        languages = {message.uuid: message.language for message in messages}
+        languages = {message.uuid: str(message.language) for message in messages}
         tally = Tally()
         started = perf_counter()
         for report in with_progress(ace.send_many(messages), len(messages), self.stdout):
@@ -120,7 +115,7 @@ class Tally:
                 lines.append(rule)
             lines.append(f"{name:12}" + "".join(f"{counts[outcome]:>10}" for outcome in columns))
         lines += ["", f"{total.total()} messages in {self.seconds:.2f} s: {total.total() / self.seconds:,.0f} a second"]
-        lines += [f"{count} × {code}: {reason}" for (code, reason), count in self.problems.most_common()]
+        lines += [f"{count} x {code}: {reason}" for (code, reason), count in self.problems.most_common()]
         return "\n".join(lines)
 
 

@@ -1,0 +1,96 @@
+"""
+Internal: tests of the content step ``plain_text``.
+"""
+
+import pytest
+
+from edx_ace.content.plain_text import plain_text
+from edx_ace.envelope import Parcel
+
+from .conftest import MakeParcel
+
+READ = [
+    # Links keep their address, unless it is what they show.
+    ('<p>See <a href="https://e.com/x?a=1&amp;b=2">the\n page</a>.</p>', "See the page (https://e.com/x?a=1&b=2)."),
+    ('<a href="https://e.com/">https://e.com/</a>', "https://e.com/"),
+    ('<a href="https://e.com/">e.com</a>', "e.com"),
+    ('<a href="mailto:a@e.com">a@e.com</a> or <a href="mailto:a@e.com">us</a>', "a@e.com or us (a@e.com)"),
+    ('<a href="tel:+353123">Call</a>', "Call (+353123)"),
+    ('<a href="#top">Top</a>, <a href="javascript:x()">no</a>', "Top, no"),
+    ('<a href="https://e.com/"><img src="a.png"></a>', "https://e.com/"),
+    ('<a href="https://e.com/"><img src="a.png" alt="Our shop"></a>', "Our shop (https://e.com/)"),
+    # Blocks.
+    (
+        "<h1>Title</h1><p>One<br>two<br><br>three</p><div>four</div><div>five</div>",
+        "Title\n\nOne\ntwo\n\nthree\n\nfour\nfive",
+    ),
+    ("<ul><li>one<ul><li>inner</li></ul></li><li>two</li></ul>after", "* one\n  * inner\n* two\n\nafter"),
+    ('<ol start="9"><li>nine</li><li>ten<br>more</li></ol>', "9. nine\n10. ten\n  more"),
+    ("<blockquote>one<br>two</blockquote>three", "> one\n> two\n\nthree"),
+    ("<pre>a  b\n  c\n\nd</pre>e", "a  b\n  c\n\nd\n\ne"),
+    ("one<hr>two", "one\n\n--------------------\n\ntwo"),
+    # Tables, row by row; those for layout read like text.
+    ("<table><tr><th>What</th><th>When</th></tr><tr><td>Tea</td><td>4 pm</td></tr></table>", "What | When\nTea | 4 pm"),
+    ('<table role="presentation"><tr><td>one</td><td>two</td></tr></table>', "one two"),
+    ("<table><tr><td><p>one</p></td><td><p>two</p></td></tr></table>", "one\n\ntwo"),
+    # What nobody sees is not read out.
+    ("<style>p{}</style><script>x</script><title>t</title><!--[if mso]>m<![endif]-->seen", "seen"),
+    ('<div style="color:red; DISPLAY : none">a<div>b</div></div><p hidden>c</p><img hidden alt="d">seen', "seen"),
+    ('<div aria-hidden="true">decoration</div>seen', "seen"),
+    ('<p style="display:none">hidden<p>seen', "seen"),
+    # White space, entities, scripts.
+    ("  a \n\t b<b> c</b>&nbsp;<i>d </i>e  ", "a b c d e"),
+    ("&lt;O&#x27;Brien &amp; Co&gt; &eacute;", "<O'Brien & Co> é"),
+    (
+        '<p dir="rtl">مرحبا <a href="https://e.com/ع">هنا</a></p><p>你好，世界</p>',
+        "مرحبا هنا (https://e.com/ع)\n\n你好，世界",
+    ),
+    # Malformed, as mail is.
+    ("</ul></a></table></blockquote></pre><li>one<a>two", "* onetwo"),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("html", "text"), READ)
+def test_html_reads_as_text(html: str, text: str, email: MakeParcel) -> None:
+    """
+    An empty text part is made of the HTML.
+    """
+    assert plain_text([email(body_html=html)])[0].rendered.body == text
+
+
+def test_a_text_that_is_there_stays(email: MakeParcel) -> None:
+    """
+    What the author wrote is never touched.
+    """
+    parcel = email(body_html="<p>html</p>", body="written by hand")
+
+    assert plain_text([parcel])[0] is parcel
+
+
+def test_a_text_of_white_space_counts_as_empty(email: MakeParcel) -> None:
+    """
+    A body.txt of nothing but template tags renders to line breaks.
+    """
+    assert plain_text([email(body_html="<p>html</p>", body=" \n\n")])[0].rendered.body == "html"
+
+
+def test_no_line_is_longer_than_a_mail_server_takes(email: MakeParcel) -> None:
+    """
+    A long paragraph is broken between words; a long link stays whole.
+    """
+    link = "https://e.com/" + "x" * 900
+    text = plain_text([email(body_html=f"<p>{'слово ' * 500}</p><p>{'word ' * 500}<a href='{link}'>here</a></p>")])[
+        0
+    ].rendered.body
+
+    assert max(len(line.encode()) for line in text.splitlines()) <= 998
+    assert f"({link})" in text
+    assert text.split().count("слово") == text.split().count("word") == 500
+
+
+def test_other_channels_content_is_left_alone(push: Parcel) -> None:
+    """
+    The step knows emails.
+    """
+    assert plain_text([push])[0] is push

@@ -1,0 +1,265 @@
+"""
+Internal: a local HTTP server that plays a provider: scripted answers, recorded requests, over HTTP or real TLS.
+
+A client that honours HTTPS_PROXY and REQUESTS_CA_BUNDLE, as requests and all that is built on it do, reaches the twin
+under the provider's own name, ``https://api.example.com``: the twin is its proxy, and makes a certificate for every
+name that is asked for. Nothing of the client is replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import threading
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import attrs
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+
+@attrs.frozen
+class Request:
+    """What a client sent."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, read as JSON."""
+        return json.loads(self.body)
+
+
+@attrs.frozen
+class Answer:
+    """
+    What the twin answers to one request.
+
+    Attributes:
+        status: HTTP status.
+
+        body: Text or bytes as they are; anything else as JSON.
+
+        headers: Further headers.
+
+        wait: How long to wait before answering, in seconds.
+
+        cut: Where to cut the connection: "before" anything is answered, or within the "body".
+    """
+
+    status: int = 200
+    body: Any = b""
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    wait: float = 0
+    cut: str = ""
+
+    @property
+    def content(self) -> bytes:
+        """The body as it goes over the wire."""
+        if isinstance(self.body, bytes):
+            return self.body
+        return (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
+
+
+class HttpTwin:
+    """
+    Plays a provider. Answers with what `answers` holds, in order; the last one is repeated.
+
+    Attributes:
+        url: Where it listens, over HTTP.
+
+        requests: What was asked so far.
+    """
+
+    def __init__(self, authority: Authority) -> None:
+        self.authority = authority
+        self.requests: list[Request] = []
+        self.answers: deque[Answer] = deque([Answer()])
+        self.stopping = threading.Event()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("BoundHandler", (_Handler,), {"twin": self}))
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def answer(self, status: int, body: Any = b"", **fields: Any) -> None:
+        """Answer like this from now on."""
+        self.answers = deque([Answer(status, body, **fields)])
+
+    def answer_in_turn(self, *answers: Answer) -> None:
+        """Answer with each of *answers* once, and with the last from then on."""
+        self.answers = deque(answers)
+
+    def next_answer(self) -> Answer:
+        """Return the answer for the next request."""
+        return self.answers.popleft() if len(self.answers) > 1 else self.answers[0]
+
+
+@contextmanager
+def running(authority: Authority) -> Iterator[HttpTwin]:
+    """Run a twin, whose certificates *authority* signs, in threads of its own."""
+    twin = HttpTwin(authority)
+    thread = threading.Thread(target=twin.server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield twin
+    finally:
+        twin.stopping.set()
+        twin.server.shutdown()
+        thread.join()
+        twin.server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    twin: HttpTwin
+    origin = ""
+
+    def do_CONNECT(self) -> None:
+        """Become the host that is asked for, and speak TLS as it."""
+        host = self.path.rpartition(":")[0]
+        self.send_response(200)
+        self.end_headers()
+        try:
+            self.connection = self.request = self.twin.authority.server_context(host).wrap_socket(
+                self.connection, server_side=True
+            )
+        except (ssl.SSLError, OSError):
+            # A client that does not trust the certificate hangs up.
+            self.close_connection = True
+            return
+        self.setup()
+        self.origin = f"https://{host}"
+        # Whatever the version of the CONNECT itself says.
+        self.close_connection = False
+
+    def answer(self) -> None:
+        """Record the request and answer it as scripted."""
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.twin.requests.append(Request(self.command, f"{self.origin}{self.path}", dict(self.headers), body))
+        answer = self.twin.next_answer()
+        if answer.wait:
+            self.twin.stopping.wait(answer.wait)
+        if answer.cut == "before":
+            self.hang_up()
+            return
+        self.send_response(answer.status)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer.content)))
+        self.end_headers()
+        if answer.cut == "body":
+            self.wfile.write(answer.content[: len(answer.content) // 2])
+            self.hang_up()
+        else:
+            self.wfile.write(answer.content)
+
+    do_DELETE = do_GET = do_PATCH = do_POST = do_PUT = answer
+
+    def hang_up(self) -> None:
+        """Cut the connection without a goodbye."""
+        self.close_connection = True
+        self.wfile.flush()
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def handle(self) -> None:
+        """Serve one connection; a client that has gone is not an error."""
+        try:
+            super().handle()
+        except OSError:
+            self.close_connection = True
+
+    def finish(self) -> None:
+        """Close the connection, which the server itself knows only without its TLS."""
+        try:
+            super().finish()
+        except OSError:
+            pass
+        finally:
+            self.connection.close()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+class Authority:
+    """
+    A certificate authority for the time of a test run.
+
+    Attributes:
+        bundle: File with the certificate that clients are to trust.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._lock = threading.Lock()
+        self.bundle = folder / "authority.pem"
+        self._certificate = self._sign("Authority of the tests", self._key, is_authority=True)
+        self.bundle.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
+
+    def server_context(self, host: str) -> ssl.SSLContext:
+        """Return the TLS settings with which to be *host*."""
+        with self._lock:
+            if host not in self._contexts:
+                self._contexts[host] = self._make_context(host)
+            return self._contexts[host]
+
+    def _make_context(self, host: str) -> ssl.SSLContext:
+        key = ec.generate_private_key(ec.SECP256R1())
+        chain = self._folder / f"{host}.pem"
+        chain.write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+            + self._sign(host, key).public_bytes(serialization.Encoding.PEM)
+        )
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(chain)
+        return context
+
+    def _sign(self, name: str, key: ec.EllipticCurvePrivateKey, *, is_authority: bool = False) -> x509.Certificate:
+        now = datetime.now(UTC)
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        issuer = subject if is_authority else self._certificate.subject
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(issuer)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
+        )
+        if is_authority:
+            # OpenSSL in its strict mode, Python's default from 3.13 on, wants this of an authority.
+            builder = builder.add_extension(
+                x509.KeyUsage(
+                    digital_signature=True,
+                    key_cert_sign=True,
+                    crl_sign=True,
+                    content_commitment=False,
+                    key_encipherment=False,
+                    data_encipherment=False,
+                    key_agreement=False,
+                    encipher_only=False,
+                    decipher_only=False,
+                ),
+                critical=True,
+            )
+        else:
+            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        return builder.sign(self._key, hashes.SHA256())
