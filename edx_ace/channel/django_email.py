@@ -93,7 +93,7 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
         """
         options = message.options
         sender = mailbox.parse_mailbox(self.get_from_address(message), "sender's address")
-        if settings.EMAIL_USE_FROM_NAME and rendered.from_name:
+        if settings.EMAIL_USE_FROM_NAME and rendered.from_name.strip():
             sender = Mailbox(one_line(check_text(rendered.from_name, "rendered from_name")), sender.address)
         check_text(rendered.subject, "rendered subject")
         html = self.make_simple_html_template(rendered.head_html, rendered.body_html)

@@ -55,7 +55,7 @@ _CLOSING = 421
 _MAX_REPLY_LENGTH = 200
 
 #: What servers call a message that they took: Postfix and many others, Exim, Amazon SES.
-_QUEUE_ID = re.compile(r"(?:queued as |\bid=|^Ok )([\w.@+-]+)", re.IGNORECASE)
+_QUEUE_ID = re.compile(r"(?:queued as |\bid=|^Ok (?!id=))([\w.@+-]+)", re.IGNORECASE)
 
 Result = str | Exception | None
 
@@ -588,7 +588,9 @@ def as_channel_error(error: Exception, addresses: Iterable[str] = ()) -> Excepti
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
             return _lost_error("disconnected", type(error).__name__)
         case ssl.SSLError():
-            return _down_error(f"the encryption failed ({error.reason})", "tls")
+            return _down_error(
+                f"the encryption failed ({getattr(error, 'reason', None) or type(error).__name__})", "tls"
+            )
         case smtplib.SMTPServerDisconnected() | TimeoutError():
             return _lost_error("timeout", type(error).__name__)
         case smtplib.SMTPException():

@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import json
 import signal
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -93,6 +94,8 @@ class SmtpSink:
 
         messages_per_connection: After how many messages a connection is closed with 421. None: never.
 
+        tls: Encrypts connections from their beginning. None: no encryption.
+
         keep: Whether to keep messages; False only counts them.
 
         on_message: Called with each message, in the sink's thread.
@@ -108,6 +111,7 @@ class SmtpSink:
         extensions: Sequence[str] = EXTENSIONS,
         commands: Mapping[str, str] | None = None,
         messages_per_connection: int | None = None,
+        tls: ssl.SSLContext | None = None,
         keep: bool = True,
         on_message: Callable[[ReceivedMessage], object] | None = None,
     ) -> None:
@@ -116,6 +120,7 @@ class SmtpSink:
         self.extensions = extensions
         self.commands = dict(commands or {})
         self.messages_per_connection = messages_per_connection
+        self.tls = tls
         self.keep = keep
         self.on_message = on_message
         #: What was received, in order; empty when only counted.
@@ -143,7 +148,7 @@ class SmtpSink:
     def start(self) -> None:
         """Listen, in a thread of its own; returns when connections are accepted."""
         listening = threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self.serve(listening)), daemon=True)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self.serve(listening.set)), daemon=True)
         self._thread.start()
         listening.wait()
 
@@ -159,14 +164,15 @@ class SmtpSink:
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._abort_all)
 
-    async def serve(self, listening: threading.Event | None = None) -> None:
-        """Listen until `stop`; *listening* is set when connections are accepted."""
+    async def serve(self, when_listening: Callable[[], object]) -> None:
+        """Listen until `stop`; *when_listening* is called when connections are accepted."""
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
-        server = await self._loop.create_server(lambda: _Session(self), self.host, self.port, backlog=1000)
+        server = await self._loop.create_server(
+            lambda: _Session(self), self.host, self.port, backlog=1000, ssl=self.tls
+        )
         self.port = server.sockets[0].getsockname()[1]
-        if listening is not None:
-            listening.set()
+        when_listening()
         try:
             await self._stopping.wait()
         finally:
@@ -335,7 +341,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sink = SmtpSink(options.port, answers=answers, keep=not options.count_only)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        asyncio.run(sink.serve())
+        asyncio.run(sink.serve(lambda: print(f"Listening on {sink.host}:{sink.port}", flush=True)))
     except KeyboardInterrupt:
         print(f"{sink.count} messages over {sink.sessions} connections")
 
