@@ -138,8 +138,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.setup()
-        # Python 3.11 asks with HTTP/1.0, after which a server would hang up.
-        self.close_connection = False
         self.origin = f"https://{host}"
         # Whatever the version of the CONNECT itself says.
         self.close_connection = False
