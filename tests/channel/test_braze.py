@@ -196,7 +196,9 @@ class TestRequest:
         An address with a line break is refused, and Braze is not asked.
         """
         with pytest.raises(InvalidMessageError, match="line break"):
-            BrazeEmailChannel().deliver(a_message(options={"reply_to": "a@example.com\nBcc: b@example.com"}), rendered_email)
+            BrazeEmailChannel().deliver(
+                a_message(options={"reply_to": "a@example.com\nBcc: b@example.com"}), rendered_email
+            )
 
         assert provider.requests == []
 
@@ -227,7 +229,10 @@ class TestRequest:
 
         monkeypatch.setattr(braze, "DjangoEmailChannel", Replacement)
 
-        assert BrazeEmailChannel().deliver(a_message(recipient=Recipient(None, "z@example.com")), rendered_email) == "replaced"
+        assert (
+            BrazeEmailChannel().deliver(a_message(recipient=Recipient(None, "z@example.com")), rendered_email)
+            == "replaced"
+        )
 
 
 class TestAnswer:
@@ -386,7 +391,9 @@ class TestAnswer:
 
         assert caught.value.code == "connection"
 
-    def test_nobody_listens(self, provider: HttpTwin, rendered_email: RenderedEmail, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_nobody_listens(
+        self, provider: HttpTwin, rendered_email: RenderedEmail, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """
         A connection that cannot be made is a passing trouble.
         """

@@ -125,13 +125,17 @@ class TestConfinement:
         (folder / "loop").symlink_to("../outside/loop")
         (outside / "loop").symlink_to(outside)
 
-        with pytest.raises(InvalidMessageError, match=r"expected a path inside ACE_FILE_CHANNEL_FOLDER .* leads out of it"):
+        with pytest.raises(
+            InvalidMessageError, match=r"expected a path inside ACE_FILE_CHANNEL_FOLDER .* leads out of it"
+        ):
             FileEmailChannel().deliver(a_message(options={PATH_OVERRIDE_KEY: path}), rendered_email)
 
         assert list(outside.iterdir()) == [outside / "loop"]
         assert not Path("/etc/outside.html").exists()
 
-    @pytest.mark.parametrize("path", ["mail.html", "a/b/mail.html", "a/../mail.html", "link/mail.html", "{folder}/mail.html"])
+    @pytest.mark.parametrize(
+        "path", ["mail.html", "a/b/mail.html", "a/../mail.html", "link/mail.html", "{folder}/mail.html"]
+    )
     def test_what_stays_inside_is_written(self, folder: Path, rendered_email: RenderedEmail, path: str) -> None:
         """
         Any path inside the folder will do; a relative one is relative to the folder.

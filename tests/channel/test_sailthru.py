@@ -84,7 +84,10 @@ class TestRequest:
         ("options", "expected"),
         [
             ({"from_address": "team@example.com"}, {"behalf_email": "team@example.com"}),
-            ({"reply_to": "help@example.com", "from_address": "team@example.com"}, {"behalf_email": "help@example.com"}),
+            (
+                {"reply_to": "help@example.com", "from_address": "team@example.com"},
+                {"behalf_email": "help@example.com"},
+            ),
             # Sailthru takes one mailbox.
             ({"reply_to": ["help@example.com", "staff@example.com"]}, {"behalf_email": "help@example.com"}),
             ({"reply_to": [], "from_address": None}, {}),
@@ -117,7 +120,9 @@ class TestRequest:
         Two addresses in one, which Sailthru would both serve, are refused.
         """
         with pytest.raises(InvalidMessageError, match="expected one mailbox"):
-            SailthruEmailChannel().deliver(a_message(recipient=Recipient(7, "a@example.com,b@example.com")), rendered_email)
+            SailthruEmailChannel().deliver(
+                a_message(recipient=Recipient(7, "a@example.com,b@example.com")), rendered_email
+            )
 
         assert provider.requests == []
 
@@ -154,7 +159,9 @@ class TestAnswer:
             ("7", None),
         ],
     )
-    def test_accepted(self, provider: HttpTwin, rendered_email: RenderedEmail, body: Any, provider_id: str | None) -> None:
+    def test_accepted(
+        self, provider: HttpTwin, rendered_email: RenderedEmail, body: Any, provider_id: str | None
+    ) -> None:
         """
         A status of success without an error in the body is an acceptance; the send id is the provider's id.
         """
@@ -174,9 +181,7 @@ class TestAnswer:
             (500, {"error": "Internal"}),
         ],
     )
-    def test_passing_trouble(
-        self, provider: HttpTwin, rendered_email: RenderedEmail, status: int, body: Any
-    ) -> None:
+    def test_passing_trouble(self, provider: HttpTwin, rendered_email: RenderedEmail, status: int, body: Any) -> None:
         """
         Errors of the server and too many requests are worth another attempt about ten seconds later.
         """
