@@ -29,7 +29,7 @@ EXTRAS = {
     # The name of this extra in edx-ace 1.x.
     "push_notifications": PUSH,
     "braze": ["requests>=2.31"],
-    "sailthru": ["sailthru-client>=2.2.3"],
+    "sailthru": ["sailthru-client>=2.3.5"],
     "campaigns": ["nh3>=0.2.18"],
     "automation": ["Jinja2>=3.1.6", "markdown-it-py>=3"],
     "ratelimit": ["limits>=3.13", "redis>=5"],

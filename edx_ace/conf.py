@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings as django_settings
+from django.utils.functional import empty
 
 
 class Settings:
@@ -78,7 +79,10 @@ class Settings:
         default = object.__getattribute__(self, name)
         if name.startswith("_"):
             return default
-        return getattr(django_settings, f"ACE_{name}", default)
+        # Django caches what is set but raises twice for what is not, which most settings are in most sites: so they
+        # are looked up in what it wraps. That is `empty` until the first use of settings.
+        values = django_settings._wrapped
+        return getattr(django_settings if values is empty else values, f"ACE_{name}", default)
 
 
 settings = Settings()

@@ -39,8 +39,8 @@ def render(channel: Channel | type[Channel], message: Message) -> Any:
         UnsupportedChannelError: If neither the channel nor its type has a renderer.
         MessageTemplateMissing: If a template is missing.
     """
-    renderer = _renderer_of(channel)
-    with _host_context(message) as place, _language_of(message), lookups_kept_in(_lookups_of(place, message)):
+    renderer = renderer_of(channel)
+    with host_context(message) as place, _language_of(message), lookups_kept_in(_lookups_of(place, message)):
         return renderer.render(channel, message)
 
 
@@ -59,7 +59,13 @@ def lookups_shared_in(lookups: dict[Any, dict[str, Any]]) -> Iterator[None]:
         _shared_lookups.reset(token)
 
 
-def _renderer_of(channel: Channel | type[Channel]) -> AbstractRenderer:
+def renderer_of(channel: Channel | type[Channel]) -> AbstractRenderer:
+    """
+    Return the renderer of *channel*: its own, else the one of its type.
+
+    Raises:
+        UnsupportedChannelError: If there is neither.
+    """
     channel_class = channel if isinstance(channel, type) else type(channel)
     renderer = getattr(channel_class, "renderer", None) or RENDERERS.get(channel.channel_type)
     if renderer is None:
@@ -70,7 +76,8 @@ def _renderer_of(channel: Channel | type[Channel]) -> AbstractRenderer:
     return renderer
 
 
-def _host_context(message: Message) -> AbstractContextManager[Any]:
+def host_context(message: Message) -> AbstractContextManager[Any]:
+    """Return what the host's ACE_RENDER_CONTEXT puts around the rendering of *message*."""
     hook = settings.RENDER_CONTEXT
     return nullcontext() if not hook else _imported(hook)(message)
 

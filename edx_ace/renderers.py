@@ -67,7 +67,7 @@ class AbstractRenderer:
         # A copy, so that one template cannot change what the next one sees.
         context = {"message": message, "channel": channel, **(message.context or {})}
         rendered, first_missing, required_missing = {}, None, False
-        for field, filename, optional in _templates_of(self.rendered_message_cls):
+        for field, filename, optional in templates_of(self.rendered_message_cls):
             try:
                 template = self.get_template_for_message(channel, message, filename)
             except TemplateDoesNotExist as missing:
@@ -163,7 +163,7 @@ def _plain_text_twin(engine: Any) -> Any:
 
 
 @cache
-def _templates_of(rendered_message_cls: type[Any]) -> tuple[tuple[str, str, bool], ...]:
+def templates_of(rendered_message_cls: type[Any]) -> tuple[tuple[str, str, bool], ...]:
     """Return for each field its name, its template's filename and whether that may be missing."""
     return tuple(
         (

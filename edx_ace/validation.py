@@ -74,8 +74,13 @@ def check_data(value: Any, path: str) -> None:
     # Level by level and without paths: writing those would take longer than all the rest, and only an error needs one.
     size, depth, level = 0, 0, [value]
     while level:
-        texts = [item for item in level if isinstance(item, str)]
-        containers = [item for item in level if isinstance(item, _CONTAINERS)]
+        texts: list[str] = []
+        containers: list[Any] = []
+        for item in level:
+            if isinstance(item, str):
+                texts.append(item)
+            elif isinstance(item, _CONTAINERS):
+                containers.append(item)
         size += sum(map(len, texts)) + sum(map(len, containers))
         if size > MAX_SIZE:
             raise InvalidMessageError(

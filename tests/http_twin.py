@@ -2,8 +2,8 @@
 Internal: a local HTTP server that plays a provider: scripted answers, recorded requests, over HTTP or real TLS.
 
 A client that honours HTTPS_PROXY and REQUESTS_CA_BUNDLE, as requests and all that is built on it do, reaches the twin
-under the provider's own name, ``https://api.example.com``: the twin is its proxy, and holds a certificate for every name
-that is asked for. Nothing of the client is replaced.
+under the provider's own name, ``https://api.example.com``: the twin is its proxy, and makes a certificate for every
+name that is asked for. Nothing of the client is replaced.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Request:
 @attrs.frozen
 class Answer:
     """
-    What the twin answers once.
+    What the twin answers to one request.
 
     Attributes:
         status: HTTP status.
@@ -139,6 +139,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.setup()
         self.origin = f"https://{host}"
+        # Whatever the version of the CONNECT itself says.
+        self.close_connection = False
 
     def answer(self) -> None:
         """Record the request and answer it as scripted."""
@@ -243,12 +245,20 @@ class Authority:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), critical=False)
         )
         if is_authority:
-            usage = dict.fromkeys(
-                ["content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only"],
-                False,
-            )
+            # OpenSSL in its strict mode, Python's default from 3.13 on, wants this of an authority.
             builder = builder.add_extension(
-                x509.KeyUsage(digital_signature=True, key_cert_sign=True, crl_sign=True, **usage), critical=True
+                x509.KeyUsage(
+                    digital_signature=True,
+                    key_cert_sign=True,
+                    crl_sign=True,
+                    content_commitment=False,
+                    key_encipherment=False,
+                    data_encipherment=False,
+                    key_agreement=False,
+                    encipher_only=False,
+                    decipher_only=False,
+                ),
+                critical=True,
             )
         else:
             builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)

@@ -30,13 +30,15 @@ class _EnabledTypes(EnumMeta):
 
         enabled: Mapping[Any, Any] = channel.channels().channel_type_to_channel_impl
         members: Mapping[str, Any] = cls.__members__
-        for channel_type in members.values():
-            if channel_type.value in ("email", "push") or enabled.get(channel_type):
+        for name, channel_type in members.items():
+            if name in ("EMAIL", "PUSH") or enabled.get(channel_type):
                 yield channel_type
 
 
 class ChannelType(Enum, metaclass=_EnabledTypes):
     """The kinds of channel, in the order in which a message is sent over them."""
+
+    _value_: str
 
     #: An email to one mailbox.
     EMAIL = "email"
@@ -52,7 +54,10 @@ class ChannelType(Enum, metaclass=_EnabledTypes):
     WEBHOOK = "webhook"
 
     def __str__(self) -> str:
-        return str(self.value)
+        return self._value_
+
+    # One object a member, so its identity will do; Enum hashes the name, in Python.
+    __hash__ = object.__hash__
 
 
 class Channel(ABC):

@@ -8,7 +8,6 @@ ACE_FILE_CHANNEL_FOLDER under the recipient's id and the time.
 
 from __future__ import annotations
 
-import itertools
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -114,12 +113,13 @@ def _write_new(user_id: object, document: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     user = _UNFIT_FOR_FILE_NAME.sub("_", str(user_id))[:100].lstrip(".")
     stem = f"{user}.{get_current_time():%Y%m%d-%H%M%S}"
-    for number in itertools.count(1):
-        path = folder / (f"{stem}.html" if number == 1 else f"{stem}.{number}.html")
+    path, number = folder / f"{stem}.html", 1
+    while True:
         try:
             with path.open("x", encoding="utf-8") as file:
                 file.write(document)
         except FileExistsError:
-            continue
-        return path
-    raise AssertionError  # itertools.count never ends
+            number += 1
+            path = folder / f"{stem}.{number}.html"
+        else:
+            return path

@@ -34,8 +34,9 @@ RETRY_SPREAD_SECONDS = 2
 #: A provider that asks for a longer wait than this is not believed, in seconds.
 LONGEST_WAIT_SECONDS = 3600
 
-#: Longest text of a provider that is repeated, in characters.
+#: Longest text of a provider that is repeated, and that is looked at for it, in characters.
 _MAX_SAID_LENGTH = 200
+_MAX_READ_LENGTH = 2000
 
 #: Answers below 500 that stand for a passing trouble.
 _PASSING = frozenset([HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS])
@@ -45,7 +46,7 @@ _ADDRESS = re.compile(r"[^\s<>\"'(),:;]+@[^\s<>\"'(),:;]+")
 
 def redacted(text: object, *secrets: str | None) -> str:
     """Return *text* on one line, cut where it is long, without mail addresses and *secrets*."""
-    line = one_line(str(text))
+    line = one_line(str(text)[:_MAX_READ_LENGTH])
     for secret in filter(None, secrets):
         line = line.replace(secret, "…")
     line = _ADDRESS.sub("…@…", line)

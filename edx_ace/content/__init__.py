@@ -22,15 +22,15 @@ CONTENT_STEP_NAMESPACE = "openedx.ace.content_step"
 Step = Callable[[Sequence[Parcel]], Sequence[Parcel]]
 
 
-def apply(parcels: Sequence[Parcel]) -> list[Parcel | Exception]:
+def apply(parcels: Sequence[Parcel], steps: Sequence[str] | None = None) -> list[Parcel | Exception]:
     """
-    Return *parcels* as the steps of ACE_CONTENT_STEPS leave them, in their order.
+    Return *parcels* as *steps* (names; None: those of ACE_CONTENT_STEPS) leave them, in their order.
 
     A parcel that a step could not change is replaced by the exception and is given to no further step; the others are
     not affected: a step that raises for a batch is asked again for each parcel alone.
     """
     results: list[Parcel | Exception] = list(parcels)
-    for name, step in _load(tuple(settings.CONTENT_STEPS)):
+    for name, step in _load(tuple(settings.CONTENT_STEPS if steps is None else steps)):
         going_on = [index for index, result in enumerate(results) if isinstance(result, Parcel)]
         changed = _isolated(name, step, [cast(Parcel, results[index]) for index in going_on])
         for index, result in zip(going_on, changed, strict=True):

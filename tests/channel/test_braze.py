@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from django.core import mail
 
-from edx_ace.channel import braze
+from edx_ace import ace
+from edx_ace.channel import ChannelType, braze
 from edx_ace.channel.braze import BrazeEmailChannel
 from edx_ace.errors import (
     ChannelDownError,
@@ -25,7 +26,9 @@ from edx_ace.errors import (
 from edx_ace.message import Message
 from edx_ace.recipient import Recipient
 from edx_ace.renderers import RenderedEmail
-from tests.http_twin import HttpTwin
+from edx_ace.report import Outcome
+from edx_ace.testing import frozen_clock, make_message
+from tests.http_twin import Answer, HttpTwin
 
 ACCEPTED = {"dispatch_id": "a1b2c3", "message": "success"}
 
@@ -434,6 +437,48 @@ class TestAnswer:
             BrazeEmailChannel().deliver(a_message(), rendered_email)
 
         assert "very-secret-key" not in str(caught.value)
+
+
+class TestPipeline:
+    """The channel within ``ace.send``."""
+
+    @pytest.fixture(autouse=True)
+    def enabled(self, settings: Any) -> None:
+        """Email goes over Braze."""
+        settings.ACE_ENABLED_CHANNELS = ["braze_email"]
+        settings.ACE_CHANNEL_DEFAULT_EMAIL = "braze_email"
+
+    def test_a_message_that_has_to_wait_is_sent(self, provider: HttpTwin) -> None:
+        """
+        A message that Braze takes at the second attempt is sent, and the report holds Braze's id.
+        """
+        provider.answer_in_turn(Answer(429, headers={"Retry-After": "30"}), Answer(201, ACCEPTED))
+
+        with frozen_clock() as clock:
+            started = clock.now
+            report = ace.send(make_message("tests.welcome"), limit_to_channels=[ChannelType.EMAIL])
+
+        delivery = report[ChannelType.EMAIL]
+        assert (delivery.outcome, delivery.attempts, delivery.provider_id) == (Outcome.SENT, 2, "a1b2c3")
+        assert clock.now - started == timedelta(seconds=30)
+
+    def test_a_refused_key_is_in_the_report_and_in_no_log(
+        self, provider: HttpTwin, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """
+        The report names Braze's status; neither the key nor the address is logged.
+        """
+        provider.answer(401, {"message": "Invalid API key: very-secret-key for zoe@example.com"})
+        message = make_message("tests.welcome", recipient=Recipient(7, "zoe@example.com"))
+
+        with caplog.at_level(logging.DEBUG, logger="edx_ace"):
+            report = ace.send(message, limit_to_channels=[ChannelType.EMAIL])
+
+        assert report[ChannelType.EMAIL].outcome is Outcome.FAILED
+        assert report[ChannelType.EMAIL].code == "http_401"
+        assert "http_401" in caplog.text
+        assert "very-secret-key" not in caplog.text
+        assert "zoe@example.com" not in caplog.text
 
 
 class TestChannel:

@@ -176,7 +176,7 @@ def test_a_path_that_cannot_be_written(folder: Path, rendered_email: RenderedEma
     """
     folder.mkdir()
 
-    with pytest.raises(FatalChannelDeliveryError, match="could not be written to .* Make the folder writable"):
+    with pytest.raises(FatalChannelDeliveryError, match=r"could not be written to .* Make the folder writable"):
         FileEmailChannel().deliver(a_message(options={PATH_OVERRIDE_KEY: os.curdir}), rendered_email)
 
 

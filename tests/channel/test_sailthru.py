@@ -110,7 +110,7 @@ class TestRequest:
         """
         Without an address the message is refused, and Sailthru is not asked.
         """
-        with pytest.raises(InvalidMessageError, match="^No email address"):
+        with pytest.raises(InvalidMessageError, match=r"^No email address"):
             SailthruEmailChannel().deliver(a_message(recipient=recipient), rendered_email)
 
         assert provider.requests == []
@@ -187,7 +187,7 @@ class TestAnswer:
         """
         provider.answer(status, body)
 
-        with pytest.raises(RecoverableChannelDeliveryError, match="^Sailthru answered") as caught:
+        with pytest.raises(RecoverableChannelDeliveryError, match=r"^Sailthru answered") as caught:
             SailthruEmailChannel().deliver(a_message(), rendered_email)
 
         assert 7 < seconds_until(caught.value.next_attempt_time) <= 12
