@@ -83,7 +83,7 @@ def inlined(html: str, email: MakeParcel) -> str:
 )
 def test_language_and_direction_are_the_messages(language: str, direction: str, role: str) -> None:
     """
-    On the document, and again inside the body, with what screen readers call it: many mail programs drop the html element.
+    On the document, and again inside the body, with what it is called: many mail programs drop the html element.
     """
     attributes = f'lang="{language}" dir="{direction}"'
 
