@@ -37,7 +37,6 @@ INSTEAD = {
     "python -m venv .venv": "",
     "source .venv/bin/activate": "",
     "pip install edx-ace": "",
-    "pip install pytest-django": "",
     "pip install --editable .": "python -c 'import setuptools; setuptools.setup()' --quiet egg_info",
 }
 
