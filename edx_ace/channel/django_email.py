@@ -74,7 +74,7 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
         # A subclass of Django's backend may have another idea of sending.
         if type(backend) is EmailBackend:
             jobs = (partial(_as_job, maker) for maker in makers)
-            return smtp.send_many(backend, jobs, min(settings.EMAIL_CONNECTIONS, len(makers)))
+            return smtp.send_many(backend, jobs, max(1, min(settings.EMAIL_CONNECTIONS, len(makers))))
         return _send_through(backend, makers)
 
     def compose(
