@@ -1,3 +1,310 @@
 """
 Internal: the system checks of the core.
+
+They read settings, import the plug-ins that settings name and look templates up; they render nothing, touch no database
+and import nothing of a vendor that is not enabled.
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from types import UnionType
+from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+
+from django.conf import settings as django_settings
+from django.core import mail
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.template import engines
+from django.utils.module_loading import import_string
+
+from edx_ace import message_types
+from edx_ace.channel import CHANNEL_EXTENSION_NAMESPACE, Channel, ChannelMap, ChannelType
+from edx_ace.channel.django_email import DjangoEmailChannel
+from edx_ace.channel.file import FileEmailChannel
+from edx_ace.conf import Settings, settings
+from edx_ace.content import CONTENT_STEP_NAMESPACE
+from edx_ace.content.absolute_urls import SITE
+from edx_ace.errors import MissingExtraError, did_you_mean
+from edx_ace.message import Message
+from edx_ace.policy import POLICY_PLUGIN_NAMESPACE
+from edx_ace.utils.plugins import get_plugins, known_names, unknown_name_text
+
+#: Settings that list plug-ins: the entry-point group and the id of the check.
+_PLUGIN_SETTINGS = {
+    "ENABLED_CHANNELS": (CHANNEL_EXTENSION_NAMESPACE, "edx_ace.E001"),
+    "ENABLED_POLICIES": (POLICY_PLUGIN_NAMESPACE, "edx_ace.E002"),
+    "CONTENT_STEPS": (CONTENT_STEP_NAMESPACE, "edx_ace.E003"),
+}
+
+#: Settings that choose among the enabled channels of a type.
+_DEFAULT_SETTINGS = {
+    "CHANNEL_DEFAULT_EMAIL": ChannelType.EMAIL,
+    "CHANNEL_TRANSACTIONAL_EMAIL": ChannelType.EMAIL,
+    "CHANNEL_DEFAULT_PUSH": ChannelType.PUSH,
+    "PUSH_CHANNELS": ChannelType.PUSH,
+}
+
+#: Mail backends of Django that hand nothing to a mail server.
+_MAIL_GOES_NOWHERE = {f"django.core.mail.backends.{name}.EmailBackend" for name in ("console", "dummy", "filebased")}
+_LOCMEM = "django.core.mail.backends.locmem.EmailBackend"
+
+#: What a value of ACE_MESSAGE_TYPES may say, as far as the core knows it; sub-apps know more.
+_ABOUT_A_TYPE: dict[str, Any] = {"category": str | None, "essential": bool | None, "sample_context": dict[str, Any]}
+
+
+@register("edx_ace")
+def check_types_of_settings(**kwargs: object) -> list[CheckMessage]:
+    """E006: every setting has the type that `edx_ace.conf` documents."""
+    found: list[CheckMessage] = []
+    for name, expected in get_type_hints(Settings).items():
+        value = getattr(settings, name)
+        if not _fits(value, expected):
+            text = f"ACE_{name} must be {_name_of(expected)}, but it is {_shown(name, value)}."
+            is_text_for_list = get_origin(expected) is list and isinstance(value, str)
+            hint = f"Write: ACE_{name} = [{value!r}]." if is_text_for_list else "Correct it in the settings."
+            found.append(Error(text, hint=hint, id="edx_ace.E006"))
+    return found
+
+
+@register("edx_ace")
+def check_plugins(**kwargs: object) -> list[CheckMessage]:
+    """E001 to E003: an unknown name. E007: a plug-in that cannot be imported. W004: a channel that is not set up."""
+    found: list[CheckMessage] = []
+    for setting, (namespace, check_id) in _PLUGIN_SETTINGS.items():
+        for name in _names(setting):
+            if name not in known_names(namespace):
+                text = unknown_name_text(f"ACE_{setting}", name, namespace)
+                provided = ", ".join(known_names(namespace)) or "none"
+                found.append(Error(text, hint=f"Installed packages provide: {provided}.", id=check_id))
+                continue
+            failure = _load_failure(namespace, name)
+            if failure is not None:
+                found.append(_not_loaded(setting, name, failure))
+    enabled = _enabled_channels().values()
+    for name in _loadable_channels():
+        if not any(name in implementations for implementations in enabled):
+            text = f"ACE_ENABLED_CHANNELS names {name!r}, but that channel is not set up, so it is left out."
+            hint = "Set the settings that this channel needs, or take it out of ACE_ENABLED_CHANNELS."
+            found.append(Warning(text, hint=hint, id="edx_ace.W004"))
+    return found
+
+
+@register("edx_ace")
+def check_default_channels(**kwargs: object) -> list[CheckMessage]:
+    """E004: a default that names no enabled channel of its type. W001: a default that is not set."""
+    found: list[CheckMessage] = []
+    enabled = _enabled_channels()
+    for setting, channel_type in _DEFAULT_SETTINGS.items():
+        choices = list(enabled.get(channel_type, ()))
+        for name in _names(setting):
+            # A site may name the channel of a type that it does not enable (yet): nothing is to be chosen there.
+            if name in choices or (not choices and name in known_names(CHANNEL_EXTENSION_NAMESPACE)):
+                continue
+            text = f"ACE_{setting} names {name!r}, which is no enabled {channel_type} channel."
+            hint = f"Enabled are: {', '.join(choices) or 'none'}. Name one of these, or add it to ACE_ENABLED_CHANNELS."
+            found.append(Error(text + did_you_mean(name, choices), hint=hint, id="edx_ace.E004"))
+    for settings_of_type in (("CHANNEL_DEFAULT_EMAIL",), ("CHANNEL_DEFAULT_PUSH", "PUSH_CHANNELS")):
+        channel_type = _DEFAULT_SETTINGS[settings_of_type[0]]
+        choices = list(enabled.get(channel_type, ()))
+        if choices and not any(getattr(settings, setting) for setting in settings_of_type):
+            name = f"ACE_{settings_of_type[0]}"
+            text = f"{name} is not set, so {channel_type} goes over {choices[0]!r}, the first that is enabled."
+            hint = f"Say so: {name} = {choices[0]!r}. Enabled are: {', '.join(choices)}."
+            found.append(Warning(text, hint=hint, id="edx_ace.W001"))
+    return found
+
+
+@register("edx_ace")
+def check_rendering(**kwargs: object) -> list[CheckMessage]:
+    """E005: no such template engine. E006: what is put around rendering. E008: the base URL."""
+    found: list[CheckMessage] = []
+    engine = settings.TEMPLATE_ENGINE
+    if isinstance(engine, str):
+        try:
+            if engine in engines.templates:
+                engines[engine]
+            else:
+                text = f"ACE_TEMPLATE_ENGINE names {engine!r}, but no engine in TEMPLATES has that NAME."
+                hint = f"TEMPLATES has: {', '.join(engines.templates) or 'none'}."
+                found.append(Error(text + did_you_mean(engine, engines.templates), hint=hint, id="edx_ace.E005"))
+        except Exception as error:
+            text = f"ACE_TEMPLATE_ENGINE names {engine!r}, which cannot be used: {type(error).__name__}: {error}"
+            found.append(Error(text, hint="Correct that engine in TEMPLATES.", id="edx_ace.E005"))
+    hook = settings.RENDER_CONTEXT
+    if isinstance(hook, str) and (problem := _no_callable(hook)):
+        text = f"ACE_RENDER_CONTEXT must be the dotted path of a callable, but {hook!r} {problem}."
+        found.append(Error(text, hint="It is called with a message and returns a context manager.", id="edx_ace.E006"))
+    base_url = settings.BASE_URL
+    if isinstance(base_url, str) and base_url:
+        # As absolute_urls tells them apart: only a URL has a slash.
+        problem = _no_callable(base_url) if "/" not in base_url else "" if SITE.fullmatch(base_url) else "is neither"
+        if problem:
+            text = f"ACE_BASE_URL must be a URL or the dotted path of a callable, but {base_url!r} {problem}."
+            hint = "For example: 'https://example.com', with http:// or https://."
+            found.append(Error(text, hint=hint, id="edx_ace.E008"))
+    return found
+
+
+@register("edx_ace")
+def check_message_types(**kwargs: object) -> list[CheckMessage]:
+    """E006: ACE_MESSAGE_TYPES."""
+    if not _fits(settings.MESSAGE_TYPES, dict[str, dict[str, Any]]):
+        return []  # check_types_of_settings says so.
+    texts = []
+    for unique_name, about in settings.MESSAGE_TYPES.items():
+        place = f"ACE_MESSAGE_TYPES[{unique_name!r}]"
+        if not all(unique_name.rpartition(".")):
+            texts.append(f"{place} must be called after a message type, as app_label.name.")
+        for key, value in about.items():
+            if key not in _ABOUT_A_TYPE:
+                # A sub-app may know it; a near miss nobody knows.
+                suggestion = did_you_mean(key, _ABOUT_A_TYPE)
+                texts += [f"{place} has an unknown key {key!r}.{suggestion}"] if suggestion else []
+            elif not _fits(value, _ABOUT_A_TYPE[key]):
+                texts.append(
+                    f"{place}[{key!r}] must be {_name_of(_ABOUT_A_TYPE[key])}, but it is {_shown(key, value)}."
+                )
+    hint = "For example: {'shop.welcome': {'category': 'news', 'essential': False, 'sample_context': {'name': 'Ann'}}}."
+    return [Error(text, hint=hint, id="edx_ace.E006") for text in texts]
+
+
+@register("edx_ace")
+def check_mail_leaves_the_site(**kwargs: object) -> list[CheckMessage]:
+    """W002: with DEBUG off, email that goes to a screen or a file."""
+    if django_settings.DEBUG:
+        return []
+    found: list[CheckMessage] = []
+    for name, channel in _enabled_channels().get(ChannelType.EMAIL, {}).items():
+        if isinstance(channel, FileEmailChannel):
+            text = f"ACE_ENABLED_CHANNELS names {name!r} while DEBUG is off: it writes email to files and sends none."
+            found.append(Warning(text, hint="Take it out of ACE_ENABLED_CHANNELS.", id="edx_ace.W002"))
+        elif isinstance(channel, DjangoEmailChannel) and _goes_nowhere(backend := _mail_backend()):
+            text = f"The channel {name!r} hands email to {backend} while DEBUG is off: no mail leaves the site."
+            hint = "Set the mail backend (MAILERS, or EMAIL_BACKEND) to one that sends."
+            found.append(Warning(text, hint=hint, id="edx_ace.W002"))
+    return found
+
+
+@register("edx_ace")
+def check_templates(**kwargs: object) -> list[CheckMessage]:
+    """W003: registered message types that lack templates. ``manage.py ace_check`` renders them, too."""
+    if not isinstance(settings.TEMPLATE_ENGINE, str | None) or check_rendering():
+        return []  # Nothing could be found.
+    # Not at the top: this module is imported when the site starts, where nobody previews anything.
+    from edx_ace import preview
+
+    message_types.discover()
+    found: list[CheckMessage] = []
+    channels = {channel_type: next(iter(named.values())) for channel_type, named in _enabled_channels().items()}
+    for app_label, name in message_types.registered():
+        message = Message(app_label, name, None)
+        absent = []
+        for channel_type, channel in channels.items():
+            existing, missing = preview.templates_for(channel, message)
+            if not existing:
+                absent.append(channel_type)
+            else:
+                found += [_template_missing(message, channel_type, template) for template in missing]
+        if absent and len(absent) == len(channels) and not message_types.is_base(message.unique_name):
+            text = f"{message.unique_name} has no templates for {', '.join(map(str, absent))}."
+            folder = f"templates/{app_label}/edx_ace/{name}/{absent[0]}/"
+            hint = f"Add them in {folder}; a class that is only a base needs none once another derives from it."
+            found.append(Warning(text, hint=hint, id="edx_ace.W003"))
+    return found
+
+
+def _template_missing(message: Message, channel_type: ChannelType, template: str) -> CheckMessage:
+    text = f"{message.unique_name} cannot go over {channel_type}: the template {template} does not exist."
+    return Warning(text, hint="Add it; `manage.py ace_check` renders every message type.", id="edx_ace.W003")
+
+
+def _not_loaded(setting: str, name: str, failure: Exception) -> CheckMessage:
+    if isinstance(failure, MissingExtraError):
+        hint = f'Run: pip install "edx-ace[{failure.extra}]", or take {name!r} out of ACE_{setting}.'
+        return Error(f"ACE_{setting} names {name!r}. {failure}", hint=hint, id="edx_ace.E007")
+    text = f"ACE_{setting} names {name!r}, which cannot be imported: {type(failure).__name__}: {failure}"
+    return Error(text, hint=f"Repair it, or take {name!r} out of ACE_{setting}.", id="edx_ace.E007")
+
+
+def _load_failure(namespace: str, name: str) -> Exception | None:
+    try:
+        for entry_point in entry_points(group=namespace, name=name):
+            entry_point.load()
+    except Exception as error:
+        return error
+    return None
+
+
+def _loadable_channels() -> list[str]:
+    """Return the names in ACE_ENABLED_CHANNELS that can be imported: the others have a check, and need no log line."""
+    known = known_names(CHANNEL_EXTENSION_NAMESPACE)
+    names = [name for name in _names("ENABLED_CHANNELS") if name in known]
+    return [name for name in names if _load_failure(CHANNEL_EXTENSION_NAMESPACE, name) is None]
+
+
+def _enabled_channels() -> dict[ChannelType, dict[str, Channel]]:
+    plugins = get_plugins(CHANNEL_EXTENSION_NAMESPACE, _loadable_channels())
+    return ChannelMap((plugin.name, cast(Channel, plugin.obj)) for plugin in plugins).channel_type_to_channel_impl
+
+
+def _names(setting: str) -> list[str]:
+    """Return the names in ACE_<setting>; none where it is not of its type, which is a check of its own."""
+    value = getattr(settings, setting)
+    if not value or not _fits(value, get_type_hints(Settings)[setting]):
+        return []
+    return [value] if isinstance(value, str) else list(value)
+
+
+def _mail_backend() -> str:
+    # Asked for first: where MAILERS is defined, Django has no EMAIL_BACKEND.
+    mailers = getattr(django_settings, "MAILERS", None)
+    if mailers is not None:
+        return str(mailers.get("default", {}).get("BACKEND", ""))
+    return str(django_settings.EMAIL_BACKEND)
+
+
+def _goes_nowhere(backend: str) -> bool:
+    # Django's test runner sets locmem, and mail.outbox with it, before it runs the checks.
+    return backend in _MAIL_GOES_NOWHERE or (backend == _LOCMEM and not hasattr(mail, "outbox"))
+
+
+def _no_callable(dotted_path: str) -> str:
+    """Return what is wrong with *dotted_path*, or an empty string."""
+    try:
+        found = import_string(dotted_path)
+    except Exception as error:
+        return f"cannot be imported ({type(error).__name__}: {error})"
+    return "" if callable(found) else f"is a {type(found).__name__}"
+
+
+def _fits(value: Any, expected: Any) -> bool:
+    """Return whether *value* is of the type *expected*; any collection will do for a list."""
+    origin, arguments = get_origin(expected), get_args(expected)
+    if expected is Any:
+        return True
+    if origin in (Union, UnionType):
+        return any(_fits(value, one) for one in arguments)
+    if origin is list:
+        return isinstance(value, list | tuple | set | frozenset) and all(_fits(item, arguments[0]) for item in value)
+    if origin is dict:
+        return isinstance(value, Mapping) and all(
+            _fits(key, arguments[0]) and _fits(item, arguments[1]) for key, item in value.items()
+        )
+    if isinstance(value, bool):
+        return expected is bool
+    return isinstance(value, origin or expected)
+
+
+def _name_of(expected: Any) -> str:
+    if isinstance(expected, type) and not get_args(expected):
+        return expected.__name__
+    return str(expected).replace("typing.", "").replace(" | ", " or ")
+
+
+def _shown(name: str, value: Any) -> str:
+    """Return *value* for an error, and of a secret only its type."""
+    if "KEY" in name or "SECRET" in name:
+        return f"a {type(value).__name__}"
+    text = repr(value)
+    return f"{text if len(text) <= 60 else text[:60] + '…'} ({type(value).__name__})"

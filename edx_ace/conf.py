@@ -7,6 +7,7 @@ access, so `override_settings` works. The settings reference in the docs is made
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -55,7 +56,7 @@ class Settings:
     #: SMTP connections that one ``ace.send_many`` keeps busy at a time.
     EMAIL_CONNECTIONS: int = 1
     #: Folder that the file channel may write to. Unset: ``output_file_path`` is not confined.
-    FILE_CHANNEL_FOLDER: str | None = None
+    FILE_CHANNEL_FOLDER: str | PathLike[str] | None = None
     #: REST endpoint of Braze, without scheme, for example ``rest.iad-01.braze.com``.
     CHANNEL_BRAZE_REST_ENDPOINT: str | None = None
     #: API key of Braze.
@@ -81,7 +82,7 @@ class Settings:
             return default
         # Django caches what is set but raises twice for what is not, which most settings are in most sites: so they
         # are looked up in what it wraps. That is `empty` until the first use of settings.
-        values = django_settings._wrapped
+        values: Any = django_settings._wrapped  # type: ignore[misc]  # the stubs do not know it
         return getattr(django_settings if values is empty else values, f"ACE_{name}", default)
 
 

@@ -128,6 +128,13 @@ def sample(
     return known.message_type().personalize(recipient, language, context)
 
 
+def is_base(unique_name: str) -> bool:
+    """Return whether other registered message types derive from the class called ``app_label.name``."""
+    app_label, _, name = unique_name.rpartition(".")
+    message_type = _class_at(app_label, name)
+    return message_type is not None and bool(message_type.__subclasses__())
+
+
 def is_essential(message: Message) -> bool:
     """Return whether choices, caps and quiet hours do not apply to *message*."""
     known = info(message.app_label, message.name)

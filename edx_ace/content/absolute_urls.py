@@ -41,7 +41,8 @@ _SUSPECT = re.compile(
     r"""["']?+(?!https?:|mailto:)""",
     re.I,
 )
-_SITE = re.compile(r"https?://[^/\s]+(?:/\S*)?", re.I)
+#: What ACE_BASE_URL may be.
+SITE = re.compile(r"https?://[^/\s]+(?:/\S*)?", re.I)
 
 
 def absolute_urls(parcels: Sequence[Parcel]) -> list[Parcel]:
@@ -115,7 +116,7 @@ def base_url(message: Message, address: str) -> str:
     given = settings.BASE_URL
     if given and "/" not in given:
         given = import_string(given)(message)
-    if given and _SITE.fullmatch(given):
+    if given and SITE.fullmatch(given):
         return f"{given.rstrip('/')}/"
     # Only the first part of the address is quoted: what follows may be a token.
     start = re.match(r"/?[^/?#]*", address)[0]  # type: ignore[index]  # matches any text

@@ -1,0 +1,3 @@
+"""
+Internal: what the management commands share.
+"""
