@@ -15,7 +15,6 @@ from django.utils.functional import Promise
 
 from edx_ace.errors import InvalidMessageError
 
-
 _AS_TEXT = (UUID, Promise)
 _AS_LIST = (set, frozenset)
 
