@@ -2,8 +2,8 @@
 Internal: measures this package beside the released edx-ace 1.15.0 and others (``make bench``).
 
 ``python benchmarks/run.py json css`` measures these rows alone. Both sides run on the same interpreter and the same
-Django, in environments of their own and alternately (A B A B …), so that a busy machine is busy for both; the figures are
-medians. The table goes to standard output, the figures to ``benchmarks/results``.
+Django, in environments of their own and alternately (A B A B …), so that a busy machine is busy for both; the
+figures are medians. The table goes to standard output, the figures to ``benchmarks/results``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -318,10 +318,8 @@ def main(arguments: list[str] | None = None) -> None:
         figures = list(ROWS[name]())
         for figure in figures:
             label = f"{name}: {figure.name}" if figure.name else name
-            print(
-                f"{label:44}{figure.ours:10,.1f}{figure.peer:10,.1f}  {figure.unit:9}{figure.ratio:7.2f}×  {figure.verdict}",
-                flush=True,
-            )
+            figures_text = f"{figure.ours:10,.1f}{figure.peer:10,.1f}  {figure.unit:9}{figure.ratio:7.2f}×"
+            print(f"{label:44}{figures_text}  {figure.verdict}", flush=True)
         (RESULTS / f"{name}.json").write_text(
             json.dumps([figure.to_json() for figure in figures], indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
         )
