@@ -19,7 +19,8 @@ def version() -> str:
     return match[1]
 
 
-PUSH = ["django-push-notifications[FCM]>=3.2"]
+# The view at which devices are registered is a REST view.
+PUSH = ["django-push-notifications[FCM]>=3.2", "djangorestframework>=3.16"]
 
 EXTRAS = {
     # Rust engines: templates about six times as fast as Django's, CSS inlining hundreds of times as fast as premailer.

@@ -20,7 +20,8 @@ project = "edx-ace"
 author = "the edx-ace contributors"
 version = release = __version__
 
-extensions = ["sphinx.ext.autodoc"]
+# Napoleon reads the Args: and Raises: of docstrings.
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 # Docstrings write `name` for anything that is code.
 default_role = "code"

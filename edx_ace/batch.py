@@ -92,8 +92,8 @@ class BatchDelivery(Generic[Ticket]):
             attempts = delivery.attempt_many(channel, [one.parcel for one in group])
             for one, last in zip(group, attempts, strict=True):
                 one.attempts, one.last = one.attempts + 1, last
-                if last.outcome is Outcome.SENT:
-                    yield one.ticket, channel, delivery.sent(channel, one.parcel.message, last, one.attempts)
+                if last.outcome in (Outcome.SENT, Outcome.SKIPPED):
+                    yield one.ticket, channel, delivery.done(channel, one.parcel.message, last, one.attempts)
                 elif last.error is not None and last.outcome is Outcome.FAILED:
                     yield one.ticket, channel, last.error
                 else:

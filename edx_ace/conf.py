@@ -51,7 +51,7 @@ class Settings:
     EMAIL_USE_FROM_NAME: bool = False
     #: Largest size of all attachments of one message together, in bytes, before encoding.
     EMAIL_MAX_ATTACHMENT_BYTES: int = 10 * 1024 * 1024
-    #: How long an idle SMTP connection stays open for the next ``ace.send`` of its thread, in seconds. 0: not at all.
+    #: How long an idle SMTP connection may be used for the next message, in seconds. 0: closed after each call.
     EMAIL_KEEP_CONNECTION_SECONDS: int = 10
     #: SMTP connections that one ``ace.send_many`` keeps busy at a time.
     EMAIL_CONNECTIONS: int = 1
@@ -82,7 +82,7 @@ class Settings:
             return default
         # Django caches what is set but raises twice for what is not, which most settings are in most sites: so they
         # are looked up in what it wraps. That is `empty` until the first use of settings.
-        values = django_settings._wrapped
+        values: Any = django_settings._wrapped  # type: ignore[misc]  # the stubs do not know it
         return getattr(django_settings if values is empty else values, f"ACE_{name}", default)
 
 

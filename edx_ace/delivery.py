@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from edx_ace.channel import Channel
 from edx_ace.conf import settings
 from edx_ace.errors import RecoverableChannelDeliveryError
-from edx_ace.report import Attempt, Delivery, Outcome, code_of, reason_of
+from edx_ace.report import Attempt, Delivery, Outcome, Result, Skipped, code_of, reason_of
 from edx_ace.utils.date import as_utc, get_current_time
 from edx_ace.utils.signals import send_ace_message_sent_signal
 
@@ -38,7 +38,7 @@ def deliver(channel: Channel, rendered_message: Any, message: Message) -> Delive
     Hand *rendered_message* to *channel*, sleeping between attempts, until it is accepted or expires.
 
     Returns:
-        The delivery, SENT or EXPIRED.
+        The delivery: SENT, SKIPPED or EXPIRED.
 
     Raises:
         Exception: Whatever the channel raised, unless the same call may succeed later.
@@ -51,8 +51,8 @@ def deliver(channel: Channel, rendered_message: Any, message: Message) -> Delive
     while get_current_time() < expiry:
         attempts += 1
         last = attempt(channel, rendered_message, message)
-        if last.outcome is Outcome.SENT:
-            return sent(channel, message, last, attempts)
+        if last.outcome in (Outcome.SENT, Outcome.SKIPPED):
+            return done(channel, message, last, attempts)
         if last.outcome is Outcome.FAILED and last.error is not None:
             raise last.error
         now = get_current_time()
@@ -111,8 +111,10 @@ def next_attempt_time(last: Attempt, now: datetime) -> datetime:
     return wished if wished is not None and wished > now else now + RETRY_DELAY
 
 
-def sent(channel: Channel, message: Message, last: Attempt, attempts: int) -> Delivery:
-    """Tell monitoring and the signal's receivers that *message* went over *channel*; return its delivery."""
+def done(channel: Channel, message: Message, last: Attempt, attempts: int) -> Delivery:
+    """Return the delivery that *last*, SENT or SKIPPED, ended; one that was sent is told to the signal's receivers."""
+    if last.outcome is Outcome.SKIPPED:
+        return _delivery(channel, Outcome.SKIPPED, code=last.code, reason=last.reason, attempts=attempts)
     message.report(f"{channel.channel_type}_delivery_succeeded", True)
     send_ace_message_sent_signal(channel, message)
     return _delivery(channel, Outcome.SENT, attempts=attempts, provider_id=last.provider_id)
@@ -144,10 +146,14 @@ def _attempt_of(result: object) -> Attempt:
         )
     if isinstance(result, Exception):
         return Attempt(outcome=Outcome.FAILED, code=code_of(result), reason=reason_of(result), error=result)
+    if isinstance(result, Skipped):
+        return Attempt(outcome=Outcome.SKIPPED, code=result.code, reason=result.reason)
     return Attempt(outcome=Outcome.SENT, provider_id=result if isinstance(result, str) else None)
 
 
-def _deliver_many_of(channel: Channel) -> Callable[[Channel, Sequence[Parcel]], Iterator[str | Exception | None]]:
+def _deliver_many_of(
+    channel: Channel,
+) -> Callable[[Channel, Sequence[Parcel]], Iterator[Result]]:
     mro = type(channel).__mro__
     batch, single = (
         next((i for i, cls in enumerate(mro) if name in vars(cls)), len(mro)) for name in ("deliver_many", "deliver")

@@ -26,7 +26,7 @@ class Outcome(Enum):
 
     #: The channel accepted it.
     SENT = "sent"
-    #: It was not to go over this channel: a policy denied it, or no channel of the type is enabled.
+    #: It was not to go over this channel: a policy denied it, no channel of the type is enabled, or there is no device.
     SKIPPED = "skipped"
     #: A policy asks to wait; nothing was sent.
     DEFERRED = "deferred"
@@ -41,13 +41,32 @@ class Outcome(Enum):
         return str(self.value)
 
 
+@attrs.frozen
+class Skipped:
+    """
+    What `Channel.deliver` returns when there was nowhere to send to, which is nobody's fault.
+
+    Attributes:
+        code: Short and stable.
+
+        reason: A sentence for people.
+    """
+
+    code: str
+    reason: str
+
+
+#: What `Channel.deliver_many` yields for a parcel: the provider's id or None, `Skipped`, or what `deliver` would raise.
+Result = str | Skipped | Exception | None
+
+
 @attrs.frozen(kw_only=True)
 class Attempt:
     """
     What came of one hand-over.
 
     Attributes:
-        outcome: SENT, RETRY or FAILED.
+        outcome: SENT, SKIPPED, RETRY or FAILED.
 
         code: Short and stable, for example ``"smtp_450"``; empty when sent.
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from functools import cache
 from typing import Any, Self
 from uuid import UUID
 
@@ -13,7 +14,9 @@ import attr
 from django.utils.functional import Promise
 
 from edx_ace.errors import InvalidMessageError
-from edx_ace.utils import date
+
+_AS_TEXT = (UUID, Promise)
+_AS_LIST = (set, frozenset)
 
 
 class MessageEncoder(json.JSONEncoder):
@@ -26,13 +29,14 @@ class MessageEncoder(json.JSONEncoder):
 
     def default(self, o: Any) -> Any:
         """Return something plainer for *o*, or raise TypeError."""
-        if hasattr(o, "to_json"):
-            return o.to_json()
-        if isinstance(o, UUID | Promise):
+        # First what every message holds.
+        if isinstance(o, _AS_TEXT):
             return str(o)
         if isinstance(o, datetime):
-            return date.serialize(o)
-        if isinstance(o, set | frozenset):
+            return o.isoformat()
+        if hasattr(o, "to_json"):
+            return o.to_json()
+        if isinstance(o, _AS_LIST):
             return list(o)
         if attr.has(type(o)):
             return _fields_of(o)
@@ -92,9 +96,11 @@ def _fields_of(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in _names(type(value))}
 
 
+@cache
 def _names(cls: type) -> tuple[str, ...]:
     return tuple(field.name for field in attr.fields(cls))
 
 
+@cache
 def _constructor_names(cls: type) -> tuple[str, ...]:
     return tuple(field.name for field in attr.fields(cls) if field.init)

@@ -15,7 +15,7 @@ from edx_ace.errors import (
     RecoverableChannelDeliveryError,
     UnknownChannelError,
 )
-from edx_ace.report import Outcome
+from edx_ace.report import Outcome, Skipped
 from tests.pipeline import Recorder, Says, Scripted, welcome
 
 EMAIL, PUSH, SMS = ChannelType.EMAIL, ChannelType.PUSH, ChannelType.SMS
@@ -183,6 +183,24 @@ def test_a_send_retries_until_the_channel_accepts(use_channels, clock):
     report = ace.send(welcome(), [EMAIL])
 
     assert (report[EMAIL].outcome, report[EMAIL].attempts, clock.slept) == (Outcome.SENT, 2, [3.0])
+
+
+def test_a_channel_with_nowhere_to_send_to_has_sent_nothing(use_channels):
+    """
+    A person without a device is no failure and no success.
+    """
+
+    class NoDevice(Recorder):
+        def deliver(self, message, rendered_message):
+            return Skipped("no_device", "There is no device.")
+
+    use_channels(mailer=NoDevice())
+
+    single, (batched,) = ace.send(welcome(), [EMAIL]), ace.send_many([welcome()], [EMAIL])
+
+    for report in (single, batched):
+        assert not report
+        assert (report[EMAIL].outcome, report[EMAIL].code) == (Outcome.SKIPPED, "no_device")
 
 
 def test_a_message_that_expires_while_it_is_retried_says_what_stood_in_its_way(use_channels, clock):

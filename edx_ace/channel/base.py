@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edx_ace.envelope import Parcel
     from edx_ace.message import Message
     from edx_ace.renderers import AbstractRenderer
+    from edx_ace.report import Result, Skipped
 
 
 class _EnabledTypes(EnumMeta):
@@ -84,14 +85,17 @@ class Channel(ABC):
         return False
 
     @abstractmethod
-    def deliver(self, message: Message, rendered_message: Any) -> str | None:
+    def deliver(self, message: Message, rendered_message: Any) -> str | Skipped | None:
         """
-        Hand *rendered_message* over, once, and return the provider's id for it, if it gives one.
+        Hand *rendered_message* over, once.
 
         Args:
             message: The message; its envelope is `edx_ace.envelope.current`.
 
             rendered_message: What this channel's renderer made; str fields, already translated.
+
+        Returns:
+            The provider's id for it, if it gives one; `Skipped` when there was nowhere to send to.
 
         Raises:
             RecoverableChannelDeliveryError: If the same call may succeed later.
@@ -100,7 +104,7 @@ class Channel(ABC):
             InvalidMessageError: If *message* lacks what this channel needs.
         """
 
-    def deliver_many(self, parcels: Sequence[Parcel]) -> Iterator[str | Exception | None]:
+    def deliver_many(self, parcels: Sequence[Parcel]) -> Iterator[Result]:
         """
         Hand many messages over and yield one result for each, in order, as it becomes known.
 

@@ -35,7 +35,7 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
     Options of a message:
         from_address: Sender, as ``name@example.com`` or ``Name <name@example.com>``. Default: DEFAULT_FROM_EMAIL.
 
-        reply_to, cc, bcc: A mailbox or a list of them. Nothing goes to copies when the recipient is refused at once.
+        reply_to, cc, bcc: A mailbox or a list of them. Over SMTP, nothing goes to copies when the recipient is refused.
 
         headers: Further headers; those of ``message.headers`` win over them.
 
@@ -74,7 +74,7 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
         # A subclass of Django's backend may have another idea of sending.
         if type(backend) is EmailBackend:
             jobs = (partial(_as_job, maker) for maker in makers)
-            return smtp.send_many(backend, jobs, min(settings.EMAIL_CONNECTIONS, len(makers)))
+            return smtp.send_many(backend, jobs, max(1, min(settings.EMAIL_CONNECTIONS, len(makers))))
         return _send_through(backend, makers)
 
     def compose(
@@ -97,7 +97,8 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
             sender = Mailbox(one_line(check_text(rendered.from_name, "rendered from_name")), sender.address)
         check_text(rendered.subject, "rendered subject")
         html = self.make_simple_html_template(rendered.head_html, rendered.body_html)
-        headers = mailbox.check_headers(envelope.with_headers(options.get("headers") or {}).headers)
+        own_headers = mailbox.check_headers(options.get("headers") or {})
+        headers = mailbox.check_headers(envelope.with_headers(own_headers).headers)
         if not any(name.lower() == "auto-submitted" for name in headers):
             headers["Auto-Submitted"] = "auto-generated"
         headers["Message-ID"] = f"<{message.uuid}@{sender.domain}>"

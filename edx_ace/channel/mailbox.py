@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from email.header import decode_header, make_header
 from email.utils import quote, unquote
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from edx_ace.errors import InvalidMessageError
 
@@ -173,13 +173,17 @@ def _ascii_domain(domain: str, what: str) -> str:
         raise _bad_mailbox(what, domain, "its domain cannot be encoded by IDNA 2008; correct it") from error
 
 
-def check_headers(headers: Mapping[str, Any]) -> dict[str, str]:
+def check_headers(headers: object) -> dict[str, str]:
     """
     Return *headers* with their values as str.
 
     Raises:
         InvalidMessageError: If a name or value cannot stand in an email, or the header is not the caller's to set.
     """
+    if not isinstance(headers, Mapping):
+        raise InvalidMessageError(
+            f"Headers: expected a dict of names and values, got {type(headers).__name__}.", code="bad_header"
+        )
     checked = {}
     for name, value in headers.items():
         if not isinstance(name, str) or not _is_header_name(name):
@@ -225,7 +229,7 @@ def check_text(text: str, what: str) -> str:
     return text
 
 
-def check_attachments(attachments: Iterable[Any], max_bytes: int) -> list[tuple[str, str | bytes, str | None]]:
+def check_attachments(attachments: object, max_bytes: int) -> list[tuple[str, str | bytes, str | None]]:
     """
     Return (file name, content, MIME type or None) of each of *attachments*.
 
@@ -239,7 +243,7 @@ def check_attachments(attachments: Iterable[Any], max_bytes: int) -> list[tuple[
     """
     checked = []
     total = 0
-    for attachment in attachments:
+    for attachment in attachments if isinstance(attachments, Iterable) else [attachments]:
         match attachment:
             case (str() as name, str() | bytes() as content):
                 mimetype: str | None = None

@@ -36,6 +36,7 @@ except ImportError as error:
 from edx_ace.channel.base import Channel, ChannelType
 from edx_ace.channel.mixins import one_line
 from edx_ace.channel.providers import retry_time
+from edx_ace.report import Skipped
 
 if TYPE_CHECKING:
     from edx_ace.message import Message
@@ -75,9 +76,11 @@ class PushNotificationChannel(Channel):
             and getattr(django_settings, "PUSH_NOTIFICATIONS_SETTINGS", None)
         )
 
-    def deliver(self, message: Message, rendered_message: RenderedPushNotification) -> str | None:
+    def deliver(self, message: Message, rendered_message: RenderedPushNotification) -> str | Skipped | None:
         """
         Send to every device of the recipient and return Firebase's id for the first that took it.
+
+        Without a device there is nothing to send to, and the message is skipped.
 
         Raises:
             ChannelError: If no device took it: what the last one failed with.
@@ -86,7 +89,7 @@ class PushNotificationChannel(Channel):
         tokens = self.get_user_device_tokens(user_id)
         if not tokens:
             LOG.info("Recipient with ID %s has no push token. Skipping push notification.", user_id)
-            return None
+            return Skipped("no_device", "The recipient has no device to push to.")
         provider_ids: list[str | None] = []
         failures: list[ChannelError] = []
         for token in tokens:

@@ -74,8 +74,9 @@ class Job:
     sender: str
     recipients: list[str]
     content: bytes
-    #: Its place in the batch, and whether a lost connection was its second.
+    #: Its place in the batch.
     index: int = 0
+    #: Whether a connection was lost before its content was written, so that the next one is its last.
     was_retried: bool = False
 
 
@@ -407,8 +408,10 @@ class _Session:
             code, text = self.smtp.getreply()
         except (OSError, smtplib.SMTPException) as error:
             _lose(error)
-        if code == _CLOSING or code < 0:
-            raise _Lost(RecoverableChannelDeliveryError(f"The mail server is closing ({code}).", code=f"smtp_{code}"))
+        if code == _CLOSING:
+            raise _Lost(reply_error(code, text))
+        if code < 0:
+            raise _Lost(RecoverableChannelDeliveryError("The mail server's answer is no SMTP.", code="not_smtp"))
         return code, text
 
 
@@ -483,7 +486,8 @@ class _Pool:
 
 _pool = _Pool()
 atexit.register(_pool.clear)
-os.register_at_fork(after_in_child=_pool.abandon)
+if hasattr(os, "register_at_fork"):  # Not on Windows, which does not fork.
+    os.register_at_fork(after_in_child=_pool.abandon)
 
 
 def _connected(backend: EmailBackend) -> smtplib.SMTP:
@@ -547,7 +551,7 @@ def reply_error(code: int, text: bytes | str, addresses: Iterable[str] = ()) -> 
     Return what a refusal means.
 
     Args:
-        code: Three digits. What is no refusal by its number counts as one for now.
+        code: Three digits; 5xx is for good, anything else for now.
 
         text: The server's words; *addresses* in them are replaced.
     """

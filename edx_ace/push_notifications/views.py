@@ -1,7 +1,7 @@
 """
 Public: the REST view at which an app registers its device. Only code that serves it imports this module.
 
-Needs the extras ``push`` and ``api``, and ``push_notifications`` in INSTALLED_APPS.
+Needs the extra ``push``, and ``push_notifications`` in INSTALLED_APPS.
 """
 
 from edx_ace.errors import MissingExtraError
@@ -9,7 +9,7 @@ from edx_ace.errors import MissingExtraError
 try:
     from push_notifications.api.rest_framework import GCMDeviceAuthorizedViewSet
 except ImportError as error:
-    raise MissingExtraError("The view for registering devices", "push,api") from error
+    raise MissingExtraError("The view for registering devices", "push") from error
 
 
 class GCMDeviceViewSet(GCMDeviceAuthorizedViewSet):

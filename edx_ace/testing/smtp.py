@@ -86,7 +86,7 @@ class SmtpSink:
     Args:
         port: 0 for any free one.
 
-        answers: Recipients' local parts and how they are answered; all others are accepted.
+        answers: Recipients' local parts and how they are answered, once or at several points; others are accepted.
 
         extensions: What EHLO offers. STARTTLS and AUTH are answered as *commands* says.
 
@@ -107,7 +107,7 @@ class SmtpSink:
         self,
         port: int = 0,
         *,
-        answers: Mapping[str, Answer] | None = None,
+        answers: Mapping[str, Answer | Sequence[Answer]] | None = None,
         extensions: Sequence[str] = EXTENSIONS,
         commands: Mapping[str, str] | None = None,
         messages_per_connection: int | None = None,
@@ -116,7 +116,9 @@ class SmtpSink:
         on_message: Callable[[ReceivedMessage], object] | None = None,
     ) -> None:
         self.port = port
-        self.answers = dict(answers or {})
+        self.answers = {
+            local: (given,) if isinstance(given, Answer) else tuple(given) for local, given in (answers or {}).items()
+        }
         self.extensions = extensions
         self.commands = dict(commands or {})
         self.messages_per_connection = messages_per_connection
@@ -131,7 +133,7 @@ class SmtpSink:
         self.sessions = 0
         #: How often replies were written: the round trips that clients waited for.
         self.round_trips = 0
-        self._given: Counter[str] = Counter()
+        self._given: Counter[tuple[str, str]] = Counter()
         self._open: set[_Session] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -183,10 +185,10 @@ class SmtpSink:
         """Return how the last of *recipients* that has an answer at this point is answered, and count that."""
         for recipient in reversed(recipients):
             local = recipient.partition("@")[0]
-            answer = self.answers.get(local)
-            if answer and answer.at == at and (answer.times is None or self._given[local] < answer.times):
-                self._given[local] += 1
-                return answer
+            for answer in self.answers.get(local, ()):
+                if answer.at == at and (answer.times is None or self._given[local, at] < answer.times):
+                    self._given[local, at] += 1
+                    return answer
         return None
 
     def take(self, message: ReceivedMessage) -> None:
@@ -227,6 +229,8 @@ class _Session(asyncio.Protocol):
 
     def reset(self) -> None:
         self.sender: str | None = None
+        #: Of the transaction, and those of them that were accepted.
+        self.named: list[str] = []
         self.recipients: list[str] = []
 
     def data_received(self, data: bytes) -> None:
@@ -279,16 +283,15 @@ class _Session(asyncio.Protocol):
             if self.sender is None:
                 self.replies.append("503 5.5.1 MAIL first")
                 return
+            self.named.append(recipient)
             if answer is None or answer.reply.startswith("2"):
                 self.recipients.append(recipient)
             self.answer(answer or Answer("250 2.1.5 OK"))
         elif verb == "DATA":
-            if not self.recipients:
-                self.replies.append("503 5.5.1 RCPT first")
-                return
-            answer = self.sink.answer_to(self.recipients, "DATA")
-            self.in_content = answer is None or answer.reply.startswith("3")
-            self.answer(answer or Answer("354 go on"))
+            usual = Answer("354 go on" if self.recipients else "503 5.5.1 RCPT first")
+            answer = self.sink.answer_to(self.named, "DATA") or usual
+            self.in_content = answer.reply.startswith("3")
+            self.answer(answer)
         elif verb == "QUIT":
             self.answer(Answer("221 2.0.0 bye", cut=True))
         else:
@@ -297,9 +300,8 @@ class _Session(asyncio.Protocol):
             self.replies.append("250 2.0.0 OK" if verb in ("HELO", "RSET", "NOOP") else "502 5.5.2 unknown command")
 
     def end_of_content(self, content: bytes) -> None:
-        answer = self.sink.answer_to(self.recipients, "END") or Answer(
-            f"250 2.0.0 OK queued as {self.sink.count + 1:X}"
-        )
+        usual = f"250 2.0.0 OK queued as {self.sink.count + 1:X}" if self.recipients else "554 5.5.1 no recipients"
+        answer = self.sink.answer_to(self.named, "END") or Answer(usual)
         if answer.reply.startswith("250"):
             assert self.sender is not None
             self.sink.take(ReceivedMessage(self.sender, tuple(self.recipients), content, self.number))

@@ -202,6 +202,23 @@ def test_an_attachments_type_is_a_mime_type(mimetype):
         check_attachments([("a", b"", mimetype)], 10)
 
 
+def test_headers_are_a_dict():
+    """
+    A list of pairs is no mapping.
+    """
+    with pytest.raises(InvalidMessageError, match="expected a dict of names and values, got list"):
+        check_headers([("X-A", "a")])
+
+
+@pytest.mark.parametrize("attachments", [("a.txt", "text"), "a.txt", 1])
+def test_attachments_are_a_list(attachments):
+    """
+    One tuple alone is no list of tuples.
+    """
+    with pytest.raises(InvalidMessageError, match="expected tuples"):
+        check_attachments(attachments, 10)
+
+
 @pytest.mark.parametrize("attachment", ["a.txt", ("a",), ("a", 1), (b"a", b"", None), ("a", b"", None, 1)])
 def test_other_attachments_are_refused(attachment):
     """

@@ -34,6 +34,7 @@ from edx_ace.errors import (
 from edx_ace.message import Message
 from edx_ace.recipient import Recipient
 from edx_ace.renderers import RenderedPushNotification
+from edx_ace.report import Skipped
 from tests.http_twin import Answer, HttpTwin
 
 pytestmark = pytest.mark.django_db
@@ -132,9 +133,10 @@ class TestDevices:
         add_devices(None, "of nobody")
 
         with caplog.at_level(logging.INFO, logger="edx_ace.channel.push_notification"):
-            assert PushNotificationChannel().deliver(a_message(None, recipient=recipient), RENDERED) is None
+            result = PushNotificationChannel().deliver(a_message(None, recipient=recipient), RENDERED)
 
         user_id = recipient and recipient.lms_user_id
+        assert result == Skipped("no_device", "The recipient has no device to push to.")
         assert caplog.messages == [
             f"Recipient with ID {user_id} has no push token. Skipping push notification.",
         ]

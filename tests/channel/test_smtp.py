@@ -4,9 +4,11 @@ Internal: mail over SMTP: results matched to messages, connections kept, and eve
 
 import logging
 import os
+import random
 import ssl
 import threading
 import time
+from collections import Counter
 
 import pytest
 import trustme
@@ -63,7 +65,8 @@ def test_an_email_arrives_as_it_was_rendered(run_sink, extensions):
         (Answer("554 5.7.1 no", at="DATA"), FatalChannelDeliveryError, "smtp_554"),
         (Answer("452 4.3.1 full", at="END"), RecoverableChannelDeliveryError, "smtp_452"),
         (Answer("554 5.6.0 spam", at="END"), FatalChannelDeliveryError, "smtp_554"),
-        # Refused, although the server wants the content.
+        # Refused, although the server wants the content, as RFC 2920 allows.
+        ([Answer("550 5.1.1 unknown"), Answer("354 go on", at="DATA")], FatalChannelDeliveryError, "smtp_550"),
         (Answer("421 4.7.0 bye", cut=True), RecoverableChannelDeliveryError, "smtp_421"),
         (Answer("421 4.7.0 bye", at="END", cut=True), RecoverableChannelDeliveryError, "smtp_421"),
         (Answer("550 5.1.1 unknown", cut=True), FatalChannelDeliveryError, "smtp_550"),
@@ -74,7 +77,7 @@ def test_an_email_arrives_as_it_was_rendered(run_sink, extensions):
         (Answer("", at="END", cut=True), RecoverableChannelDeliveryError, "ambiguous"),
         # No SMTP.
         (Answer("hello", at="END"), RecoverableChannelDeliveryError, "ambiguous"),
-        (Answer("hello"), RecoverableChannelDeliveryError, "smtp_-1"),
+        (Answer("hello"), RecoverableChannelDeliveryError, "not_smtp"),
     ],
 )
 def test_a_failure_is_that_of_its_message_alone(run_sink, extensions, answer, error, code):
@@ -88,6 +91,43 @@ def test_a_failure_is_that_of_its_message_alone(run_sink, extensions, answer, er
     assert codes(results) == ["sent", code, "sent"]
     assert type(results[1]) is error
     assert received(sink) == ["one", "two"]
+
+
+#: Answers by local part, and the results they lead to.
+FAULTS = {
+    "gone": (Answer("550 no"), "smtp_550"),
+    "later": (Answer("450 no"), "smtp_450"),
+    "unwanted": ([Answer("550 no"), Answer("354 go on", at="DATA")], "smtp_550"),
+    "data": (Answer("554 no", at="DATA"), "smtp_554"),
+    "spam": (Answer("554 no", at="END"), "smtp_554"),
+    "closing": (Answer("421 bye", cut=True), "smtp_421"),
+    "cut": (Answer("", cut=True), "disconnected"),
+    "lost": (Answer("", at="END", cut=True), "ambiguous"),
+    "last": (Answer("250 OK", at="END", cut=True), "sent"),
+    "slow": (Answer(delay=0.01), "sent"),
+    "good": (Answer(), "sent"),
+}
+
+
+@in_both_modes
+@pytest.mark.parametrize("connections", [1, 4])
+@pytest.mark.parametrize("messages_per_connection", [None, 7])
+def test_any_mixture_of_faults_is_told_apart(run_sink, settings, extensions, connections, messages_per_connection):
+    """
+    Each message has the result of its own fault, arrives once if that is a success, and never otherwise.
+    """
+    settings.ACE_EMAIL_CONNECTIONS = connections
+    answers = {name: answer for name, (answer, _) in FAULTS.items()}
+    sink = run_sink(extensions=extensions, answers=answers, messages_per_connection=messages_per_connection)
+    names = random.Random(20261122).choices([*FAULTS, "good", "good", "good"], k=120)
+    parcels = to(*names)
+
+    results = codes(deliver_many(parcels))
+
+    assert results == [FAULTS[name][1] for name in names]
+    assert Counter(message.email["Message-ID"] for message in sink.messages) == {
+        f"<{one.message.uuid}@example.com>": 1 for one, result in zip(parcels, results, strict=True) if result == "sent"
+    }
 
 
 @in_both_modes
@@ -308,7 +348,7 @@ def test_copies_go_out_when_the_recipient_is_accepted(run_sink, caplog):
     A copy that is refused does not stop the message; a recipient who is refused stops the copies.
     """
     sink = run_sink(answers={"gone": Answer("550 no")})
-    copies = {"cc": ["c@example.com", "gone@example.com"], "bcc": "b@example.com"}
+    copies = {"cc": ["c@example.com", "gone@example.com"], "bcc": "hidden@example.com"}
 
     with caplog.at_level(logging.WARNING):
         results = deliver_many([*to("one"), parcel(**copies), parcel("gone@example.com", **copies), *to("two")])
@@ -316,10 +356,10 @@ def test_copies_go_out_when_the_recipient_is_accepted(run_sink, caplog):
     assert codes(results) == ["sent", "sent", "smtp_550", "sent"]
     assert [message.recipients for message in sink.messages] == [
         ("one@example.com",),
-        ("ann@example.com", "c@example.com", "b@example.com"),
+        ("ann@example.com", "c@example.com", "hidden@example.com"),
         ("two@example.com",),
     ]
-    assert "b@example.com" not in sink.messages[1].content.decode()
+    assert "hidden@example.com" not in sink.messages[1].content.decode()
     assert caplog.messages == ["The mail server refused 1 of 3 copies."]
 
 

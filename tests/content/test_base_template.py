@@ -71,17 +71,26 @@ def inlined(html: str, email: MakeParcel) -> str:
     return str(inline_css([email(body_html=html)])[0].rendered.body_html)
 
 
-@pytest.mark.parametrize(("language", "direction"), [("en", "ltr"), ("es", "ltr"), ("ar", "rtl"), ("he", "rtl")])
-def test_language_and_direction_are_the_messages(language: str, direction: str) -> None:
+@pytest.mark.parametrize(
+    ("language", "direction", "role"),
+    [
+        ("en", "ltr", "email"),
+        ("es", "ltr", "correo electrónico"),
+        ("ar", "rtl", "رسالة بريد إلكتروني"),
+        # A language that we have no catalogue for.
+        ("he", "rtl", "email"),
+    ],
+)
+def test_language_and_direction_are_the_messages(language: str, direction: str, role: str) -> None:
     """
-    On the document, and again inside the body: many mail programs drop the html element.
+    On the document, and again inside the body, with what it is called: many mail programs drop the html element.
     """
     attributes = f'lang="{language}" dir="{direction}"'
 
     html = rendered(language)
 
     assert f"<html {attributes}" in html
-    assert f'<div role="article" aria-roledescription="email" {attributes}>' in html
+    assert f'<div role="article" aria-roledescription="{role}" {attributes}>' in html
 
 
 @pytest.mark.parametrize(("language", "side"), [("en", "left"), ("ar", "right")])

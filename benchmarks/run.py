@@ -1,0 +1,329 @@
+"""
+Internal: measures this package beside the released edx-ace 1.15.0 and others (``make bench``).
+
+``python benchmarks/run.py json css`` measures these rows alone. Both sides run on the same interpreter and the same
+Django, in environments of their own and alternately (A B A B …), so that a busy machine is busy for both; the
+figures are medians. The table goes to standard output, the figures to ``benchmarks/results``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import environments
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+
+#: The round trip to a distant mail server, in seconds.
+ROUND_TRIP_SECONDS = 0.02
+
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
+
+#: django-rust-templates needs Python 3.12.
+HAS_FAST_ENGINE = sys.version_info >= (3, 12)
+FAST = {"ACE_TEMPLATE_ENGINE": "fast"} if HAS_FAST_ENGINE else {}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """
+    One line of the table.
+
+    Attributes:
+        ours, peer: In *unit*.
+
+        target: What the ratio should be, None where there is no peer to surpass.
+
+        at_most: Whether the ratio is ours to the peer's, and should be small; else it is the peer's to ours.
+    """
+
+    name: str
+    ours: float
+    peer: float
+    unit: str
+    target: float | None = None
+    at_most: bool = False
+
+    @property
+    def ratio(self) -> float:
+        """How many times better than the peer (or, for *at_most*, how many times as much)."""
+        return self.ours / self.peer if self.at_most else self.peer / self.ours
+
+    @property
+    def verdict(self) -> str:
+        """The target and whether it was reached."""
+        if self.target is None:
+            return ""
+        reached = self.ratio <= self.target if self.at_most else self.ratio >= self.target
+        return f"{'≤' if self.at_most else '≥'} {self.target:g}{'' if reached else '  missed'}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what goes into the results."""
+        figures = {"ours": self.ours, "peer": self.peer, "ratio": self.ratio}
+        return {"name": self.name, **{key: float(f"{value:.4g}") for key, value in figures.items()}, "unit": self.unit}
+
+
+class Worker:
+    """A process of one environment that does what `worker.py` offers, under *settings*."""
+
+    def __init__(self, environment: str, **settings: Any) -> None:
+        self.process = subprocess.Popen(
+            [environments.python_of(environment), HERE / "worker.py"],
+            env=_environment_with(BENCHMARK_SETTINGS=json.dumps(settings)),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.communicate()
+
+    def ask(self, name: str, **arguments: Any) -> Any:
+        """Call the function *name* of the worker and return its result."""
+        assert self.process.stdin is not None and self.process.stdout is not None and self.process.stderr is not None
+        self.process.stdin.write(json.dumps([name, arguments]) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"{name}{arguments} failed:\n{self.process.stderr.read()}")
+        return json.loads(line)
+
+
+@contextmanager
+def smtp_sink(expected: int) -> Iterator[int]:
+    """Run a mail server that forgets what it receives; yield its port. It must have received *expected* messages."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [environments.python_of("ours"), "-m", "edx_ace.testing.smtp", "--port", str(port), "--count-only"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.05)
+        yield port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate()
+    if said.split()[0] != str(expected):
+        sys.exit(f"Expected {expected} messages at the mail server, but it says: {said}")
+
+
+@contextmanager
+def distance_to(port: int) -> Iterator[int]:
+    """Run a proxy that makes *port* a round trip of 20 ms away; yield the proxy's port."""
+    command = [sys.executable, HERE / "proxy.py", str(port), str(ROUND_TRIP_SECONDS)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield int(process.stdout.readline())
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def alternate(rounds: int, *measurements: Callable[[], Any]) -> list[list[Any]]:
+    """Run *measurements* in turn, *rounds* times; return the results of each."""
+    results = [[measure() for measure in measurements] for _ in range(rounds)]
+    return [list(column) for column in zip(*results, strict=True)]
+
+
+def median(results: list[dict[str, float]], key: str, count: int = 1, unit: float = 1e-6) -> float:
+    """Return the median of *key* of *results* for one of *count* messages, in *unit* (microseconds)."""
+    return statistics.median(result[key] for result in results) / count / unit
+
+
+def send_dummy(rounds: int = 11, count: int = 200) -> Iterator[Figure]:
+    """``ace.send`` to Django's dummy backend."""
+    with Worker("released") as released, Worker("ours") as django, Worker("ours", **FAST) as fast:
+        sides = [released, django, fast]
+        for side in sides:
+            side.ask("send", count=count)
+        results = alternate(rounds, *(lambda side=side: side.ask("send", count=count) for side in sides))
+    peer, ours, ours_fast = (median(result, "cpu", count) for result in results)
+    yield Figure("Django's engine", ours, peer, "µs CPU", 1)
+    if HAS_FAST_ENGINE:
+        yield Figure("fast engine", ours_fast, peer, "µs CPU", 4)
+
+
+def send_smtp(rounds: int = 7, count: int = 100) -> Iterator[Figure]:
+    """``ace.send`` to a mail server; the released package opens a connection for each message."""
+    with smtp_sink(3 * (rounds + 1) * count) as port:
+        mail = {"EMAIL_BACKEND": SMTP, "EMAIL_PORT": port}
+        with (
+            Worker("released", **mail) as released,
+            Worker("ours", **mail) as django,
+            Worker("ours", **mail, **FAST) as fast,
+        ):
+            sides = [released, django, fast]
+            for side in sides:
+                side.ask("send", count=count)
+            results = alternate(rounds, *(lambda side=side: side.ask("send", count=count) for side in sides))
+    peer, ours, ours_fast = (median(result, "wall", count) for result in results)
+    if HAS_FAST_ENGINE:
+        yield Figure("fast engine", ours_fast, peer, "µs wall", 4)
+    yield Figure("Django's engine", ours, peer, "µs wall", None if HAS_FAST_ENGINE else 4)
+
+
+def batch_smtp(rounds: int = 2, count: int = 10_000) -> Iterator[Figure]:
+    """Many messages in one process: ``send_many``, and ``ace.send`` for each where there is nothing else."""
+    with smtp_sink(2 * rounds * count) as port:
+        mail = {"EMAIL_BACKEND": SMTP, "EMAIL_PORT": port}
+        with Worker("released", **mail) as released, Worker("ours", **mail, **FAST) as fast:
+            peer, ours = alternate(
+                rounds, lambda: released.ask("send_batch", count=count), lambda: fast.ask("send_batch", count=count)
+            )
+    yield Figure("wall", median(ours, "wall", count), median(peer, "wall", count), "µs wall", 8)
+    yield Figure("CPU", median(ours, "cpu", count), median(peer, "cpu", count), "µs CPU", 9)
+
+
+def batch_rtt(
+    rounds: int = 2, count: int = 5_000, kept_count: int = 1_000, opened_count: int = 100
+) -> Iterator[Figure]:
+    """The same over a line with a round trip of 20 ms; fewer messages by the peers, for which each takes as long."""
+    connections = 10
+    with smtp_sink(rounds * (count + kept_count + opened_count)) as port, distance_to(port) as far:
+        mail = {"EMAIL_BACKEND": SMTP, "EMAIL_PORT": far}
+        kept_open = {**mail, "EMAIL_BACKEND": "backends.KeptOpen"}
+        with (
+            Worker("released", **mail) as opens,
+            Worker("released", **kept_open) as keeps,
+            Worker("ours", **mail, **FAST, ACE_EMAIL_CONNECTIONS=connections) as fast,
+        ):
+            opened, kept, ours = alternate(
+                rounds,
+                lambda: opens.ask("send", count=opened_count),
+                lambda: keeps.ask("send_in_threads", count=kept_count, threads=connections),
+                lambda: fast.ask("send_batch", count=count),
+            )
+    our_figure = median(ours, "wall", count)
+    yield Figure("a connection per message", our_figure, median(opened, "wall", opened_count), "µs wall", 40)
+    yield Figure("10 open connections", our_figure, median(kept, "wall", kept_count), "µs wall", 3)
+
+
+def mime(rounds: int = 7, count: int = 100) -> Iterator[Figure]:
+    """The bytes of a multipart message, by Django's classes and by ours."""
+    with Worker("ours") as ours:
+        ours.ask("make_bytes", count=count)
+        results = [ours.ask("make_bytes", count=count) for _ in range(rounds)]
+    if not all(result["identical"] for result in results):
+        sys.exit("Our bytes of a message differ from Django's.")
+    yield Figure("", median(results, "ours", count), median(results, "peer", count), "µs CPU", 10)
+
+
+def json_text(rounds: int = 7, count: int = 2_000) -> Iterator[Figure]:
+    """``str(message)`` and ``Message.from_string``, of the same JSON."""
+    with Worker("released") as released, Worker("ours") as ours:
+        text = released.ask("message_text")
+        results = alternate(
+            rounds + 1, *(lambda side=side: side.ask("json_text", text=text, count=count) for side in (released, ours))
+        )
+    peer, ours_results = results[0][1:], results[1][1:]
+    if any(result["text"] != text for result in peer + ours_results):
+        sys.exit("The JSON of a message differs between the two.")
+    yield Figure("str", median(ours_results, "dump", count), median(peer, "dump", count), "µs CPU", 2.5)
+    yield Figure("from_string", median(ours_results, "load", count), median(peer, "load", count), "µs CPU", 4)
+
+
+def css(rounds: int = 7, count: int = 1_000, peer_count: int = 3) -> Iterator[Figure]:
+    """The content step ``inline_css``, and premailer for each message."""
+    with Worker("ours", **FAST) as ours:
+        results = [ours.ask("inline_styles", count=count, peer_count=peer_count) for _ in range(rounds + 1)][1:]
+    yield Figure("", median(results, "ours", count), median(results, "peer", peer_count), "µs CPU", 200)
+
+
+def start_up(rounds: int = 15) -> Iterator[Figure]:
+    """A fresh process until its first message has gone, and one that only sets up Django."""
+
+    def run(environment: str, *arguments: str, **variables: str) -> float:
+        command = [environments.python_of(environment), HERE / "start_up.py", *arguments]
+        done = subprocess.run(command, env=_environment_with(**variables), capture_output=True, text=True, check=True)
+        return float(done.stdout)
+
+    plain, ours, released = (
+        statistics.median(results) * 1000
+        for results in alternate(
+            rounds,
+            lambda: run("ours", BENCHMARK_WITHOUT_ACE="1"),
+            lambda: run("ours", "send"),
+            lambda: run("released", "send"),
+        )
+    )
+    yield Figure("plain Django", ours, plain, "ms wall", 1.3, at_most=True)
+    yield Figure("released edx-ace", ours, released, "ms wall", 1, at_most=True)
+
+
+def memory(count: int = 10_000, large_count: int = 100_000) -> Iterator[Figure]:
+    """The peak of a process that sends many messages to a mail server."""
+
+    def peak(environment: str, count: int, **settings: Any) -> float:
+        with smtp_sink(count) as port, Worker(environment, EMAIL_BACKEND=SMTP, EMAIL_PORT=port, **settings) as worker:
+            return float(worker.ask("send_batch", count=count)["peak"])
+
+    peer, ours, ours_large = peak("released", count), peak("ours", count, **FAST), peak("ours", large_count, **FAST)
+    yield Figure(f"{count:,} messages", ours, peer, "MiB", 1, at_most=True)
+    yield Figure(f"{large_count:,} messages, to 80 MiB", ours_large, 80, "MiB", 1, at_most=True)
+    yield Figure(f"{large_count:,} messages, to {count:,}", ours_large, ours, "MiB", 1.05, at_most=True)
+
+
+ROWS: dict[str, Callable[[], Iterator[Figure]]] = {
+    "send-dummy": send_dummy,
+    "send-smtp": send_smtp,
+    "batch-smtp": batch_smtp,
+    "batch-rtt": batch_rtt,
+    "mime": mime,
+    "json": json_text,
+    "css": css,
+    "start-up": start_up,
+    "memory": memory,
+}
+
+
+def _environment_with(**variables: str) -> dict[str, str]:
+    return {**os.environ, "DJANGO_SETTINGS_MODULE": "settings", **variables}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("row", nargs="*", choices=[[], *ROWS], help="what to measure; all by default")
+    names = parser.parse_args(arguments).row or list(ROWS)
+    for environment in environments.ENVIRONMENTS:
+        environments.make(environment)
+    RESULTS.mkdir(exist_ok=True)
+    print(f"Python {platform.python_version()}, {environments.DJANGO}, {os.cpu_count()} processors\n")
+    print(f"{'':44}{'ours':>10}{'peer':>10}  {'unit':9}{'ratio':>8}  target", flush=True)
+    for name in names:
+        figures = list(ROWS[name]())
+        for figure in figures:
+            label = f"{name}: {figure.name}" if figure.name else name
+            figures_text = f"{figure.ours:10,.1f}{figure.peer:10,.1f}  {figure.unit:9}{figure.ratio:7.2f}×"
+            print(f"{label:44}{figures_text}  {figure.verdict}", flush=True)
+        (RESULTS / f"{name}.json").write_text(
+            json.dumps([figure.to_json() for figure in figures], indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+
+if __name__ == "__main__":
+    main()

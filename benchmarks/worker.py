@@ -1,0 +1,146 @@
+"""
+Internal: one side of a comparison: a process of one environment that does what it is told and says what it took.
+
+Each line of its input is JSON of the name of a function below and its arguments; it answers with a line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
+from typing import Any
+
+import django
+
+# Before what follows is imported, as in a process of a site.
+django.setup()
+
+from messages import messages  # noqa: E402
+
+from edx_ace import ace  # noqa: E402
+from edx_ace.message import Message  # noqa: E402
+
+#: ``ru_maxrss`` is in bytes on macOS and in KiB elsewhere.
+RSS_UNITS_PER_MIB = 2**20 if sys.platform == "darwin" else 2**10
+
+
+class _NoErrors(logging.Handler):
+    """What fails early is fast, so a logged error ends the measurement."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.exit(f"Nothing may fail while it is measured: {self.format(record)}")
+
+
+def _timed(act: Callable[..., Any], items: Iterable[Any]) -> dict[str, float]:
+    """Return what *act* takes for all *items*: seconds on the clock and of this process's processor time."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    for item in items:
+        act(item)
+    return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
+
+
+def send(count: int) -> dict[str, float]:
+    """Send *count* messages, one ``ace.send`` each."""
+    return _timed(ace.send, list(messages(count)))
+
+
+def send_in_threads(count: int, threads: int) -> dict[str, float]:
+    """Send *count* messages, one ``ace.send`` each, *threads* of them at a time."""
+    with ThreadPoolExecutor(threads) as pool:
+        return _timed(lambda batch: list(pool.map(ace.send, batch)), [list(messages(count))])
+
+
+def send_batch(count: int) -> dict[str, float]:
+    """Send *count* messages as they are made: by ``send_many`` where there is one."""
+
+    if hasattr(ace, "send_many"):
+        took = _timed(_require_sent, ace.send_many(messages(count)))
+    else:
+        took = _timed(ace.send, messages(count))
+    return took | {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / RSS_UNITS_PER_MIB}
+
+
+def _require_sent(report: object) -> None:
+    if not report:
+        sys.exit(f"Nothing may fail while it is measured: {report}")
+
+
+def message_text() -> str:
+    """Return a message as JSON."""
+    return str(next(messages(1)))
+
+
+def json_text(text: str, count: int) -> dict[str, Any]:
+    """Read the message that *text* is, and turn it into JSON, *count* times."""
+    message = Message.from_string(text)
+    return {
+        "text": str(message),
+        "dump": _timed(str, repeat(message, count))["cpu"],
+        "load": _timed(Message.from_string, repeat(text, count))["cpu"],
+    }
+
+
+def make_bytes(count: int) -> dict[str, Any]:
+    """Write *count* emails as bytes, once by Django's classes and once by ours."""
+    from edx_ace.channel.mime import as_bytes
+
+    emails = [_email(message) for message in messages(count)]
+    example = emails[0].message()
+    theirs = example.as_bytes(linesep="\r\n") if django.VERSION < (6, 0) else example.as_bytes()
+    ours = as_bytes(emails[0], boundary=example.get_boundary(), date=example["Date"])
+    return {
+        "identical": ours == theirs,
+        "peer": _timed(lambda email: email.message().as_bytes(), emails)["cpu"],
+        "ours": _timed(as_bytes, emails)["cpu"],
+    }
+
+
+def inline_styles(count: int, peer_count: int) -> dict[str, float]:
+    """Inline the CSS of *count* emails by the content step, and that of *peer_count* by a premailer for each."""
+    from premailer import Premailer
+
+    from edx_ace.content.inline_css import inline_css
+
+    parcels = [_parcel(message) for message in messages(count)]
+    options = {"allow_network": False, "disable_validation": True, "cssutils_logging_level": logging.CRITICAL}
+    documents = [parcel.rendered.body_html for parcel in parcels[:peer_count]]
+    return {
+        "peer": _timed(lambda document: Premailer(document, **options).transform(), documents)["cpu"],
+        "ours": _timed(inline_css, [parcels])["cpu"],
+    }
+
+
+def _parcel(message: Any) -> Any:
+    """Return *message* rendered, as content steps are given it."""
+    from edx_ace import envelope, presentation
+    from edx_ace.channel import ChannelType, get_channel_for_message
+
+    channel = get_channel_for_message(ChannelType.EMAIL, message)
+    sealed = envelope.seal(message, ChannelType.EMAIL)
+    return envelope.Parcel(message, channel, presentation.render(channel, message), sealed)
+
+
+def _email(message: Any) -> Any:
+    """Return *message* as the email that the channel sends."""
+    parcel = _parcel(message)
+    return parcel.channel.compose(message, parcel.rendered, parcel.envelope)
+
+
+def main() -> None:
+    logging.getLogger().addHandler(_NoErrors())
+    for line in sys.stdin:
+        name, arguments = json.loads(line)
+        print(json.dumps(globals()[name](**arguments)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
