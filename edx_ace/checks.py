@@ -2,7 +2,8 @@
 Internal: the system checks of the core.
 
 They read settings, import the plug-ins that settings name and look templates up; they render nothing, touch no database
-and import nothing of a vendor that is not enabled.
+and import no plug-in that is not enabled. This module is imported when the site starts, so that whatever only one check
+needs is imported there.
 """
 
 from __future__ import annotations
@@ -20,11 +21,8 @@ from django.utils.module_loading import import_string
 
 from edx_ace import message_types
 from edx_ace.channel import CHANNEL_EXTENSION_NAMESPACE, Channel, ChannelMap, ChannelType
-from edx_ace.channel.django_email import DjangoEmailChannel
-from edx_ace.channel.file import FileEmailChannel
 from edx_ace.conf import Settings, settings
 from edx_ace.content import CONTENT_STEP_NAMESPACE
-from edx_ace.content.absolute_urls import SITE
 from edx_ace.errors import MissingExtraError, did_you_mean
 from edx_ace.message import Message
 from edx_ace.policy import POLICY_PLUGIN_NAMESPACE
@@ -120,6 +118,8 @@ def check_default_channels(**kwargs: object) -> list[CheckMessage]:
 @register("edx_ace")
 def check_rendering(**kwargs: object) -> list[CheckMessage]:
     """E005: no such template engine. E006: what is put around rendering. E008: the base URL."""
+    from edx_ace.content.absolute_urls import SITE
+
     found: list[CheckMessage] = []
     engine = settings.TEMPLATE_ENGINE
     if isinstance(engine, str):
@@ -176,9 +176,11 @@ def check_mail_leaves_the_site(**kwargs: object) -> list[CheckMessage]:
     """W002: with DEBUG off, email that goes to a screen or a file."""
     if django_settings.DEBUG:
         return []
+    from edx_ace.channel.django_email import DjangoEmailChannel
+
     found: list[CheckMessage] = []
     for name, channel in _enabled_channels().get(ChannelType.EMAIL, {}).items():
-        if isinstance(channel, FileEmailChannel):
+        if name == "file_email":
             text = f"ACE_ENABLED_CHANNELS names {name!r} while DEBUG is off: it writes email to files and sends none."
             found.append(Warning(text, hint="Take it out of ACE_ENABLED_CHANNELS.", id="edx_ace.W002"))
         elif isinstance(channel, DjangoEmailChannel) and _goes_nowhere(backend := _mail_backend()):
@@ -193,7 +195,6 @@ def check_templates(**kwargs: object) -> list[CheckMessage]:
     """W003: registered message types that lack templates. ``manage.py ace_check`` renders them, too."""
     if not isinstance(settings.TEMPLATE_ENGINE, str | None) or check_rendering():
         return []  # Nothing could be found.
-    # Not at the top: this module is imported when the site starts, where nobody previews anything.
     from edx_ace import preview
 
     message_types.discover()
