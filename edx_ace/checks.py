@@ -2,13 +2,14 @@
 Internal: the system checks of the core.
 
 They read settings, import the plug-ins that settings name and look templates up; they render nothing, touch no database
-and import nothing of a vendor that is not enabled.
+and import no plug-in that is not enabled. This module is imported when the site starts, so that whatever only one check
+needs is imported there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from types import UnionType
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
@@ -20,15 +21,12 @@ from django.utils.module_loading import import_string
 
 from edx_ace import message_types
 from edx_ace.channel import CHANNEL_EXTENSION_NAMESPACE, Channel, ChannelMap, ChannelType
-from edx_ace.channel.django_email import DjangoEmailChannel
-from edx_ace.channel.file import FileEmailChannel
 from edx_ace.conf import Settings, settings
 from edx_ace.content import CONTENT_STEP_NAMESPACE
-from edx_ace.content.absolute_urls import SITE
 from edx_ace.errors import MissingExtraError, did_you_mean
 from edx_ace.message import Message
 from edx_ace.policy import POLICY_PLUGIN_NAMESPACE
-from edx_ace.utils.plugins import get_plugins, known_names, unknown_name_text
+from edx_ace.utils.plugins import get_plugins, unknown_name_text
 
 #: Settings that list plug-ins: the entry-point group and the id of the check.
 _PLUGIN_SETTINGS = {
@@ -72,14 +70,13 @@ def check_plugins(**kwargs: object) -> list[CheckMessage]:
     """E001 to E003: an unknown name. E007: a plug-in that cannot be imported. W004: a channel that is not set up."""
     found: list[CheckMessage] = []
     for setting, (namespace, check_id) in _PLUGIN_SETTINGS.items():
+        installed = _installed(namespace) if _names(setting) else {}
         for name in _names(setting):
-            if name not in known_names(namespace):
+            if name not in installed:
                 text = unknown_name_text(f"ACE_{setting}", name, namespace)
-                provided = ", ".join(known_names(namespace)) or "none"
+                provided = ", ".join(sorted(installed)) or "none"
                 found.append(Error(text, hint=f"Installed packages provide: {provided}.", id=check_id))
-                continue
-            failure = _load_failure(namespace, name)
-            if failure is not None:
+            elif (failure := _load_failure(installed[name])) is not None:
                 found.append(_not_loaded(setting, name, failure))
     enabled = _enabled_channels().values()
     for name in _loadable_channels():
@@ -98,12 +95,15 @@ def check_default_channels(**kwargs: object) -> list[CheckMessage]:
     for setting, channel_type in _DEFAULT_SETTINGS.items():
         choices = list(enabled.get(channel_type, ()))
         for name in _names(setting):
-            # A site may name the channel of a type that it does not enable (yet): nothing is to be chosen there.
-            if name in choices or (not choices and name in known_names(CHANNEL_EXTENSION_NAMESPACE)):
+            if name in choices:
                 continue
-            text = f"ACE_{setting} names {name!r}, which is no enabled {channel_type} channel."
+            is_installed = name in _installed(CHANNEL_EXTENSION_NAMESPACE)
+            if is_installed and not choices:
+                continue  # A site may name a channel that it does not enable (yet): nothing is to be chosen there.
+            suggestion = "" if is_installed else did_you_mean(name, choices)
+            text = f"ACE_{setting} names {name!r}, which is no enabled {channel_type} channel.{suggestion}"
             hint = f"Enabled are: {', '.join(choices) or 'none'}. Name one of these, or add it to ACE_ENABLED_CHANNELS."
-            found.append(Error(text + did_you_mean(name, choices), hint=hint, id="edx_ace.E004"))
+            found.append(Error(text, hint=hint, id="edx_ace.E004"))
     for settings_of_type in (("CHANNEL_DEFAULT_EMAIL",), ("CHANNEL_DEFAULT_PUSH", "PUSH_CHANNELS")):
         channel_type = _DEFAULT_SETTINGS[settings_of_type[0]]
         choices = list(enabled.get(channel_type, ()))
@@ -118,6 +118,8 @@ def check_default_channels(**kwargs: object) -> list[CheckMessage]:
 @register("edx_ace")
 def check_rendering(**kwargs: object) -> list[CheckMessage]:
     """E005: no such template engine. E006: what is put around rendering. E008: the base URL."""
+    from edx_ace.content.absolute_urls import SITE
+
     found: list[CheckMessage] = []
     engine = settings.TEMPLATE_ENGINE
     if isinstance(engine, str):
@@ -174,9 +176,11 @@ def check_mail_leaves_the_site(**kwargs: object) -> list[CheckMessage]:
     """W002: with DEBUG off, email that goes to a screen or a file."""
     if django_settings.DEBUG:
         return []
+    from edx_ace.channel.django_email import DjangoEmailChannel
+
     found: list[CheckMessage] = []
     for name, channel in _enabled_channels().get(ChannelType.EMAIL, {}).items():
-        if isinstance(channel, FileEmailChannel):
+        if name == "file_email":
             text = f"ACE_ENABLED_CHANNELS names {name!r} while DEBUG is off: it writes email to files and sends none."
             found.append(Warning(text, hint="Take it out of ACE_ENABLED_CHANNELS.", id="edx_ace.W002"))
         elif isinstance(channel, DjangoEmailChannel) and _goes_nowhere(backend := _mail_backend()):
@@ -191,7 +195,6 @@ def check_templates(**kwargs: object) -> list[CheckMessage]:
     """W003: registered message types that lack templates. ``manage.py ace_check`` renders them, too."""
     if not isinstance(settings.TEMPLATE_ENGINE, str | None) or check_rendering():
         return []  # Nothing could be found.
-    # Not at the top: this module is imported when the site starts, where nobody previews anything.
     from edx_ace import preview
 
     message_types.discover()
@@ -227,10 +230,13 @@ def _not_loaded(setting: str, name: str, failure: Exception) -> CheckMessage:
     return Error(text, hint=f"Repair it, or take {name!r} out of ACE_{setting}.", id="edx_ace.E007")
 
 
-def _load_failure(namespace: str, name: str) -> Exception | None:
+def _installed(namespace: str) -> dict[str, EntryPoint]:
+    return {entry_point.name: entry_point for entry_point in entry_points(group=namespace)}
+
+
+def _load_failure(entry_point: EntryPoint) -> Exception | None:
     try:
-        for entry_point in entry_points(group=namespace, name=name):
-            entry_point.load()
+        entry_point.load()
     except Exception as error:
         return error
     return None
@@ -238,9 +244,9 @@ def _load_failure(namespace: str, name: str) -> Exception | None:
 
 def _loadable_channels() -> list[str]:
     """Return the names in ACE_ENABLED_CHANNELS that can be imported: the others have a check, and need no log line."""
-    known = known_names(CHANNEL_EXTENSION_NAMESPACE)
-    names = [name for name in _names("ENABLED_CHANNELS") if name in known]
-    return [name for name in names if _load_failure(CHANNEL_EXTENSION_NAMESPACE, name) is None]
+    installed = _installed(CHANNEL_EXTENSION_NAMESPACE)
+    names = [name for name in _names("ENABLED_CHANNELS") if name in installed]
+    return [name for name in names if _load_failure(installed[name]) is None]
 
 
 def _enabled_channels() -> dict[ChannelType, dict[str, Channel]]:

@@ -314,10 +314,12 @@ def _failures(
     """Return what fails when the message is rendered, each with the languages in which it does."""
     failures = defaultdict(list)
     for language in languages:
+        message = message_types.sample(unique_name, SAMPLE_RECIPIENT, language)
         try:
-            render(message_types.sample(unique_name, SAMPLE_RECIPIENT, language), channel_type, channel)
+            render(message, channel_type, channel)
         except Exception as error:
-            failures[describe(error)].append(language)
+            # Without what differs from message to message, so that one failure in every language is one line.
+            failures[describe(error).replace(message.log_id, unique_name)].append(language)
     return failures
 
 

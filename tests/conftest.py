@@ -5,7 +5,6 @@ Internal: fixtures that every test may ask for.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from pytest_django import Settings
@@ -59,29 +58,3 @@ def use_policies(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr("edx_ace.policy.policies", lambda: list(policies))
 
     return use
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """A clock that stands still, and on which sleeping takes no time."""
-    clock = Clock()
-    monkeypatch.setattr("edx_ace.delivery.get_current_time", clock.now)
-    monkeypatch.setattr("edx_ace.batch.get_current_time", clock.now)
-    monkeypatch.setattr("edx_ace.delivery.time", clock)
-    monkeypatch.setattr("edx_ace.batch.time", clock)
-    return clock
-
-
-class Clock:
-    """Stands in for the module `time` and for `get_current_time`."""
-
-    def __init__(self) -> None:
-        self.at = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
-        self.slept: list[float] = []
-
-    def now(self) -> datetime:
-        return self.at
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.at += timedelta(seconds=seconds)
