@@ -126,7 +126,7 @@ def channels_for(message: Message, only: Iterable[ChannelType | str] | None = No
     limits = limits_of(only)
     if limits:
         return {
-            channel_type: choose(named, message) if named else get_channel_for_message(channel_type, message)
+            channel_type: get_channel_for_message(channel_type, message) if named is None else choose(named, message)
             for channel_type, named in limits.items()
         }
     enabled = _enabled_channels(message)
