@@ -23,7 +23,7 @@ from edx_ace import message_types
 from edx_ace.channel import CHANNEL_EXTENSION_NAMESPACE, Channel, ChannelMap, ChannelType
 from edx_ace.conf import Settings, settings
 from edx_ace.content import CONTENT_STEP_NAMESPACE
-from edx_ace.errors import MissingExtraError, did_you_mean
+from edx_ace.errors import MissingExtraError, UnsupportedChannelError, did_you_mean
 from edx_ace.message import Message
 from edx_ace.policy import POLICY_PLUGIN_NAMESPACE
 from edx_ace.utils.plugins import get_plugins, unknown_name_text
@@ -192,14 +192,28 @@ def check_mail_leaves_the_site(**kwargs: object) -> list[CheckMessage]:
 
 @register("edx_ace")
 def check_templates(**kwargs: object) -> list[CheckMessage]:
-    """W003: registered message types that lack templates. ``manage.py ace_check`` renders them, too."""
+    """W003: message types that lack templates. W005: a module of theirs is broken. E009: a channel cannot render."""
     if not isinstance(settings.TEMPLATE_ENGINE, str | None) or check_rendering():
         return []  # Nothing could be found.
     from edx_ace import preview
+    from edx_ace.presentation import renderer_of
 
-    message_types.discover()
     found: list[CheckMessage] = []
-    channels = {channel_type: next(iter(named.values())) for channel_type, named in _enabled_channels().items()}
+    try:
+        message_types.discover()
+    except Exception as error:
+        text = f"The module message_types of an app cannot be imported: {type(error).__name__}: {error}"
+        found.append(Warning(text, hint="Repair it; `manage.py ace_check` needs it.", id="edx_ace.W005"))
+    channels: dict[ChannelType, Channel] = {}
+    for channel_type, named in _enabled_channels().items():
+        for name, channel in named.items():
+            try:
+                renderer_of(channel)
+            except UnsupportedChannelError as error:
+                text = f"ACE_ENABLED_CHANNELS names {name!r}, which can send nothing. {error}"
+                found.append(Error(text, hint=f"Take {name!r} out of ACE_ENABLED_CHANNELS.", id="edx_ace.E009"))
+            else:
+                channels.setdefault(channel_type, channel)
     for app_label, name in message_types.registered():
         message = Message(app_label, name, None)
         absent = []
