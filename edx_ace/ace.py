@@ -14,7 +14,7 @@ from typing import Any
 from edx_ace import content, delivery, envelope, policy, presentation
 from edx_ace.batch import BatchDelivery, ReportStream, chunks
 from edx_ace.channel import Channel, ChannelType, get_channel_for_message
-from edx_ace.channel.registry import Limits, choose, limits_of
+from edx_ace.channel.registry import Limits, choose, limits_of, name_of
 from edx_ace.envelope import Parcel
 from edx_ace.message import Message
 from edx_ace.report import Delivery, Explanation, Outcome, SendReport
@@ -48,7 +48,7 @@ def send(msg: Message, limit_to_channels: Iterable[ChannelType | str] | None = N
                 if isinstance(parcel, Exception):
                     raise parcel
                 with envelope.in_use(parcel.envelope):
-                    sending.add(delivery.deliver(channel, parcel.rendered, msg), channel)
+                    sending.add(delivery.deliver(channel, parcel.rendered, msg))
             except Exception as error:
                 sending.fail(error, channel_type, channel)
     return sending.report()
@@ -92,7 +92,7 @@ def explain(message: Message, limit_to_channels: Iterable[ChannelType | str] | N
     allowed = policy.channels_for(message)
     if sending.is_valid(limits):
         for channel_type, channel in _plan(sending, allowed, limits):
-            sending.add(Delivery(channel_type=channel_type, outcome=Outcome.SENT), channel)
+            sending.add(Delivery(channel_type=channel_type, outcome=Outcome.SENT, channel=name_of(channel)))
     return Explanation(message.log_id, tuple(policy.decisions_of(allowed)), tuple(sending.deliveries))
 
 
@@ -116,7 +116,7 @@ def _reports(results: Iterable[tuple[Sending, Channel, Delivery | Exception]]) -
         if isinstance(result, Exception):
             sending.fail(result, channel.channel_type, channel)
         else:
-            sending.add(result, channel)
+            sending.add(result)
         if sending.is_complete:
             yield sending.report()
 

@@ -128,8 +128,8 @@ _known: ContextVar[dict[str, Any] | None] = ContextVar("edx_ace_templates", defa
 
 
 @contextmanager
-def lookups_kept_in(known: dict[str, Any] | None) -> Iterator[None]:
-    """Look each template up once and keep it in *known*; None: look it up each time."""
+def lookups_kept_in(known: dict[str, Any]) -> Iterator[None]:
+    """Look each template up once and keep it in *known*."""
     token = _known.set(known)
     try:
         yield
@@ -138,7 +138,7 @@ def lookups_kept_in(known: dict[str, Any] | None) -> Iterator[None]:
 
 
 def _find_template(name: str) -> Any:
-    if settings.PLAIN_TEXT_AUTOESCAPE or not name.endswith(".txt"):
+    if not name.endswith(".txt") or settings.PLAIN_TEXT_AUTOESCAPE:
         return loader.get_template(name, using=settings.TEMPLATE_ENGINE)
     chain = []
     for engine in [engines[settings.TEMPLATE_ENGINE]] if settings.TEMPLATE_ENGINE else engines.all():

@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
+# `channels` is looked up on the package at each call: existing tests replace it there.
+import edx_ace.channel as package
 from edx_ace.channel.base import Channel, ChannelType
 from edx_ace.conf import settings
 from edx_ace.errors import UnknownChannelError, UnsupportedChannelError, did_you_mean
@@ -83,6 +85,11 @@ def channels() -> ChannelMap:
     return ChannelMap((plugin.name, cast(Channel, plugin.obj)) for plugin in plugins)
 
 
+def name_of(channel: Channel) -> str:
+    """Return the name under which *channel* is registered, else its class's name."""
+    return package.channels().name_of(channel)
+
+
 def get_channel_for_message(channel_type: ChannelType, message: Message) -> Channel:
     """
     Return the channel that *message* goes over as *channel_type*.
@@ -93,9 +100,6 @@ def get_channel_for_message(channel_type: ChannelType, message: Message) -> Chan
     Raises:
         UnsupportedChannelError: If no channel of the type is registered.
     """
-    # Looked up on the package at each call: existing tests replace it there.
-    from edx_ace import channel as package
-
     registered = package.channels()
     candidates = []
     for setting, name in candidate_names(channel_type, message):
@@ -146,9 +150,6 @@ def limits_of(limit_to_channels: Iterable[ChannelType | str] | None) -> Limits:
 
 
 def _by_name(name: str) -> tuple[ChannelType, list[Channel]]:
-    # Looked up on the package at each call: existing tests replace it there.
-    from edx_ace import channel as package
-
     registered = package.channels()
     for channel_type, implementations in registered.channel_type_to_channel_impl.items():
         if name in implementations:
