@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-oldest docs-test lint format types imports docs wheel-test api-surface bench ci tox upgrade clean
+.PHONY: help venv demo test test-databases test-oldest docs-test lint format types imports docs wheel-test api-surface bench ci tox upgrade clean
 
 # Where the contract with existing code lies: beside the clone.
 CONTRACT ?= ../shared/contract
@@ -34,7 +34,7 @@ fi
 endef
 
 help: ## List the targets.
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '  make %-12s %s\n' "$$target" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '  make %-14s %s\n' "$$target" "$$text"; done
 
 # The stamps hold what .venv was made from, so that it is made anew when, and only when, that changes.
 venv: ## Make or refresh .venv; every other target does this itself.
@@ -57,6 +57,12 @@ demo: venv ## Send 500 messages over SMTP in four languages and serve what arriv
 
 test: venv ## Run the tests: random order, in parallel, every warning an error.
 	@PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest --numprocesses auto $(ARGS)
+
+test-databases: venv ## Run the tests of what has tables on PostgreSQL and on MariaDB.
+	@set -e; for database in postgres mariadb; do \
+		echo "On $$database:"; \
+		ACE_TEST_DATABASE=$$database PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest --numprocesses auto tests/outbox $(ARGS); \
+	done
 
 docs-test: venv ## Run every example in the docs, the README and the docstrings.
 	@PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest -p no:randomly README.rst docs edx_ace $(ARGS)

@@ -11,7 +11,13 @@ from pytest_django import Settings
 
 from edx_ace import Channel, Policy
 from edx_ace.channel import ChannelMap
-from tests import services
+from tests import databases, services
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """Before the test database is made, see that there is a server to make it on."""
+    databases.require()
 
 
 @pytest.fixture(scope="session")

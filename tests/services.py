@@ -34,9 +34,14 @@ class Service:
     variable: str
     default_url: str
 
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return os.environ.get(self.variable) or self.default_url
+
     def require(self) -> str:
         """Return the URL of this service, or end the running test: as skipped, or as failed where it is required."""
-        url = os.environ.get(self.variable) or self.default_url
+        url = self.url
         address = urlsplit(url)
         if not address.hostname or not address.port:
             pytest.fail(

@@ -6,6 +6,8 @@ from importlib.util import find_spec
 
 import django
 
+from tests import databases
+
 SECRET_KEY = "known to everyone: for tests only"
 USE_TZ = True
 USE_I18N = True
@@ -19,7 +21,7 @@ else:
     # The examples of the docs run without that runner.
     EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+DATABASES = {"default": databases.settings()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 INSTALLED_APPS = [
@@ -27,6 +29,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.staticfiles",
     "edx_ace",
+    "edx_ace.outbox",
     "tests",
 ]
 # The extra "push" is optional, for the tests as for a site.

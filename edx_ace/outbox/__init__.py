@@ -1,0 +1,3 @@
+"""
+Public: the durable queue of messages.
+"""

@@ -1,0 +1,29 @@
+"""
+Public: the errors of the outbox; all derive from `edx_ace.errors.AceError`.
+"""
+
+from edx_ace.errors import AceError, InvalidMessageError
+
+
+class IdempotencyKeyError(AceError, ValueError):
+    """An idempotency key is used again, for another message."""
+
+    code = "key_used"
+
+
+class IllegalTransitionError(AceError, ValueError):
+    """No arrow leads from the one state to the other."""
+
+    code = "illegal_transition"
+
+
+class UnserializableError(InvalidMessageError, TypeError):
+    """A message holds what cannot be kept in a table and come back."""
+
+    code = "unserializable"
+
+
+class ReferenceGoneError(InvalidMessageError):
+    """What a message refers to no longer exists."""
+
+    code = "reference_gone"

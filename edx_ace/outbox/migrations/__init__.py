@@ -1,0 +1,3 @@
+"""
+Internal: the migrations of the outbox.
+"""

@@ -1,0 +1,160 @@
+"""
+Internal: the tables of the outbox. `edx_ace.outbox` has the functions that write them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from edx_ace.outbox.indexes import PartialIndex
+from edx_ace.outbox.leases import Leased
+from edx_ace.outbox.states import ARROWS, State
+
+
+class Payload(models.Model):
+    """One message as it was enqueued."""
+
+    #: The uuid of the message, so that its Message-ID stays the same however often it is sent.
+    uuid = models.UUIDField(_("message"), primary_key=True)
+    #: The message's JSON, as `edx_ace.outbox.payloads` writes it.
+    content = models.TextField(_("content"))
+    #: The caller's name for it: the same name is enqueued once.
+    idempotency_key = models.CharField(_("idempotency key"), max_length=255, null=True, unique=True)
+    #: SHA-256 of what was enqueued, in hexadecimal, to tell the same message from another under the same key.
+    fingerprint = models.CharField(_("fingerprint"), max_length=64, blank=True)
+    created_at = models.DateTimeField(_("created at"))
+
+    class Meta:
+        verbose_name = _("payload")
+        verbose_name_plural = _("payloads")
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class OnAmbiguous(models.TextChoices):
+    """What becomes of a delivery that may or may not have been accepted."""
+
+    #: Hand it over again: it may arrive twice.
+    REPEAT = "repeat", _("repeat")
+    #: Leave it as unknown: it may not arrive.
+    HOLD = "hold", _("hold")
+
+
+class Delivery(Leased):
+    """One message over one channel type."""
+
+    WAITING = State.QUEUED
+    CLAIMED = State.CLAIMED
+    PERMITTED = State.HANDING
+    ARROWS = ARROWS
+
+    payload = models.ForeignKey(Payload, models.CASCADE, related_name="deliveries", verbose_name=_("payload"))
+    #: The send it belongs to (the message's send_uuid): one message for each person and address.
+    batch = models.UUIDField(_("batch"), null=True)
+    #: The host's id of the person, as text.
+    recipient = models.CharField(_("recipient"), max_length=255, null=True)
+    #: Where it goes: see `edx_ace.outbox.payloads.address_key`.
+    address = models.CharField(_("address"), max_length=255, null=True)
+    channel_type = models.CharField(_("channel type"), max_length=20)
+    #: Names of the channels to choose from, with commas between; empty: as settings say.
+    limited_to = models.CharField(_("limited to"), max_length=255, blank=True)
+    state = models.CharField(_("state"), max_length=12, choices=State, default=State.QUEUED)
+    #: The higher one goes first.
+    priority = models.SmallIntegerField(_("priority"))
+    #: Not to be handed over after this moment.
+    expires_at = models.DateTimeField(_("expires at"), null=True)
+    on_ambiguous = models.CharField(_("when ambiguous"), max_length=6, choices=OnAmbiguous)
+    #: Whether somebody wanted to stop it while it was being handed over: it is not tried again.
+    is_stopped = models.BooleanField(_("is stopped"), default=False)
+    #: How much of the retry budget is spent: throttling and a channel that is down spend nothing.
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    #: Why it is in its state: short and stable.
+    code = models.CharField(_("code"), max_length=64, blank=True)
+    #: The same as a sentence for people, without addresses.
+    reason = models.TextField(_("reason"), blank=True)
+    #: The provider's id for it.
+    provider_id = models.CharField(_("provider's id"), max_length=255, blank=True)
+    created_at = models.DateTimeField(_("created at"))
+    #: When it reached a state in which nothing is left to do.
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+
+    class Meta:
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["batch", "recipient", "channel_type"], name="ace_outbox_once_a_person"),
+            models.UniqueConstraint(fields=["batch", "address", "channel_type"], name="ace_outbox_once_an_address"),
+        ]
+        indexes: ClassVar = [
+            PartialIndex(
+                fields=["priority", "due_at"],
+                where=models.Q(state=State.QUEUED.value),
+                otherwise=["state", "priority", "due_at"],
+                name="ace_outbox_due",
+            ),
+            PartialIndex(
+                fields=["lease_until"],
+                where=models.Q(lease_until__isnull=False),
+                otherwise=["lease_until"],
+                name="ace_outbox_leased",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.payload_id} over {self.channel_type}: {self.state}"
+
+    @classmethod
+    def moved(cls, rows: Sequence[Any], from_state: str, to_state: str, using: str) -> None:
+        """Append to the counts of each batch."""
+        numbers = Counter(row.batch for row in rows if row.batch is not None)
+        Count.objects.using(using).bulk_create(
+            Count(batch=batch, from_state=from_state, to_state=to_state, number=number)
+            for batch, number in numbers.items()
+        )
+
+
+class Attempt(models.Model):
+    """One hand-over of a delivery, and what came of it."""
+
+    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="history", verbose_name=_("delivery"))
+    at = models.DateTimeField(_("at"))
+    #: A value of `edx_ace.report.Outcome`; ``lost`` when the worker ended before it could say.
+    outcome = models.CharField(_("outcome"), max_length=12)
+    code = models.CharField(_("code"), max_length=64, blank=True)
+    #: What the channel answered, without addresses.
+    reply = models.TextField(_("reply"), blank=True)
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+
+    def __str__(self) -> str:
+        return f"{self.at}: {self.outcome} {self.code}".rstrip()
+
+
+class Count(models.Model):
+    """
+    How many deliveries of a batch went from one state to another.
+
+    Each transition appends a row in its own transaction, so that no row is hot; the sweep adds them up.
+    """
+
+    batch = models.UUIDField(_("batch"))
+    #: Empty: they entered the outbox.
+    from_state = models.CharField(_("from"), max_length=12, blank=True)
+    to_state = models.CharField(_("to"), max_length=12)
+    number = models.PositiveIntegerField(_("number"))
+
+    class Meta:
+        verbose_name = _("count")
+        verbose_name_plural = _("counts")
+        indexes: ClassVar = [models.Index(fields=["batch"], name="ace_outbox_count_batch")]
+
+    def __str__(self) -> str:
+        return f"{self.batch}: {self.number} from {self.from_state or 'outside'} to {self.to_state}"

@@ -1,0 +1,56 @@
+"""
+Internal: what the tests of the outbox share.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+
+from edx_ace.outbox.clock import database_now
+from edx_ace.outbox.models import Delivery, Payload
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def deliveries() -> Callable[..., list[Delivery]]:
+    """Return a function that puts rows into the table, queued and due unless its keyword arguments say otherwise."""
+
+    def make(number: int = 1, due_in: timedelta = -HOUR, **fields: Any) -> list[Delivery]:
+        now = database_now(Delivery, "default")
+        rows = []
+        for _ in range(number):
+            payload = Payload.objects.create(uuid=uuid4(), content="{}", created_at=now)
+            given = {"priority": 0, "on_ambiguous": "repeat", "channel_type": "email", "due_at": now + due_in, **fields}
+            rows.append(Delivery.objects.create(payload=payload, created_at=now, **given))
+        return rows
+
+    return make
+
+
+@pytest.fixture
+def at_once() -> Iterator[Callable[..., list[Any]]]:
+    """Return a function that calls another in many threads at the same moment, each with a connection of its own."""
+
+    def run(function: Callable[[], Any], threads: int) -> list[Any]:
+        start = threading.Barrier(threads)
+
+        def work() -> Any:
+            try:
+                start.wait()
+                return function()
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(threads) as pool:
+            return [future.result() for future in [pool.submit(work) for _ in range(threads)]]
+
+    return run

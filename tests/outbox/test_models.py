@@ -1,0 +1,52 @@
+"""
+Internal: the tables and their migration.
+"""
+
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from edx_ace.outbox.models import Delivery
+from edx_ace.outbox.states import State
+
+pytestmark = pytest.mark.django_db
+
+
+def plan(queryset):
+    """Return how the database would look for *queryset* in a table too large to be read whole."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off")
+    return queryset.explain()
+
+
+def test_the_migration_makes_what_the_models_say():
+    """
+    No migration is missing.
+    """
+    call_command("makemigrations", "ace_outbox", check=True, dry_run=True, stdout=StringIO())
+
+
+def test_looking_for_what_is_due_uses_an_index(deliveries):
+    """
+    A poll reads an index, in its order, and not the table.
+    """
+    deliveries(20)
+    due = Delivery.objects.filter(state=State.QUEUED, priority=0, due_at__lte="2030-01-01T00:00Z").order_by("due_at")
+
+    found = plan(due.values("pk")[:10])
+
+    assert "ace_outbox_due" in found
+    assert "sort" not in found.lower()
+
+
+def test_looking_for_leases_that_are_over_uses_an_index(deliveries):
+    """
+    What was sent long ago has no lease and is not looked at.
+    """
+    deliveries(20)
+    over = Delivery.objects.filter(state=State.CLAIMED, lease_until__lte="2020-01-01T00:00Z").order_by("lease_until")
+
+    assert "ace_outbox_leased" in plan(over.values("pk")[:10])
