@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from edx_ace.outbox.fields import KeyField
 from edx_ace.outbox.indexes import PartialIndex
 from edx_ace.outbox.leases import Leased
-from edx_ace.outbox.states import ARROWS, State
+from edx_ace.outbox.states import ARROWS, Priority, State
 
 
 class Payload(models.Model):
@@ -24,7 +25,7 @@ class Payload(models.Model):
     #: The message's JSON, as `edx_ace.outbox.payloads` writes it.
     content = models.TextField(_("content"))
     #: The caller's name for it: the same name is enqueued once.
-    idempotency_key = models.CharField(_("idempotency key"), max_length=255, null=True, unique=True)
+    idempotency_key = KeyField(_("idempotency key"), max_length=255, null=True, unique=True)
     #: SHA-256 of what was enqueued, in hexadecimal, to tell the same message from another under the same key.
     fingerprint = models.CharField(_("fingerprint"), max_length=64, blank=True)
     created_at = models.DateTimeField(_("created at"))
@@ -58,15 +59,15 @@ class Delivery(Leased):
     #: The send it belongs to (the message's send_uuid): one message for each person and address.
     batch = models.UUIDField(_("batch"), null=True)
     #: The host's id of the person, as text.
-    recipient = models.CharField(_("recipient"), max_length=255, null=True)
+    recipient = KeyField(_("recipient"), max_length=255, null=True)
     #: Where it goes: see `edx_ace.outbox.payloads.address_key`.
-    address = models.CharField(_("address"), max_length=255, null=True)
+    address = KeyField(_("address"), max_length=255, null=True)
     channel_type = models.CharField(_("channel type"), max_length=20)
     #: Names of the channels to choose from, with commas between; empty: as settings say.
     limited_to = models.CharField(_("limited to"), max_length=255, blank=True)
     state = models.CharField(_("state"), max_length=12, choices=State, default=State.QUEUED)
     #: The higher one goes first.
-    priority = models.SmallIntegerField(_("priority"))
+    priority = models.SmallIntegerField(_("priority"), choices=Priority, default=Priority.NORMAL)
     #: Not to be handed over after this moment.
     expires_at = models.DateTimeField(_("expires at"), null=True)
     on_ambiguous = models.CharField(_("when ambiguous"), max_length=6, choices=OnAmbiguous)
@@ -76,7 +77,7 @@ class Delivery(Leased):
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     #: Why it is in its state: short and stable.
     code = models.CharField(_("code"), max_length=64, blank=True)
-    #: The same as a sentence for people, without addresses.
+    #: The same as a sentence for people.
     reason = models.TextField(_("reason"), blank=True)
     #: The provider's id for it.
     provider_id = models.CharField(_("provider's id"), max_length=255, blank=True)

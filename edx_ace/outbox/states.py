@@ -41,9 +41,23 @@ class State(models.TextChoices):
     UNKNOWN = "unknown", _("unknown")
 
 
+class Priority(models.IntegerChoices):
+    """What goes first when more is due than workers can do at once."""
+
+    #: Newsletters and other mail in great numbers.
+    BULK = 0, _("bulk")
+    #: What is not said otherwise.
+    NORMAL = 1, _("normal")
+    #: What somebody waits for: the default of essential messages (`edx_ace.message_types.is_essential`).
+    ESSENTIAL = 2, _("essential")
+
+
+#: States in which something is left to do.
+OPEN = (State.QUEUED, State.CLAIMED, State.HANDING)
+
 #: Which states may follow which. The empty text stands for "not yet in the outbox".
 ARROWS: Mapping[str, frozenset[str]] = {
-    "": frozenset([State.QUEUED, State.FAILED]),
+    "": frozenset([State.QUEUED, State.FAILED, State.SKIPPED]),
     State.QUEUED: frozenset([State.CLAIMED, State.EXPIRED, State.CANCELLED]),
     State.CLAIMED: frozenset(
         [

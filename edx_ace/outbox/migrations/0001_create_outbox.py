@@ -5,6 +5,7 @@ Internal: the tables of the outbox, with their indexes and unique keys.
 import django.db.models.deletion
 from django.db import migrations, models
 
+import edx_ace.outbox.fields
 import edx_ace.outbox.indexes
 
 
@@ -23,8 +24,8 @@ class Migration(migrations.Migration):
                 ("fence", models.PositiveBigIntegerField(default=0, editable=False)),
                 ("claims", models.PositiveSmallIntegerField(default=0, editable=False)),
                 ("batch", models.UUIDField(null=True, verbose_name="batch")),
-                ("recipient", models.CharField(max_length=255, null=True, verbose_name="recipient")),
-                ("address", models.CharField(max_length=255, null=True, verbose_name="address")),
+                ("recipient", edx_ace.outbox.fields.KeyField(max_length=255, null=True, verbose_name="recipient")),
+                ("address", edx_ace.outbox.fields.KeyField(max_length=255, null=True, verbose_name="address")),
                 ("channel_type", models.CharField(max_length=20, verbose_name="channel type")),
                 ("limited_to", models.CharField(blank=True, max_length=255, verbose_name="limited to")),
                 (
@@ -50,7 +51,12 @@ class Migration(migrations.Migration):
                         verbose_name="state",
                     ),
                 ),
-                ("priority", models.SmallIntegerField(verbose_name="priority")),
+                (
+                    "priority",
+                    models.SmallIntegerField(
+                        choices=[(0, "bulk"), (1, "normal"), (2, "essential")], default=1, verbose_name="priority"
+                    ),
+                ),
                 ("expires_at", models.DateTimeField(null=True, verbose_name="expires at")),
                 (
                     "on_ambiguous",
@@ -78,7 +84,9 @@ class Migration(migrations.Migration):
                 ("content", models.TextField(verbose_name="content")),
                 (
                     "idempotency_key",
-                    models.CharField(max_length=255, null=True, unique=True, verbose_name="idempotency key"),
+                    edx_ace.outbox.fields.KeyField(
+                        max_length=255, null=True, unique=True, verbose_name="idempotency key"
+                    ),
                 ),
                 ("fingerprint", models.CharField(blank=True, max_length=64, verbose_name="fingerprint")),
                 ("created_at", models.DateTimeField(verbose_name="created at")),

@@ -1,0 +1,356 @@
+"""
+Internal: putting messages into the outbox. `edx_ace.outbox` has the public names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+import attrs
+from django.db import IntegrityError, router, transaction
+from django.db.models import Q
+
+# Looked up on the package at each call, as everywhere: tests replace it there.
+import edx_ace.channel as channels
+from edx_ace.channel import ChannelType, mailbox
+from edx_ace.channel.registry import Limits, limits_of, name_of
+from edx_ace.conf import settings
+from edx_ace.errors import InvalidMessageError, UnsupportedChannelError
+from edx_ace.message import Message
+from edx_ace.message_types import is_essential
+from edx_ace.outbox import payloads
+from edx_ace.outbox.clock import database_now
+from edx_ace.outbox.errors import IdempotencyKeyError
+from edx_ace.outbox.models import Delivery, OnAmbiguous, Payload
+from edx_ace.outbox.states import Priority, State
+from edx_ace.policy import in_order
+from edx_ace.utils.date import as_utc
+from edx_ace.validation import validate
+
+#: Messages written at a time.
+CHUNK_SIZE = 500
+
+
+@attrs.frozen
+class Enqueued:
+    """
+    What `enqueue` has put into the outbox.
+
+    Attributes:
+        uuid: Of the message that is in the outbox: where one was enqueued before under the same key, of that one. Of
+            many messages, the first; None when there was none.
+
+        messages: How many were written.
+
+        known: How many were not, as they are in the outbox already: the same message, the same idempotency key, or one
+            of the same send to the same person or address.
+    """
+
+    uuid: UUID | None
+    messages: int
+    known: int
+
+
+@attrs.define
+class _Entry:
+    """One message on its way into the tables."""
+
+    payload: Payload
+    deliveries: list[Delivery]
+
+
+def enqueue(
+    messages: Message | Iterable[Message],
+    *,
+    send_at: datetime | None = None,
+    priority: Priority | None = None,
+    idempotency_key: str | Callable[[Message], str] | None = None,
+    limit_to_channels: Iterable[ChannelType | str] | None = None,
+    on_ambiguous: str = OnAmbiguous.REPEAT,
+) -> Enqueued:
+    """
+    Put *messages* into the outbox, from which a worker delivers them; a part of the caller's transaction.
+
+    One delivery is written for each channel type that the message could use; policies are asked when it is sent. A
+    message that belongs to a send (``send_uuid``) goes to each person and to each address of that send once.
+
+    Args:
+        messages: A message, or any iterable of them, however long: it is taken a chunk at a time.
+
+        send_at: Not before this moment; a naive one is read as UTC. None: now.
+
+        priority: What goes first. None: ESSENTIAL for essential messages, else NORMAL.
+
+        idempotency_key: The caller's name for the message, so that the same call made again enqueues nothing: the
+            first message stays. For an iterable, a function that gives each message's.
+
+        limit_to_channels: As for `edx_ace.send`.
+
+        on_ambiguous: What to do when nobody knows whether a message was accepted: ``"repeat"`` hands it over again,
+            ``"hold"`` leaves it as unknown.
+
+    Raises:
+        InvalidMessageError: If a message holds what cannot be sent or kept; nothing is written. An address that cannot
+            be used is that error only if *messages* is one message which no other channel can take; else the
+            delivery is written as failed.
+        IdempotencyKeyError: If a key was used for another message.
+        UnknownChannelError: If *limit_to_channels* names no channel.
+    """
+    is_one = isinstance(messages, Message)
+    limits = limits_of(limit_to_channels)
+    key_of = _key_function(idempotency_key, is_one)
+    using = router.db_for_write(Delivery)
+    first, written, known = None, 0, 0
+    with transaction.atomic(using):
+        now = database_now(Delivery, using)
+        common = {
+            "created_at": now,
+            "due_at": now if send_at is None else as_utc(send_at),
+            "on_ambiguous": _choice(on_ambiguous, OnAmbiguous, "on_ambiguous"),
+        }
+        forced = None if priority is None else _choice(priority, Priority, "priority")
+        for chunk in _chunks([messages] if isinstance(messages, Message) else messages):
+            entries = []
+            for number, message in chunk:
+                try:
+                    entry = _entry(message, limits, key_of, forced, common)
+                    if is_one:
+                        _refuse_if_hopeless(entry)
+                except InvalidMessageError as error:
+                    if not is_one:
+                        error.add_note(
+                            f"It is message {number} of those to enqueue, counted from 0; none was enqueued."
+                        )
+                    raise
+                entries.append(entry)
+            known_as = _write(entries, using)
+            first = first or known_as[0] or entries[0].payload.uuid
+            fresh = known_as.count(None)
+            written, known = written + fresh, known + len(entries) - fresh
+    return Enqueued(first, written, known)
+
+
+def _key_function(
+    idempotency_key: str | Callable[[Message], str] | None, is_one: bool
+) -> Callable[[Message], str | None]:
+    if callable(idempotency_key):
+        return idempotency_key
+    if idempotency_key is not None and not is_one:
+        raise ValueError(
+            f"idempotency_key names one message, given {idempotency_key!r} for an iterable of them. Give a function "
+            f"that returns the key of each, for example lambda message: f'reminder-{{message.recipient.lms_user_id}}'."
+        )
+    return lambda message: idempotency_key
+
+
+def _choice(given: Any, choices: Any, name: str) -> Any:
+    try:
+        return choices(given)
+    except ValueError:
+        expected = ", ".join(repr(value) for value in choices.values)
+        raise ValueError(f"{name} must be one of {expected}, given {given!r}.") from None
+
+
+def _chunks(messages: Iterable[Message]) -> Iterator[list[tuple[int, Message]]]:
+    numbered = enumerate(messages)
+    while chunk := list(islice(numbered, CHUNK_SIZE)):
+        for number, message in chunk:
+            if not isinstance(message, Message):
+                raise TypeError(
+                    f"enqueue takes Messages, but item {number} is {message!r} ({type(message).__name__}); "
+                    f"none was enqueued."
+                )
+        yield chunk
+
+
+def _entry(
+    message: Message,
+    limits: Limits,
+    key_of: Callable[[Message], str | None],
+    priority: Priority | None,
+    common: dict[str, Any],
+) -> _Entry:
+    validate(message)
+    channel_types = _channel_types(limits)
+    if ChannelType.EMAIL in channel_types:
+        _check_email(message)
+    content, fingerprint = payloads.dump(message)
+    key = key_of(message)
+    if key is not None and not 0 < len(key) <= payloads.MAX_KEY_LENGTH:
+        raise ValueError(f"An idempotency key has 1 to {payloads.MAX_KEY_LENGTH} characters, given {len(key)}.")
+    payload = Payload(
+        uuid=message.uuid,
+        content=content,
+        idempotency_key=key,
+        fingerprint=fingerprint,
+        created_at=common["created_at"],
+    )
+    if priority is None:
+        priority = Priority.ESSENTIAL if is_essential(message) else Priority.NORMAL
+    expires_at = None if message.expiration_time is None else as_utc(message.expiration_time)
+    person = None if message.recipient is None else message.recipient.lms_user_id
+    fields = {
+        **common,
+        "payload": payload,
+        "batch": message.send_uuid,
+        # Existing code writes 0 and None for "no account".
+        "recipient": payloads.shortened(str(person)) if person else None,
+        "priority": priority,
+        "expires_at": expires_at,
+    }
+    return _Entry(payload, [_delivery(message, channel_type, limits, fields) for channel_type in channel_types])
+
+
+def _channel_types(limits: Limits) -> list[ChannelType]:
+    registered = channels.channels().channel_type_to_channel_impl
+    found = in_order(limits or [channel_type for channel_type, channels_of in registered.items() if channels_of])
+    if not found:
+        raise UnsupportedChannelError(
+            "There is no channel over which a message could go. Name one in ACE_ENABLED_CHANNELS."
+        )
+    return found
+
+
+def _delivery(message: Message, channel_type: ChannelType, limits: Limits, fields: dict[str, Any]) -> Delivery:
+    named = limits.get(channel_type)
+    delivery = Delivery(
+        channel_type=str(channel_type), limited_to=",".join(name_of(channel) for channel in named or ()), **fields
+    )
+    address = None if message.recipient is None else message.recipient.address_for(channel_type)
+    try:
+        if named == [] or not channels.channels().channel_type_to_channel_impl.get(channel_type):
+            raise UnsupportedChannelError(f"No channel for {channel_type} that this message may use is enabled.")
+        delivery.address = payloads.address_key(channel_type, address)
+    except (UnsupportedChannelError, InvalidMessageError) as error:
+        delivery.state = State.SKIPPED if isinstance(error, UnsupportedChannelError) else State.FAILED
+        delivery.code, delivery.reason = error.code, str(error)
+        delivery.finished_at = delivery.created_at
+    return delivery
+
+
+def _refuse_if_hopeless(entry: _Entry) -> None:
+    states = {delivery.state for delivery in entry.deliveries}
+    if State.FAILED in states and State.QUEUED not in states:
+        failed = next(delivery for delivery in entry.deliveries if delivery.state == State.FAILED)
+        raise InvalidMessageError(failed.reason, code=failed.code)
+
+
+def _check_email(message: Message) -> None:
+    """Check what the email channel would refuse, as far as it needs no rendering."""
+    options = message.options
+    mailbox.check_headers(message.headers or {})
+    mailbox.check_headers(options.get("headers") or {})
+    for name in ("reply_to", "cc", "bcc"):
+        mailbox.parse_mailboxes(options.get(name), f"address in options[{name!r}]", smtputf8=True)
+    if options.get("from_address"):
+        mailbox.parse_mailbox(options["from_address"], "sender's address", smtputf8=True)
+    mailbox.check_attachments(options.get("attachments") or (), settings.EMAIL_MAX_ATTACHMENT_BYTES)
+
+
+def _write(entries: Sequence[_Entry], using: str) -> list[UUID | None]:
+    """Write *entries*; return, for each, as which message it is in the outbox already, or None when it is written."""
+    known_as = _known(entries, using)
+    try:
+        _insert([entry for entry, uuid in zip(entries, known_as, strict=True) if uuid is None], using)
+    except IntegrityError:
+        # Somebody enqueued some of it a moment ago.
+        known_as = [_write_one(entry, using) for entry in entries]
+    return known_as
+
+
+def _write_one(entry: _Entry, using: str) -> UUID | None:
+    for is_last in (False, True):
+        [known_as] = _known([entry], using)
+        if known_as is not None:
+            return known_as
+        try:
+            _insert([entry], using)
+        except IntegrityError:
+            if is_last:
+                raise
+        else:
+            break
+    return None
+
+
+def _insert(entries: Sequence[_Entry], using: str) -> None:
+    deliveries = [delivery for entry in entries for delivery in entry.deliveries]
+    with transaction.atomic(using):
+        Payload.objects.using(using).bulk_create([entry.payload for entry in entries])
+        Delivery.objects.using(using).bulk_create(deliveries)
+        for state in (State.QUEUED, State.FAILED, State.SKIPPED):
+            Delivery.moved([delivery for delivery in deliveries if delivery.state == state], "", state, using)
+
+
+def _known(entries: Sequence[_Entry], using: str) -> list[UUID | None]:
+    """
+    Return as which message each of *entries* is known, or None; deliveries that somebody has already are taken out.
+
+    Raises:
+        IdempotencyKeyError: If a key was used for another message.
+    """
+    uuids = {entry.payload.uuid for entry in entries}
+    keys = {entry.payload.idempotency_key for entry in entries if entry.payload.idempotency_key is not None}
+    there = Q(pk__in=uuids) | Q(idempotency_key__in=keys) if keys else Q(pk__in=uuids)
+    stored = list(Payload.objects.using(using).filter(there).only("uuid", "idempotency_key", "fingerprint"))
+    by_uuid = {payload.uuid: payload for payload in stored}
+    by_key = {payload.idempotency_key: payload for payload in stored if payload.idempotency_key is not None}
+    taken = _taken(entries, using)
+    known_as: list[UUID | None] = []
+    for entry in entries:
+        payload = entry.payload
+        first = by_uuid.get(payload.uuid)
+        if payload.idempotency_key is not None:
+            first = first or by_key.get(payload.idempotency_key)
+            if first is not None and first.fingerprint != payload.fingerprint:
+                raise IdempotencyKeyError(
+                    f"The idempotency key {payload.idempotency_key!r} was used for another message, {first.uuid}. Use "
+                    f"another key for another message, or give the message the same content as before."
+                )
+            by_key.setdefault(payload.idempotency_key, payload)
+        if first is not None:
+            known_as.append(first.uuid)
+            continue
+        by_uuid[payload.uuid] = payload
+        holders = [_holder(delivery, taken) for delivery in entry.deliveries]
+        entry.deliveries = [one for one, holder in zip(entry.deliveries, holders, strict=True) if holder is None]
+        known_as.append(None if entry.deliveries else next(holder for holder in holders if holder is not None))
+    return known_as
+
+
+def _taken(entries: Sequence[_Entry], using: str) -> dict[tuple[Any, ...], UUID]:
+    """Return which message each person and address of the batches of *entries* has already, by channel type."""
+    deliveries = [one for entry in entries for one in entry.deliveries if one.batch is not None]
+    if not deliveries:
+        return {}
+    people = {one.recipient for one in deliveries if one.recipient is not None}
+    addresses = {one.address for one in deliveries if one.address is not None}
+    rows = (
+        Delivery.objects.using(using)
+        .filter(Q(recipient__in=people) | Q(address__in=addresses), batch__in={one.batch for one in deliveries})
+        .only("batch", "recipient", "address", "channel_type", "payload_id")
+    )
+    return {place: row.payload_id for row in rows for place in _places(row)}
+
+
+def _holder(delivery: Delivery, taken: dict[tuple[Any, ...], UUID]) -> UUID | None:
+    """Return the message that has the place of *delivery* in its batch; when there is none it takes the place."""
+    places = _places(delivery)
+    holder = next((taken[place] for place in places if place in taken), None)
+    if holder is None:
+        taken.update(dict.fromkeys(places, delivery.payload_id))
+    return holder
+
+
+def _places(delivery: Delivery) -> list[tuple[Any, ...]]:
+    if delivery.batch is None:
+        return []
+    return [
+        (delivery.batch, kind, value, delivery.channel_type)
+        for kind, value in (("recipient", delivery.recipient), ("address", delivery.address))
+        if value is not None
+    ]

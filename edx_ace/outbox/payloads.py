@@ -1,0 +1,225 @@
+"""
+Public: how a message becomes text that a table keeps, and comes back as it was.
+
+Beside plain data a message's context, options and headers may hold dates, times, Decimals, UUIDs, bytes, lazy and safe
+texts, which come back equal, and model instances, which become references and are loaded again when the message is
+sent. Anything else is refused with its place. A lazy text is evaluated in the message's language.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from base64 import b64decode, b64encode
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import attrs
+from django.apps import apps
+from django.db import models
+from django.utils import translation
+from django.utils.functional import Promise
+from django.utils.safestring import SafeString
+
+from edx_ace.channel import ChannelType
+from edx_ace.channel.mailbox import parse_mailbox
+from edx_ace.message import Message
+from edx_ace.outbox.errors import ReferenceGoneError, UnserializableError
+
+#: The key of an object that stands for something which JSON has not.
+_TAG = "$ace"
+
+#: Longest key of an address and text of a recipient's id that the table keeps, in characters.
+MAX_KEY_LENGTH = 255
+
+_TAGGED: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
+    datetime: ("datetime", datetime.isoformat, datetime.fromisoformat),
+    date: ("date", date.isoformat, date.fromisoformat),
+    time: ("time", time.isoformat, time.fromisoformat),
+    timedelta: (
+        "timedelta",
+        lambda value: [value.days, value.seconds, value.microseconds],
+        lambda parts: timedelta(*parts),
+    ),
+    Decimal: ("decimal", str, Decimal),
+    UUID: ("uuid", str, UUID),
+    bytes: ("bytes", lambda value: b64encode(value).decode(), b64decode),
+    SafeString: ("safe", str.__str__, SafeString),
+}
+#: What subclasses (named tuples, members of TextChoices) are kept as.
+_PLAINER: tuple[Any, ...] = (dict, list, tuple, str, int, float)
+
+#: What the same message may have anew when its caller tries again.
+_NOT_SAID = ("uuid", "send_uuid", "expiration_time", "log_level")
+
+_READERS = {tag: read for tag, _, read in _TAGGED.values()}
+
+
+@attrs.frozen
+class _Reference:
+    """A model instance that is yet to be loaded."""
+
+    model: str
+    key: Any
+
+
+def dump(message: Message) -> tuple[str, str]:
+    """
+    Return *message* as text, and a fingerprint that is the same for messages that say the same to the same person.
+
+    Raises:
+        UnserializableError: If it holds what cannot come back, saying where.
+    """
+    fields = {**message.to_json(), "recipient": None if message.recipient is None else message.recipient.to_json()}
+    # Without one it would be rendered in whatever language the worker has; `ace.send` takes the active one.
+    fields["language"] = message.language or translation.get_language()
+    with translation.override(fields["language"]):
+        plain = {name: _plain(value, name) for name, value in fields.items()}
+    said = {name: value for name, value in plain.items() if name not in _NOT_SAID}
+    text = json.dumps(said, sort_keys=True)
+    return json.dumps(plain), hashlib.sha256(text.encode()).hexdigest()
+
+
+def load(contents: Mapping[UUID, str]) -> dict[UUID, Message | Exception]:
+    """
+    Return the message of each of *contents*, or why there is none; each model is queried once.
+
+    `ReferenceGoneError` stands for a message whose model instances no longer exist.
+    """
+    read: dict[UUID, Any] = {}
+    found: dict[UUID, Message | Exception] = {}
+    wanted: defaultdict[str, set[Any]] = defaultdict(set)
+    for uuid, content in contents.items():
+        try:
+            read[uuid] = _read(json.loads(content))
+        except (ValueError, LookupError, TypeError) as error:
+            found[uuid] = UnserializableError(f"The payload of message {uuid} cannot be read: {error!r}.")
+        else:
+            for reference in _references(read[uuid]):
+                wanted[reference.model].add(reference.key)
+    instances = {
+        _Reference(label, key): instance
+        for label, keys in wanted.items()
+        for key, instance in apps.get_model(label)._base_manager.in_bulk(keys).items()
+    }
+    for uuid, value in read.items():
+        try:
+            fields = _resolved(value, instances)
+            found[uuid] = Message.from_json({**fields, **{name: _text(fields.get(name)) for name in _AS_TEXT}})
+        except Exception as error:
+            found[uuid] = error
+    return found
+
+
+def address_key(channel_type: ChannelType, address: str | None) -> str | None:
+    """
+    Return what the table keeps of *address*, to find it again: the addr-spec of a mailbox in lower case.
+
+    Of one that is too long for that it keeps the digest.
+
+    Raises:
+        InvalidMessageError: If the address of an email is not exactly one mailbox.
+    """
+    if channel_type is ChannelType.EMAIL:
+        address = parse_mailbox(address, smtputf8=True).address.lower()
+    return shortened(address) if address else None
+
+
+def shortened(text: str) -> str:
+    """Return *text*, or its digest where it is too long for a key."""
+    return text if len(text) <= MAX_KEY_LENGTH else f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+#: Fields that `Message.from_json` reads from text.
+_AS_TEXT = ("uuid", "send_uuid", "expiration_time")
+
+
+def _text(value: Any) -> str | None:
+    return value.isoformat() if isinstance(value, datetime) else None if value is None else str(value)
+
+
+def _plain(value: Any, path: str) -> Any:
+    if isinstance(value, Promise):
+        value = str(value)
+    kind = type(value)
+    if value is None or kind in (str, bool, int, float):
+        return value
+    if kind is dict:
+        return _plain_dict(value, path)
+    if kind in (list, tuple):
+        return [_plain(item, f"{path}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, models.Model):
+        return _plain_instance(value, path)
+    for known, (tag, write, _) in _TAGGED.items():
+        if isinstance(value, known):
+            return {_TAG: tag, "value": write(value)}
+    for plainer in _PLAINER:
+        if isinstance(value, plainer):
+            return _plain(plainer.__str__(value) if plainer is str else plainer(value), path)
+    raise UnserializableError(
+        f"{path} must be plain data, a date, time, Decimal, UUID, bytes, text or a saved model instance to be kept in "
+        f"the outbox, given {kind.__module__}.{kind.__qualname__}. Pass an id and look the object up when rendering."
+    )
+
+
+def _plain_dict(value: dict[Any, Any], path: str) -> Any:
+    for key in value:
+        if not isinstance(key, str):
+            raise UnserializableError(
+                f"The keys of {path} must be text to be kept in the outbox, given {key!r} ({type(key).__name__})."
+            )
+    plain = {str.__str__(key): _plain(item, f"{path}[{key!a}]") for key, item in value.items()}
+    return {_TAG: "dict", "value": plain} if _TAG in plain else plain
+
+
+def _plain_instance(value: models.Model, path: str) -> Any:
+    if value.pk is None or value._state.adding:
+        raise UnserializableError(
+            f"{path} must be a saved model instance to be kept in the outbox, as it is loaded again when the message "
+            f"is sent; given an unsaved {value._meta.label}. Save it first."
+        )
+    return {_TAG: "model", "value": [value._meta.label_lower, _plain(value.pk, f"{path}.pk")]}
+
+
+def _read(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_read(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    match value.get(_TAG):
+        case None:
+            return {key: _read(item) for key, item in value.items()}
+        case "dict":
+            return {key: _read(item) for key, item in value["value"].items()}
+        case "model":
+            label, key = value["value"]
+            return _Reference(label, _read(key))
+        case tag:
+            return _READERS[tag](value["value"])
+
+
+def _references(value: Any) -> Iterable[_Reference]:
+    if isinstance(value, _Reference):
+        yield value
+    elif isinstance(value, list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _references(item)
+
+
+def _resolved(value: Any, instances: Mapping[_Reference, models.Model]) -> Any:
+    if isinstance(value, dict):
+        return {key: _resolved(item, instances) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_resolved(item, instances) for item in value]
+    if isinstance(value, _Reference):
+        try:
+            return instances[value]
+        except KeyError:
+            raise ReferenceGoneError(
+                f"The message refers to {value.model} {value.key}, which no longer exists; it cannot be sent any more."
+            ) from None
+    return value
