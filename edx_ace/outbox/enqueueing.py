@@ -26,6 +26,7 @@ from edx_ace.outbox import payloads
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.errors import IdempotencyKeyError
 from edx_ace.outbox.models import Delivery, OnAmbiguous, Payload
+from edx_ace.outbox.redaction import redacted
 from edx_ace.outbox.states import Priority, State
 from edx_ace.policy import in_order
 from edx_ace.utils.date import as_utc
@@ -61,6 +62,8 @@ class _Entry:
 
     payload: Payload
     deliveries: list[Delivery]
+    #: Why deliveries are refused.
+    refusals: list[InvalidMessageError]
 
 
 def enqueue(
@@ -118,8 +121,8 @@ def enqueue(
             for number, message in chunk:
                 try:
                     entry = _entry(message, limits, key_of, forced, common)
-                    if is_one:
-                        _refuse_if_hopeless(entry)
+                    if is_one and entry.refusals and all(one.state != State.QUEUED for one in entry.deliveries):
+                        raise entry.refusals[0]
                 except InvalidMessageError as error:
                     if not is_one:
                         error.add_note(
@@ -202,7 +205,10 @@ def _entry(
         "priority": priority,
         "expires_at": expires_at,
     }
-    return _Entry(payload, [_delivery(message, channel_type, limits, fields) for channel_type in channel_types])
+    entry = _Entry(payload, [], [])
+    for channel_type in channel_types:
+        entry.deliveries.append(_delivery(message, channel_type, limits, fields, entry.refusals))
+    return entry
 
 
 def _channel_types(limits: Limits) -> list[ChannelType]:
@@ -215,7 +221,13 @@ def _channel_types(limits: Limits) -> list[ChannelType]:
     return found
 
 
-def _delivery(message: Message, channel_type: ChannelType, limits: Limits, fields: dict[str, Any]) -> Delivery:
+def _delivery(
+    message: Message,
+    channel_type: ChannelType,
+    limits: Limits,
+    fields: dict[str, Any],
+    refusals: list[InvalidMessageError],
+) -> Delivery:
     named = limits.get(channel_type)
     delivery = Delivery(
         channel_type=str(channel_type), limited_to=",".join(name_of(channel) for channel in named or ()), **fields
@@ -226,17 +238,13 @@ def _delivery(message: Message, channel_type: ChannelType, limits: Limits, field
             raise UnsupportedChannelError(f"No channel for {channel_type} that this message may use is enabled.")
         delivery.address = payloads.address_key(channel_type, address)
     except (UnsupportedChannelError, InvalidMessageError) as error:
-        delivery.state = State.SKIPPED if isinstance(error, UnsupportedChannelError) else State.FAILED
-        delivery.code, delivery.reason = error.code, str(error)
+        delivery.state = State.SKIPPED
+        if isinstance(error, InvalidMessageError):
+            delivery.state = State.FAILED
+            refusals.append(error)
+        delivery.code, delivery.reason = error.code, redacted(str(error))
         delivery.finished_at = delivery.created_at
     return delivery
-
-
-def _refuse_if_hopeless(entry: _Entry) -> None:
-    states = {delivery.state for delivery in entry.deliveries}
-    if State.FAILED in states and State.QUEUED not in states:
-        failed = next(delivery for delivery in entry.deliveries if delivery.state == State.FAILED)
-        raise InvalidMessageError(failed.reason, code=failed.code)
 
 
 def _check_email(message: Message) -> None:

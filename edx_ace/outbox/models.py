@@ -73,6 +73,8 @@ class Delivery(Leased):
     on_ambiguous = models.CharField(_("when ambiguous"), max_length=6, choices=OnAmbiguous)
     #: Whether somebody wanted to stop it while it was being handed over: it is not tried again.
     is_stopped = models.BooleanField(_("is stopped"), default=False)
+    #: Whether it was handed over once without a clear refusal.
+    may_have_arrived = models.BooleanField(_("may have arrived"), default=False)
     #: How much of the retry budget is spent: throttling and a channel that is down spend nothing.
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     #: Why it is in its state: short and stable.
@@ -109,6 +111,11 @@ class Delivery(Leased):
 
     def __str__(self) -> str:
         return f"{self.payload_id} over {self.channel_type}: {self.state}"
+
+    def ending(self, state: str) -> str:
+        """Return the state to end in instead of *state*, which must not hide that the message may have arrived."""
+        hiding = (State.SKIPPED, State.CANCELLED, State.EXPIRED, State.FOLDED)
+        return State.UNKNOWN if self.may_have_arrived and state in hiding else state
 
     @classmethod
     def moved(cls, rows: Sequence[Any], from_state: str, to_state: str, using: str) -> None:

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -65,6 +66,13 @@ class Status:
         return ", ".join(f"{number} {state}" for state, number in self.states.items()) or "not in the outbox"
 
 
+_STOPPED: dict[str, Any] = {
+    "code": "cancelled",
+    "reason": "Somebody cancelled it.",
+    "finished_at": DatabaseNow(),
+}
+
+
 def cancel(
     message: Message | UUID | None = None,
     *,
@@ -100,17 +108,9 @@ def cancel(
             # In the order of their keys, as others lock them. What was read before the lock may have changed since.
             rows = list(Delivery.objects.using(using).filter(pk__in=chunk).order_by("pk").select_for_update())
             for state in (State.QUEUED, State.CLAIMED):
-                waiting = [row for row in rows if row.state == state]
-                stopped += len(
-                    leases.move(
-                        waiting,
-                        state,
-                        State.CANCELLED,
-                        code="cancelled",
-                        reason="It was cancelled before it was handed over.",
-                        finished_at=DatabaseNow(),
-                    )
-                )
+                for end in (State.CANCELLED, State.UNKNOWN):
+                    waiting = [row for row in rows if row.state == state and row.ending(State.CANCELLED) == end]
+                    stopped += len(leases.move(waiting, state, end, **_STOPPED))
             handing = [row.pk for row in rows if row.state == State.HANDING]
             in_flight += Delivery.objects.using(using).filter(pk__in=handing).update(is_stopped=True)
     landing = chosen.filter(state=State.HANDING, is_stopped=True, lease_until__gt=DatabaseNow())

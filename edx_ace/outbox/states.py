@@ -58,7 +58,7 @@ OPEN = (State.QUEUED, State.CLAIMED, State.HANDING)
 #: Which states may follow which. The empty text stands for "not yet in the outbox".
 ARROWS: Mapping[str, frozenset[str]] = {
     "": frozenset([State.QUEUED, State.FAILED, State.SKIPPED]),
-    State.QUEUED: frozenset([State.CLAIMED, State.EXPIRED, State.CANCELLED]),
+    State.QUEUED: frozenset([State.CLAIMED, State.CANCELLED, State.UNKNOWN]),
     State.CLAIMED: frozenset(
         [
             State.QUEUED,
@@ -68,11 +68,10 @@ ARROWS: Mapping[str, frozenset[str]] = {
             State.EXPIRED,
             State.CANCELLED,
             State.FOLDED,
+            State.UNKNOWN,
         ]
     ),
-    State.HANDING: frozenset(
-        [State.SENT, State.QUEUED, State.FAILED, State.SKIPPED, State.EXPIRED, State.CANCELLED, State.UNKNOWN]
-    ),
+    State.HANDING: frozenset([State.SENT, State.QUEUED, State.FAILED, State.SKIPPED, State.CANCELLED, State.UNKNOWN]),
     State.SENT: frozenset([State.DELIVERED, State.BOUNCED, State.COMPLAINED]),
     State.DELIVERED: frozenset([State.BOUNCED, State.COMPLAINED]),
     State.FAILED: frozenset([State.QUEUED]),

@@ -65,6 +65,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("is_stopped", models.BooleanField(default=False, verbose_name="is stopped")),
+                ("may_have_arrived", models.BooleanField(default=False, verbose_name="may have arrived")),
                 ("attempts", models.PositiveSmallIntegerField(default=0, verbose_name="attempts")),
                 ("code", models.CharField(blank=True, max_length=64, verbose_name="code")),
                 ("reason", models.TextField(blank=True, verbose_name="reason")),

@@ -1,0 +1,29 @@
+"""
+Public: every setting of the outbox, with its type, default and meaning; read as those of `edx_ace.conf`.
+"""
+
+from __future__ import annotations
+
+from edx_ace import conf
+
+
+class Settings(conf.Settings):
+    """Reads ``ACE_<NAME>`` from Django's settings on every access, else the default given here."""
+
+    #: How many messages a worker may be handing over at once: they share one permit and one record of what came of
+    #: them. A worker that is killed repeats at most these. Essential messages go one by one.
+    OUTBOX_WINDOW: int = 10
+    #: How many deliveries a worker claims, renders and asks policies about together.
+    OUTBOX_BATCH: int = 100
+    #: For how long a claim lasts without progress, in seconds: after that another worker continues. Longer than the
+    #: time that a channel may take for one message (EMAIL_TIMEOUT).
+    OUTBOX_LEASE_SECONDS: int = 120
+    #: How long a worker that found nothing waits before it looks again, in seconds.
+    OUTBOX_POLL_SECONDS: float = 1
+    #: How often a delivery is attempted before it fails; throttling and a channel that is down do not count.
+    OUTBOX_MAX_ATTEMPTS: int = 10
+    #: Longest wait before the second attempt, in seconds; it doubles with each further one, up to an hour.
+    OUTBOX_RETRY_SECONDS: int = 30
+
+
+settings = Settings()

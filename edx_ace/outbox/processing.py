@@ -1,0 +1,351 @@
+"""
+Internal: what a worker does with the deliveries of one claim, from loading them to recording what came of them.
+
+load → policies → channel, rendering, content steps → window by window: permit, hand-over, record. No transaction is
+open while policies are asked, templates rendered or messages handed over.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import attrs
+from django.db import InterfaceError, OperationalError, router, transaction
+from django.db.models import Case, DurationField, F, Q, Value, When
+from django.db.models.functions import Greatest
+
+import edx_ace.channel as channels
+from edx_ace import content, delivery, envelope, policy, presentation
+from edx_ace.channel import Channel, ChannelType, get_channel_for_message
+from edx_ace.channel.registry import choose
+from edx_ace.envelope import Parcel
+from edx_ace.errors import AceError
+from edx_ace.message import Message
+from edx_ace.message_types import is_essential
+from edx_ace.outbox import leases, payloads, retries
+from edx_ace.outbox.clock import DatabaseNow
+from edx_ace.outbox.conf import settings
+from edx_ace.outbox.guards import guards
+from edx_ace.outbox.models import Attempt as AttemptRow
+from edx_ace.outbox.models import Delivery, OnAmbiguous, Payload
+from edx_ace.outbox.redaction import redacted
+from edx_ace.outbox.retries import ErrorClass
+from edx_ace.outbox.states import OPEN, State
+from edx_ace.report import Attempt, Outcome, code_of, reason_of
+
+LOG = logging.getLogger(__name__)
+
+#: Errors of the database: they say nothing about a message, and are the worker's to deal with.
+DATABASE_ERRORS = (OperationalError, InterfaceError)
+
+#: How often a transaction that lost to another (a deadlock, a serialization failure) is tried.
+_TRIES = 3
+
+
+@attrs.define
+class _Item:
+    """One delivery on its way, with what is known of it so far."""
+
+    row: Delivery
+    message: Message
+    parcel: Parcel
+
+    @property
+    def channel(self) -> Channel:
+        return self.parcel.channel
+
+
+def process(rows: Sequence[Delivery], should_stop: Callable[[], bool] = lambda: False) -> Counter[str]:
+    """
+    Deliver claimed *rows* and return how many came to which state; what is left when *should_stop* is given back.
+    """
+    return _Round(should_stop).run(rows)
+
+
+class _Round:
+    """The deliveries of one claim."""
+
+    def __init__(self, should_stop: Callable[[], bool]) -> None:
+        self.should_stop = should_stop
+        self.lease = timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)
+        self.renewed = time.monotonic()
+        self.results: Counter[str] = Counter()
+        #: What is ready and has no permit yet.
+        self.left: list[_Item] = []
+
+    def run(self, rows: Sequence[Delivery]) -> Counter[str]:
+        self.left = self._render(self._ask_policies(self._load(self._unexpired(rows))))
+        while self.left:
+            if self.should_stop():
+                leases.release([item.row for item in self.left])
+                break
+            window = _next_window(self.left)
+            self.left = self.left[len(window) :]
+            self._hand_over(window)
+        return self.results
+
+    def _unexpired(self, rows: Sequence[Delivery]) -> list[Delivery]:
+        expired: list[Delivery] = []
+        rest: list[Delivery] = []
+        for row in rows:
+            assert row.lease_until is not None
+            # What time it was for the database when it gave the lease.
+            claimed_at = row.lease_until - self.lease
+            (expired if row.expires_at is not None and row.expires_at <= claimed_at else rest).append(row)
+        self._end(expired, State.CLAIMED, State.EXPIRED, "expired", _EXPIRED)
+        return rest
+
+    def _load(self, rows: Sequence[Delivery]) -> list[tuple[Delivery, Message]]:
+        stored = Payload.objects.filter(pk__in={row.payload_id for row in rows}).values_list("pk", "content")
+        messages = payloads.load(dict(stored))
+        loaded = []
+        for row in rows:
+            found = messages[row.payload_id]
+            if isinstance(found, Message):
+                loaded.append((row, found))
+            else:
+                self._fail(row, found)
+        return loaded
+
+    def _ask_policies(self, loaded: Sequence[tuple[Delivery, Message]]) -> list[tuple[Delivery, Message]]:
+        messages = {row.payload_id: message for row, message in loaded}
+        verdicts = dict(zip(messages, policy.channels_for_many(list(messages.values())), strict=True))
+        allowed = []
+        for row, message in loaded:
+            against = policy.obstacle(verdicts[row.payload_id], ChannelType(row.channel_type))
+            if against is None:
+                allowed.append((row, message))
+            elif against.outcome is Outcome.SKIPPED:
+                self._end([row], State.CLAIMED, State.SKIPPED, against.code, against.reason)
+            elif against.outcome is Outcome.DEFERRED:
+                due_at = Greatest(Value(against.until), _in(retries.SHORTEST_WAIT))
+                self._move([row], State.CLAIMED, State.QUEUED, against.code, against.reason, due_at=due_at, claims=0)
+            elif row.attempts + 1 >= settings.OUTBOX_MAX_ATTEMPTS:
+                self._end([row], State.CLAIMED, State.FAILED, against.code, against.reason)
+            else:
+                # A policy may have failed because of what it asks, which may be back in a moment.
+                due_at = _in(retries.wait_before_next(row.attempts + 1))
+                changes = {"due_at": due_at, "claims": 0, "attempts": row.attempts + 1}
+                self._move([row], State.CLAIMED, State.QUEUED, against.code, against.reason, **changes)
+        return allowed
+
+    def _render(self, loaded: Sequence[tuple[Delivery, Message]]) -> list[_Item]:
+        items = []
+        with presentation.lookups_shared_in({}):
+            for row, message in loaded:
+                try:
+                    items.append(_Item(row, message, _parcel(row, message)))
+                except DATABASE_ERRORS:
+                    raise
+                except Exception as error:
+                    self._fail(row, error)
+        ready = []
+        for item, changed in zip(items, content.apply([item.parcel for item in items]), strict=True):
+            if isinstance(changed, Exception):
+                self._fail(item.row, changed)
+            else:
+                ready.append(attrs.evolve(item, parcel=changed))
+        return ready
+
+    def _hand_over(self, window: Sequence[_Item]) -> None:
+        self._renew_if_due(window)
+        rows = [item.row for item in window]
+        permitted = {row.pk for row in _until_it_holds(lambda: leases.permit(rows, self.lease, _forbidden()))}
+        self._explain_refusals([row for row in rows if row.pk not in permitted])
+        items = [item for item in window if item.row.pk in permitted]
+        if not items:
+            return
+        attempts = []
+        for attempt in delivery.attempt_many(items[0].channel, [item.parcel for item in items]):
+            attempts.append(attempt)
+            self._renew_if_due(items)
+        results = list(zip(items, attempts, strict=True))
+        recorded = _until_it_holds(lambda: _record(results))
+        self.results.update(row.state for row in recorded)
+        keys = {row.pk for row in recorded}
+        for item, attempt in results:
+            if item.row.pk in keys:
+                _tell(item, attempt)
+
+    def _explain_refusals(self, rows: Sequence[Delivery]) -> None:
+        """Move on what got no permit; what was cancelled, or is another worker's, is none of our business."""
+        rest = [row for row in rows if row.state == State.CLAIMED]
+        expired = Q(expires_at__lte=DatabaseNow())
+        self._end(rest, State.CLAIMED, State.EXPIRED, "expired", _EXPIRED, only=expired)
+        for guard in guards():
+            rest = [row for row in rest if row.state == State.CLAIMED]
+            self._end(rest, State.CLAIMED, State.SKIPPED, guard.code, guard.reason, only=guard.forbids())
+
+    def _fail(self, row: Delivery, error: Exception) -> None:
+        if not isinstance(error, AceError):
+            LOG.error("Delivery %s cannot be prepared.", row.pk, exc_info=error)
+        self._end([row], State.CLAIMED, State.FAILED, code_of(error), reason_of(error))
+
+    def _end(self, rows: Sequence[Delivery], *arrow: str, only: Q | None = None) -> None:
+        """Move *rows* to a state in which nothing is left to do."""
+        from_state, to_state, code, reason = arrow
+        for state, group in _by_end(rows, to_state):
+            self._move(group, from_state, state, code, reason, only=only, finished_at=DatabaseNow())
+
+    def _move(
+        self,
+        rows: Sequence[Delivery],
+        from_state: str,
+        to_state: str,
+        code: str,
+        reason: str,
+        *,
+        only: Q | None = None,
+        **changes: Any,
+    ) -> None:
+        changes = {"code": code, "reason": redacted(reason), **changes}
+        moved = _until_it_holds(lambda: leases.move(rows, from_state, to_state, only=only, **changes))
+        self.results.update(row.state for row in moved)
+        for row in moved:
+            LOG.info("Delivery %s of message %s: %s (%s)", row.pk, row.payload_id, row.state, code)
+
+    def _renew_if_due(self, window: Sequence[_Item]) -> None:
+        """Renew the lease of everything that is not done with when a third of it is over: there is progress."""
+        if time.monotonic() - self.renewed < self.lease.total_seconds() / 3:
+            return
+        self.renewed = time.monotonic()
+        try:
+            held = {row.pk for row in leases.renew([item.row for item in (*window, *self.left)], self.lease)}
+        except DATABASE_ERRORS as error:
+            # What comes of the window must be recorded all the same; permits are not given without a lease.
+            LOG.warning("Leases could not be renewed: %s", type(error).__name__)
+        else:
+            self.left = [item for item in self.left if item.row.pk in held]
+
+
+_EXPIRED = "The message expired before it could be handed over."
+
+
+def _parcel(row: Delivery, message: Message) -> Parcel:
+    channel_type = ChannelType(row.channel_type)
+    if row.limited_to:
+        registered = channels.channels().channel_type_to_channel_impl.get(channel_type, {})
+        channel = choose([registered[name] for name in row.limited_to.split(",") if name in registered], message)
+    else:
+        channel = get_channel_for_message(channel_type, message)
+    rendered = presentation.render(channel, message)
+    return Parcel(message, channel, rendered, envelope.seal(message, channel_type))
+
+
+def _next_window(items: Sequence[_Item]) -> list[_Item]:
+    """Return the first of *items* that may share a permit: over one channel, and none of them essential."""
+    first = items[0]
+    if is_essential(first.message):
+        return [first]
+    window = []
+    for item in items[: settings.OUTBOX_WINDOW]:
+        if item.channel is not first.channel or is_essential(item.message):
+            break
+        window.append(item)
+    return window
+
+
+def _forbidden() -> Q:
+    """Return what matches the deliveries that must not be handed over now."""
+    forbidden = Q(expires_at__isnull=False, expires_at__lte=DatabaseNow())
+    for guard in guards():
+        forbidden |= guard.forbids()
+    return forbidden
+
+
+def _record(results: Sequence[tuple[_Item, Attempt]]) -> list[Delivery]:
+    """Record what came of one window, in one transaction; return the rows that were still the worker's own."""
+    using = router.db_for_write(Delivery)
+    recorded: list[Delivery] = []
+    # What an attempt at this has left in them counts for nothing if the transaction is rolled back.
+    for item, _ in results:
+        item.row.state = State.HANDING
+    with transaction.atomic(using):
+        sent = [(item.row, attempt) for item, attempt in results if attempt.outcome is Outcome.SENT]
+        if sent:
+            ids = [When(pk=row.pk, then=Value((attempt.provider_id or "")[:255])) for row, attempt in sent]
+            recorded += leases.move(
+                [row for row, _ in sent],
+                State.HANDING,
+                State.SENT,
+                provider_id=Case(*ids),
+                attempts=F("attempts") + 1,
+                code="",
+                reason="",
+                finished_at=DatabaseNow(),
+            )
+        for item, attempt in results:
+            if attempt.outcome is not Outcome.SENT:
+                recorded += _record_failure(item.row, attempt)
+        keys = {row.pk for row in recorded}
+        AttemptRow.objects.using(using).bulk_create(
+            AttemptRow(
+                delivery_id=item.row.pk,
+                at=DatabaseNow(),
+                outcome=str(attempt.outcome),
+                code=attempt.code,
+                reply=redacted(attempt.reason),
+            )
+            for item, attempt in results
+            if item.row.pk in keys
+        )
+    return recorded
+
+
+def _record_failure(row: Delivery, attempt: Attempt) -> list[Delivery]:
+    said: dict[str, Any] = {"code": attempt.code, "reason": redacted(attempt.reason)}
+    ended: dict[str, Any] = {**said, "finished_at": DatabaseNow()}
+    if attempt.outcome is Outcome.SKIPPED:
+        return leases.move([row], State.HANDING, row.ending(State.SKIPPED), **ended)
+    kind = retries.classify(attempt)
+    attempts = row.attempts + kind.spends_attempt
+    said["attempts"] = ended["attempts"] = attempts
+    if kind is ErrorClass.AMBIGUOUS:
+        said["may_have_arrived"] = ended["may_have_arrived"] = row.may_have_arrived = True
+    if kind is ErrorClass.AMBIGUOUS and (row.on_ambiguous == OnAmbiguous.HOLD or retries.is_last(kind, attempts)):
+        return leases.move([row], State.HANDING, State.UNKNOWN, **ended)
+    if retries.is_last(kind, attempts):
+        return leases.move([row], State.HANDING, State.FAILED, **ended)
+    due_at = _in(retries.wait_before_next(attempts, attempt))
+    # Its time may be over first, and then somebody should know.
+    due_at = Case(When(expires_at__lt=due_at, then=F("expires_at")), default=due_at)
+    return leases.move(
+        [row], State.HANDING, State.QUEUED, only=Q(is_stopped=False), due_at=due_at, claims=0, **said
+    ) or leases.move([row], State.HANDING, row.ending(State.CANCELLED), **ended)
+
+
+def _tell(item: _Item, attempt: Attempt) -> None:
+    """Tell the site what came of a hand-over, now that it is recorded."""
+    row = item.row
+    if attempt.outcome is Outcome.SENT:
+        try:
+            delivery.done(item.channel, item.message, attempt, row.attempts + 1)
+        except Exception:
+            LOG.exception("What the site does about a message that was sent failed; it was sent.")
+    elif row.state not in OPEN:
+        LOG.warning("Delivery %s of message %s: %s (%s)", row.pk, row.payload_id, row.state, attempt.code)
+
+
+def _by_end(rows: Sequence[Delivery], to_state: str) -> Iterator[tuple[str, list[Delivery]]]:
+    for state in (to_state, State.UNKNOWN):
+        group = [row for row in rows if row.ending(to_state) == state]
+        if group:
+            yield state, group
+
+
+def _until_it_holds(transact: Callable[[], list[Delivery]]) -> list[Delivery]:
+    for _ in range(_TRIES - 1):
+        try:
+            return transact()
+        except OperationalError as error:
+            LOG.info("A transaction lost to another and is tried again: %s", type(error).__name__)
+    return transact()
+
+
+def _in(delay: timedelta) -> Any:
+    return DatabaseNow() + Value(delay, output_field=DurationField())

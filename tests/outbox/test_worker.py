@@ -1,0 +1,593 @@
+"""
+Internal: what a worker does with what is due, from the claim to the record, with channels that answer as a test says.
+"""
+
+import os
+import signal
+import threading
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.db.models import F, Q
+
+from edx_ace import ChannelType, PolicyResult, Recipient
+from edx_ace.errors import (
+    ChannelDownError,
+    FatalChannelDeliveryError,
+    InvalidMessageError,
+    RecoverableChannelDeliveryError,
+)
+from edx_ace.outbox import Priority, State, cancel, enqueue, guards, leases, status
+from edx_ace.outbox.clock import database_now
+from edx_ace.outbox.models import Attempt, Delivery
+from edx_ace.outbox.worker import MAX_CLAIMS, claim, sweep
+from edx_ace.signals import message_sent
+from tests.pipeline import Recorder, Says, Scripted, welcome
+
+HOUR = timedelta(hours=1)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def channel(use_channels):
+    """An email channel that accepts everything."""
+    channel = Recorder()
+    use_channels(mail=channel)
+    return channel
+
+
+@pytest.fixture
+def script(use_channels):
+    """Return a function that makes the email channel answer with its arguments, in turn."""
+
+    def use(*answers):
+        channel = Scripted(*answers)
+        use_channels(mail=channel)
+        return channel
+
+    return use
+
+
+@pytest.fixture
+def guard():
+    """Return a function that registers a guard for the time of the test."""
+    registered = []
+
+    def register(code, forbids):
+        registered.append(guards.Guard(code, "A test forbids it.", forbids))
+        guards.register(registered[-1])
+
+    yield register
+    for one in registered:
+        guards.unregister(one)
+
+
+def work(**arguments):
+    """Run a worker until nothing is due; return what it prints."""
+    out = StringIO()
+    call_command("ace_worker", once=True, stdout=out, **arguments)
+    return out.getvalue().strip()
+
+
+def make_due():
+    """Let the time pass that queued deliveries wait."""
+    Delivery.objects.filter(state=State.QUEUED).update(due_at=database_now(Delivery, "default") - HOUR)
+
+
+def end_leases():
+    Delivery.objects.update(lease_until=database_now(Delivery, "default") - HOUR)
+
+
+def one():
+    return Delivery.objects.get()
+
+
+def test_what_is_due_is_sent_and_recorded(channel):
+    """
+    With the provider's id and an attempt; nothing else is left to do.
+    """
+    message = welcome()
+    enqueue(message)
+
+    assert work() == "1 sent"
+
+    row = one()
+    assert [sent.uuid for sent in channel.delivered] == [message.uuid]
+    assert (row.state, row.provider_id, row.attempts, row.lease_until) == ("sent", "id-1", 1, None)
+    assert row.finished_at is not None
+    assert list(Attempt.objects.values_list("delivery", "outcome", "code")) == [(row.pk, "sent", "")]
+    assert work() == "nothing was due"
+
+
+def test_what_is_not_due_waits(channel):
+    """
+    Its time is later.
+    """
+    enqueue(welcome(), send_at=datetime.now(tz=UTC) + HOUR)
+
+    assert work() == "nothing was due"
+    assert channel.delivered == []
+
+
+def test_many_are_sent_in_windows(channel):
+    """
+    Each once, whatever the size of a batch and of a window.
+    """
+    batch = uuid4()
+    enqueue(welcome(send_uuid=batch, recipient=Recipient(n, f"p{n}@example.com")) for n in range(1, 251))
+
+    assert work() == "250 sent"
+
+    assert len({message.uuid for message in channel.delivered}) == 250
+    assert status(batch=batch).states == {State.SENT: 250}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_threads_share_what_is_due(channel):
+    """
+    Nothing is sent twice, and nothing is left.
+    """
+    enqueue(welcome() for _ in range(300))
+
+    assert work(threads=3) == "300 sent"
+
+    assert len(channel.delivered) == len({message.uuid for message in channel.delivered}) == 300
+
+
+def test_the_most_important_goes_first(channel):
+    """
+    A password reset overtakes the newsletters.
+    """
+    enqueue([welcome(name="welcome") for _ in range(3)], priority=Priority.BULK)
+    reset = welcome(options={"transactional": True})
+    enqueue(reset)
+
+    work()
+
+    assert channel.delivered[0].uuid == reset.uuid
+
+
+def test_the_context_is_as_it_is_when_it_is_sent(channel):
+    """
+    Instances are loaded again; the signal tells the site that the message has gone.
+    """
+    user = User.objects.create(username="ann")
+    enqueue(welcome(context={"name": "Ann", "user": user}))
+    User.objects.update(first_name="Anna")
+    told = []
+
+    def receive(message, **_):
+        told.append(message["name"])
+
+    message_sent.connect(receive)
+    try:
+        work()
+    finally:
+        message_sent.disconnect(receive)
+
+    assert channel.delivered[0].context["user"].first_name == "Anna"
+    assert told == ["welcome"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "code"),
+    [
+        (FatalChannelDeliveryError("no such user", code="smtp_550"), "failed", "smtp_550"),
+        (InvalidMessageError("bad", code="bad_text"), "failed", "bad_text"),
+        (KeyError("bug in a channel"), "failed", "unexpected_error"),
+        (RecoverableChannelDeliveryError("busy", code="smtp_450"), "queued", "smtp_450"),
+        (RecoverableChannelDeliveryError("lost", code="ambiguous"), "queued", "ambiguous"),
+        (ChannelDownError("login", code="smtp_535"), "queued", "smtp_535"),
+        (RecoverableChannelDeliveryError("slow down", code="http_429"), "queued", "http_429"),
+    ],
+)
+def test_an_error_ends_a_delivery_or_lets_it_wait(script, answer, state, code):
+    """
+    By its kind; the others of the same window are not affected.
+    """
+    script(answer)
+    enqueue([welcome(), welcome()])
+
+    work()
+
+    bad, good = Delivery.objects.order_by("pk")
+    assert (bad.state, bad.code, good.state) == (state, code, "sent")
+    assert Attempt.objects.get(delivery=bad).code == code
+
+
+@pytest.mark.parametrize(
+    ("code", "attempts"),
+    [("smtp_450", 1), ("ambiguous", 1), ("http_429", 0), ("connection", 0)],
+)
+def test_throttling_and_a_channel_that_is_down_spend_no_attempt(script, code, attempts):
+    """
+    They say nothing about the message.
+    """
+    script(RecoverableChannelDeliveryError("later", code=code))
+    enqueue(welcome())
+
+    work()
+
+    assert one().attempts == attempts
+
+
+def test_a_delivery_is_tried_again_after_a_while(script, settings):
+    """
+    Not before its time, which is random up to a limit that doubles.
+    """
+    settings.ACE_OUTBOX_RETRY_SECONDS = 1000
+    channel = script(RecoverableChannelDeliveryError("busy", code="smtp_450"))
+    enqueue(welcome())
+
+    assert work() == "1 queued"
+    wait = one().due_at - database_now(Delivery, "default")
+    assert timedelta(0) < wait <= timedelta(seconds=1000)
+    assert work() == "nothing was due"
+    make_due()
+    assert work() == "1 sent"
+
+    assert len(channel.delivered) == 1
+    assert one().code == ""
+
+
+def test_a_moment_that_the_channel_names_is_kept_within_limits(script):
+    """
+    A provider cannot put a message off for a day.
+    """
+    script(RecoverableChannelDeliveryError("later", datetime.now(tz=UTC) + timedelta(days=1), code="http_429"))
+    enqueue(welcome())
+
+    work()
+
+    wait = one().due_at - database_now(Delivery, "default")
+    assert timedelta(minutes=59) < wait <= HOUR
+
+
+@pytest.mark.parametrize(("code", "state", "times"), [("smtp_450", "failed", 10), ("ambiguous", "unknown", 3)])
+def test_attempts_have_a_limit(script, code, state, times):
+    """
+    What may have been accepted ends as unknown, and sooner.
+    """
+    script(*[RecoverableChannelDeliveryError("later", code=code)] * 20)
+    enqueue(welcome())
+
+    for _ in range(12):
+        work()
+        make_due()
+
+    assert (one().state, one().attempts) == (state, times)
+    assert Attempt.objects.count() == times
+
+
+def test_what_asked_to_be_held_is_not_repeated_when_ambiguous(script):
+    """
+    It ends as unknown at once.
+    """
+    script(RecoverableChannelDeliveryError("lost", code="ambiguous"))
+    enqueue(welcome(), on_ambiguous="hold")
+
+    assert work() == "1 unknown"
+
+
+def test_nothing_is_sent_after_its_time(channel):
+    """
+    It ends as expired, and says so.
+    """
+    enqueue(welcome(expiration_time=datetime.now(tz=UTC) - HOUR))
+
+    assert work() == "1 expired"
+    assert channel.delivered == []
+
+
+def test_a_message_that_expires_while_it_is_prepared_gets_no_permit(use_channels, use_policies):
+    """
+    The moment of the permit counts.
+    """
+    channel = Recorder()
+    use_channels(mail=channel)
+
+    def expire(message):
+        Delivery.objects.update(expires_at=F("created_at") - HOUR)
+        return PolicyResult()
+
+    use_policies(Says(expire))
+    enqueue(welcome())
+
+    assert work() == "1 expired"
+    assert channel.delivered == []
+
+
+def test_a_message_that_would_expire_before_its_next_attempt_ends_when_it_expires(script, settings):
+    """
+    And not an hour later.
+    """
+    settings.ACE_OUTBOX_RETRY_SECONDS = 3600
+    script(*[RecoverableChannelDeliveryError("later", datetime.now(tz=UTC) + HOUR, code="smtp_450")] * 2)
+    expiry = datetime.now(tz=UTC).replace(microsecond=0) + timedelta(minutes=5)
+    enqueue(welcome(expiration_time=expiry))
+
+    work()
+
+    assert one().due_at == expiry
+
+
+def test_policies_are_asked_when_it_is_sent(channel, use_policies):
+    """
+    What they deny is skipped, what they defer waits, and what they fail on is tried again.
+    """
+    until = datetime.now(tz=UTC).replace(microsecond=0) + HOUR
+    results = {
+        "deny": lambda: PolicyResult(deny={ChannelType.EMAIL}, code="opted_out", reason="No."),
+        "defer": lambda: PolicyResult(defer={ChannelType.EMAIL: until}, code="night"),
+        "fail": lambda: 1 / 0,
+        "allow": PolicyResult,
+    }
+    use_policies(Says(lambda message: results[message.context["name"]]()))
+    enqueue(welcome(context={"name": name}) for name in results)
+
+    work()
+
+    deny, defer, fail, allow = Delivery.objects.order_by("pk")
+    assert (deny.state, deny.code) == ("skipped", "opted_out")
+    assert (defer.state, defer.code, defer.due_at, defer.attempts) == ("queued", "night", until, 0)
+    assert (fail.state, fail.code, fail.attempts) == ("queued", "policy_error", 1)
+    assert allow.state == "sent"
+
+
+def test_a_guard_is_asked_with_the_permit(channel, guard):
+    """
+    Whoever it matches is skipped for the guard's reason; the others of the window go out.
+    """
+    guard("never", lambda: Q(pk__lt=0))
+    guard("opted_out", lambda: Q(recipient="8"))
+    enqueue(welcome(recipient=Recipient(n, f"p{n}@example.com")) for n in (7, 8, 9))
+
+    work()
+
+    assert list(Delivery.objects.order_by("pk").values_list("recipient", "state", "code")) == [
+        ("7", "sent", ""),
+        ("8", "skipped", "opted_out"),
+        ("9", "sent", ""),
+    ]
+
+
+def test_what_is_cancelled_while_it_is_prepared_is_not_sent(channel, use_policies):
+    """
+    The permit comes after the cancellation.
+    """
+    message = welcome()
+
+    def stop(_):
+        cancel(message)
+        return PolicyResult()
+
+    use_policies(Says(stop))
+    enqueue(message)
+
+    work()
+
+    assert channel.delivered == []
+    assert one().state == "cancelled"
+
+
+@pytest.mark.parametrize(("code", "state"), [("smtp_450", "cancelled"), ("ambiguous", "unknown")])
+def test_what_is_cancelled_in_flight_is_not_tried_again(use_channels, code, state):
+    """
+    A clear refusal makes it cancelled; what may have been accepted is unknown.
+    """
+    message = welcome()
+
+    class Cancels(Recorder):
+        def deliver(self, given, rendered_message):
+            assert cancel(message).in_flight == 1
+            raise RecoverableChannelDeliveryError("later", code=code)
+
+    use_channels(mail=Cancels())
+    enqueue(message)
+    work()
+    make_due()
+    # One that may have arrived is claimed once more before it is found to be stopped.
+    work()
+
+    assert one().state == state
+
+
+def test_a_message_whose_template_is_missing_fails_alone(channel):
+    """
+    The code says why.
+    """
+    enqueue([welcome(name="nowhere"), welcome()])
+
+    work()
+
+    assert sorted(Delivery.objects.values_list("state", "code")) == [("failed", "template_missing"), ("sent", "")]
+
+
+def test_a_message_whose_instance_is_gone_fails_alone(channel):
+    """
+    It cannot be rendered any more.
+    """
+    user = User.objects.create(username="ann")
+    enqueue([welcome(context={"name": "Ann", "user": user}), welcome()])
+    user.delete()
+
+    work()
+
+    assert sorted(Delivery.objects.values_list("state", "code")) == [("failed", "reference_gone"), ("sent", "")]
+
+
+def test_the_words_of_a_channel_are_kept_without_addresses(script):
+    """
+    Tables and logs are read by more people than those who may know addresses.
+    """
+    script(FatalChannelDeliveryError("550 <ann@example.com> is unknown", code="smtp_550"))
+    enqueue(welcome())
+
+    work()
+
+    assert one().reason == Attempt.objects.get().reply == "550 <(address)> is unknown"
+
+
+def test_a_named_channel_is_the_one_that_is_used(use_channels):
+    """
+    As the limit said when it was enqueued.
+    """
+    first, second = Recorder(), Recorder()
+    use_channels(first=first, second=second)
+    enqueue(welcome(), limit_to_channels=["second"])
+
+    work()
+
+    assert (len(first.delivered), len(second.delivered)) == (0, 1)
+
+
+def test_a_worker_that_is_told_to_stop_finishes_its_window_and_gives_the_rest_back(use_channels, settings):
+    """
+    Another can continue at once.
+    """
+    settings.ACE_OUTBOX_WINDOW = 2
+
+    class Ends(Recorder):
+        def deliver(self, message, rendered_message):
+            os.kill(os.getpid(), signal.SIGTERM)
+            return super().deliver(message, rendered_message)
+
+    use_channels(mail=Ends())
+    enqueue(welcome() for _ in range(5))
+
+    assert work() == "2 sent"
+
+    assert status_of_all() == {"sent": 2, "queued": 3}
+    assert set(Delivery.objects.filter(state="queued").values_list("claims", "lease_until")) == {(0, None)}
+
+
+def status_of_all():
+    states = list(Delivery.objects.values_list("state", flat=True))
+    return {state: states.count(state) for state in set(states)}
+
+
+def test_what_a_dead_worker_left_is_continued(channel):
+    """
+    Claimed deliveries return; of those in flight nobody knows, and they are repeated or held as they asked.
+    """
+    for on_ambiguous in ("repeat", "hold"):
+        enqueue(welcome(context={"name": on_ambiguous}), on_ambiguous=on_ambiguous)
+    leases.permit(claim(10), HOUR)
+    enqueue(welcome(context={"name": "claimed"}))
+    claim(10)
+    assert work() == "nothing was due"
+    end_leases()
+
+    sweep()
+    work()
+
+    assert list(Delivery.objects.order_by("pk").values_list("state", flat=True)) == ["sent", "unknown", "sent"]
+    assert {message.context["name"] for message in channel.delivered} == {"repeat", "claimed"}
+    assert Attempt.objects.filter(outcome="lost").count() == 2
+
+
+def test_what_may_have_arrived_never_ends_as_if_it_had_not(channel):
+    """
+    A cancellation comes too late to say that it did not go.
+    """
+    message = welcome()
+    enqueue(message)
+    leases.permit(claim(10), HOUR)
+    end_leases()
+    sweep()
+
+    assert cancel(message).stopped == 1
+
+    assert (one().state, one().code) == ("unknown", "cancelled")
+
+
+class Killed(BaseException):
+    """Ends a worker as SIGKILL does: nothing is recorded and nothing given back."""
+
+
+def test_a_message_that_ends_its_worker_each_time_fails_and_the_others_go_out(use_channels):
+    """
+    It is tried alone after a while, so that the others are not blamed.
+    """
+
+    class Deadly(Recorder):
+        def deliver(self, message, rendered_message):
+            if message.context["name"] == "poison":
+                raise Killed
+            return super().deliver(message, rendered_message)
+
+    use_channels(mail=Deadly())
+    poison = welcome(context={"name": "poison"})
+    enqueue([welcome(), poison, *(welcome() for _ in range(5))])
+    deaths = 0
+
+    while status(poison).is_open:
+        try:
+            work()
+        except Killed:
+            deaths += 1
+            end_leases()
+
+    assert deaths == MAX_CLAIMS
+    assert status_of_all() == {"sent": 6, "failed": 1}
+    assert status(poison).deliveries.get().code == "poison"
+
+
+def test_a_worker_survives_its_own_mistakes(channel, monkeypatch, caplog):
+    """
+    They are logged, and it goes on.
+    """
+    monkeypatch.setattr("edx_ace.outbox.worker._PAUSE_SECONDS", 0)
+    answers = iter([RuntimeError("a mistake")])
+
+    def failing(queryset, *args):
+        for error in answers:
+            raise error
+        return original(queryset, *args)
+
+    original = leases.claim
+    monkeypatch.setattr(leases, "claim", failing)
+    enqueue(welcome())
+
+    assert work() == "1 sent"
+    assert "A worker failed; it goes on" in caplog.text
+
+
+def test_less_than_one_thread_is_an_error():
+    """
+    It says what was expected.
+    """
+    with pytest.raises(CommandError, match="--threads must be 1 or more, given 0"):
+        work(threads=0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_waits_for_what_is_enqueued_later(channel, settings):
+    """
+    Until it is told to end.
+    """
+    settings.ACE_OUTBOX_POLL_SECONDS = 0.05
+    out = StringIO()
+
+    def enqueue_and_stop():
+        enqueue(welcome())
+        for _ in range(200):
+            if status_of_all() == {"sent": 1}:
+                break
+            threading.Event().wait(0.02)
+        from django.db import connection
+
+        connection.close()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=enqueue_and_stop)
+    thread.start()
+    call_command("ace_worker", stdout=out)
+    thread.join()
+
+    assert out.getvalue().strip() == "1 sent"
