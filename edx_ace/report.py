@@ -222,7 +222,16 @@ def code_of(error: Exception) -> str:
 def reason_of(error: Exception) -> str:
     """Return the sentence of *error*; of one that is not ours only the class, for its text may hold personal data."""
     if isinstance(error, TemplateDoesNotExist):
-        return f"The template {error} does not exist."
+        return f"The template {text_of(error)} does not exist."
     if isinstance(error, AceError):
-        return str(error)
+        return text_of(error)
     return f"{type(error).__name__} was raised; see the log."
+
+
+def text_of(error: Exception) -> str:
+    """Return ``str(error)`` for a report: printable, and the name of the class where an error cannot even say that."""
+    try:
+        text = str(error)
+    except Exception:
+        return type(error).__name__
+    return text if text.isprintable() else ascii(text)[1:-1]
