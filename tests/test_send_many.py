@@ -3,6 +3,7 @@ Internal: what `send_many` promises.
 """
 
 import tracemalloc
+import weakref
 from collections import Counter
 from contextlib import contextmanager
 from datetime import timedelta
@@ -345,6 +346,27 @@ def test_memory_does_not_grow_with_the_number_of_messages(use_channels):
 
     peak(CHUNK_SIZE)
     assert peak(10 * CHUNK_SIZE) < 1.2 * peak(3 * CHUNK_SIZE)
+
+
+def test_messages_without_an_optional_template_are_forgotten_when_they_are_sent(settings):
+    """
+    That a template is missing is remembered for the batch, and not with it every message that missed it.
+    """
+    templates = {f"tests/edx_ace/bare/email/{name}": "text" for name in ("subject.txt", "body.html")}
+    loader = ("django.template.loaders.locmem.Loader", templates)
+    settings.TEMPLATES = [
+        {"BACKEND": "django.template.backends.django.DjangoTemplates", "OPTIONS": {"loaders": [loader]}}
+    ]
+    sent = []
+
+    def messages():
+        for message in many(5 * CHUNK_SIZE, name="bare"):
+            sent.append(weakref.ref(message))
+            yield message
+
+    alive = [sum(message() is not None for message in sent) for _ in ace.send_many(messages(), [EMAIL])]
+
+    assert max(alive) <= 2 * CHUNK_SIZE
 
 
 def test_messages_that_wait_for_a_retry_are_sent_when_the_iterable_raises(use_channels, clock):
