@@ -21,6 +21,9 @@ MAX_LINE_BYTES = 998
 #: Where a line that is longer is broken, in characters: three bytes each is the most that common scripts need.
 _WRAP_CHARACTERS = MAX_LINE_BYTES // 3
 
+#: How many levels of lists and quotations are shown by indenting.
+MAX_INDENT = 20
+
 #: Elements whose content is for machines.
 _UNREAD = frozenset({"script", "style", "template", "title", "object", "svg"})
 #: Elements that stand between blank lines.
@@ -36,6 +39,7 @@ _VOID = frozenset(
     {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 )
 _HIDDEN = re.compile(r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
+_NUMBER = re.compile(r"\d{1,9}")
 _SPACE = re.compile(r"[ \t\r\n\f\xa0]+")
 _LINK = re.compile(r"(?:https?|mailto|tel|sms):", re.I)
 
@@ -115,11 +119,13 @@ class _Reader(HTMLParser):
             case "img":
                 self.handle_data(given.get("alt", ""))
             case "a":
+                if self._links:  # A link ends where the next one begins.
+                    self._end_link(*self._links.pop())
                 self._links.append((given.get("href", "").strip(), len(self._pieces)))
             case "ul":
                 self._lists.append(None)
             case "ol":
-                self._lists.append(int(given["start"]) if given.get("start", "").isdecimal() else 1)
+                self._lists.append(int(given["start"]) if _NUMBER.fullmatch(given.get("start", "")) else 1)
             case "li":
                 number = self._lists[-1] if self._lists else None
                 self._mark = "* " if number is None else f"{number}. "
@@ -187,8 +193,8 @@ class _Reader(HTMLParser):
         if self._breaks:
             if self._pieces:
                 self._pieces.append("\n" * self._breaks)
-            depth = len(self._lists) - 1 if self._mark else len(self._lists)
-            self._pieces.append("> " * self._quotes + "  " * depth + self._mark)
+            depth = min(len(self._lists) - 1 if self._mark else len(self._lists), MAX_INDENT)
+            self._pieces.append("> " * min(self._quotes, MAX_INDENT) + "  " * depth + self._mark)
         else:
             self._pieces.append(self._joint)
         self._pieces.append(text)
