@@ -13,6 +13,7 @@ from edx_ace.channel.base import Channel, ChannelType
 from edx_ace.conf import settings
 from edx_ace.errors import UnknownChannelError, UnsupportedChannelError, did_you_mean
 from edx_ace.utils.plugins import get_manager, get_plugins, known_names
+from edx_ace.validation import shown
 
 if TYPE_CHECKING:
     from edx_ace.message import Message
@@ -128,7 +129,7 @@ def limits_of(limit_to_channels: Iterable[ChannelType | str] | None) -> Limits:
     Raises:
         UnknownChannelError: If an item is none of these.
     """
-    if isinstance(limit_to_channels, str | ChannelType):
+    if isinstance(limit_to_channels, str | ChannelType) or not isinstance(limit_to_channels, Iterable | None):
         raise UnknownChannelError(
             f"limit_to_channels must be a list of channel types or names, given {limit_to_channels!r}. "
             f"Write [{limit_to_channels!r}]."
@@ -137,7 +138,9 @@ def limits_of(limit_to_channels: Iterable[ChannelType | str] | None) -> Limits:
     for item in limit_to_channels or ():
         if isinstance(item, ChannelType):
             limits.setdefault(item, [])
-        elif item in (values := {str(member): member for member in ChannelType.__members__.values()}):
+        elif isinstance(item, str) and item in (
+            values := {str(member): member for member in ChannelType.__members__.values()}
+        ):
             limits.setdefault(values[item], [])
         else:
             channel_type, channel = _by_name(item)
@@ -151,7 +154,7 @@ def _by_name(name: str) -> tuple[ChannelType, list[Channel]]:
 
     registered = package.channels()
     for channel_type, implementations in registered.channel_type_to_channel_impl.items():
-        if name in implementations:
+        if isinstance(name, str) and name in implementations:
             return channel_type, [implementations[name]]
     if name in known_names(CHANNEL_EXTENSION_NAMESPACE):
         # Installed but not enabled: existing sites name such channels, and their messages are skipped with that reason.
@@ -159,7 +162,7 @@ def _by_name(name: str) -> tuple[ChannelType, list[Channel]]:
             return extension.plugin.channel_type, []
     raise UnknownChannelError(
         "limit_to_channels must hold channel types "
-        f"({', '.join(ChannelType.__members__)}), their values or names of channels, given {name!r}."
+        f"({', '.join(ChannelType.__members__)}), their values or names of channels, given {shown(name)}."
         f"{did_you_mean(name, [*registered.names(), *(str(member) for member in ChannelType.__members__.values())])}"
     )
 
