@@ -240,7 +240,7 @@ def mime(rounds: int = 7, count: int = 100) -> Iterator[Figure]:
         yield Figure(f"Django {django}", median(results, "ours", count), peer, "µs CPU", 10 if is_reference else None)
 
 
-def json_text(rounds: int = 7, count: int = 2_000) -> Iterator[Figure]:
+def json_text(rounds: int = 21, count: int = 2_000) -> Iterator[Figure]:
     """``str(message)`` and ``Message.from_string``, of the same JSON."""
     with Worker("released") as released, Worker("ours") as ours:
         text = released.ask("message_text")

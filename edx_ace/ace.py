@@ -144,7 +144,7 @@ def _pack(sendings: list[Sending], limits: Limits) -> list[tuple[Sending, Parcel
 
 def _plan(sending: Sending, allowed: Iterable[ChannelType], limits: Limits) -> Iterator[tuple[ChannelType, Channel]]:
     """Yield each channel that the message is to go over; a type that is out is recorded, with the reason."""
-    for channel_type in policy.in_order({*allowed, *ChannelType, *limits}):
+    for channel_type in policy.in_order({*policy.considered(allowed), *limits}):
         if limits and channel_type not in limits:
             if channel_type in allowed:
                 log.debug("Skipping channel %s", channel_type)
