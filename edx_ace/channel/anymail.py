@@ -18,6 +18,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 from edx_ace.channel.mailbox import parse_mailbox
 from edx_ace.errors import ChannelDownError, ChannelError, FatalChannelDeliveryError, RecoverableChannelDeliveryError
+from edx_ace.report import Result
 
 #: Messages in one call; every provider that django-anymail knows takes as many.
 MAX_BATCH = 100
@@ -53,9 +54,7 @@ def batches(
         yield run
 
 
-def send_batch(
-    backend: BaseEmailBackend, emails: Sequence[EmailMultiAlternatives]
-) -> list[str | Exception | None] | None:
+def send_batch(backend: BaseEmailBackend, emails: Sequence[EmailMultiAlternatives]) -> list[Result] | None:
     """
     Send *emails*, which share their content, in one call and return a result for each.
 
@@ -92,12 +91,12 @@ def send_batch(
     return [status_result(batch.anymail_status, address) for address in addresses]  # type: ignore[attr-defined]
 
 
-def result_of(email: EmailMultiAlternatives) -> str | Exception | None:
+def result_of(email: EmailMultiAlternatives) -> Result:
     """Return the provider's id for an email that django-anymail has sent, or what became of it instead."""
     return status_result(email.anymail_status, _address(email))  # type: ignore[attr-defined]
 
 
-def status_result(status: Any, address: str) -> str | Exception | None:
+def status_result(status: Any, address: str) -> Result:
     """Return the provider's id in an AnymailStatus for *address*, or what became of the message instead."""
     recipient = (status.recipients or {}).get(address)
     if recipient is None:
