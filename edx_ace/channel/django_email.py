@@ -201,4 +201,4 @@ def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives) -> Resu
 
 
 def _channel_error(error: Exception, addresses: Iterable[str] = ()) -> Exception:
-    return smtp.error_for_exception(anymail.channel_error(error), addresses)
+    return smtp.error_for_exception(anymail.error_for_exception(error), addresses)
