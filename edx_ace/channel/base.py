@@ -114,8 +114,11 @@ class Channel(ABC):
         from edx_ace.envelope import in_use
 
         for parcel in parcels:
+            result: Result
+            # Nothing is yielded inside: whoever iterates may do so from another context (an async view does).
             try:
                 with in_use(parcel.envelope):
-                    yield self.deliver(parcel.message, parcel.rendered)
+                    result = self.deliver(parcel.message, parcel.rendered)
             except Exception as error:
-                yield error
+                result = error
+            yield result
