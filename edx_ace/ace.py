@@ -153,9 +153,10 @@ def _plan(sending: Sending, allowed: Iterable[ChannelType], limits: Limits) -> I
         if obstacle is None:
             try:
                 named = limits.get(channel_type)
-                channel = (
-                    choose(named, sending.message) if named else get_channel_for_message(channel_type, sending.message)
-                )
+                if named is None:
+                    channel = get_channel_for_message(channel_type, sending.message)
+                else:
+                    channel = choose(named, sending.message)
             except Exception as error:
                 sending.fail(error, channel_type)
             else:

@@ -76,7 +76,7 @@ def channels_for(message: Message, only: Iterable[ChannelType | str] | None = No
     limits = limits_of(only)
     if limits:
         return {
-            channel_type: choose(named, message) if named else get_channel_for_message(channel_type, message)
+            channel_type: get_channel_for_message(channel_type, message) if named is None else choose(named, message)
             for channel_type, named in limits.items()
         }
     enabled = enabled_channels(message)
@@ -193,12 +193,11 @@ def _render_page(message_type: str, language: str, links: bool, **more: Any) -> 
         return engine.get_template("edx_ace/preview.html").render(Context({**known, **more}))
 
 
-def _language(code: str) -> dict[str, Any]:
+def _language(code: str) -> dict[str, str]:
     try:
-        about = get_language_info(code)
+        return {"code": code, "name": get_language_info(code)["name_local"]}
     except KeyError:
-        return {"code": code, "name": code, "bidi": False}
-    return {"code": code, "name": about["name_local"], "bidi": about["bidi"]}
+        return {"code": code, "name": code}
 
 
 def _parts(parcel: Parcel) -> Iterator[dict[str, str]]:

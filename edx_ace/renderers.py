@@ -67,18 +67,20 @@ class AbstractRenderer:
         """
         # A copy, so that one template cannot change what the next one sees.
         context = {"message": message, "channel": channel, **(message.context or {})}
-        rendered, first_missing, required_missing = {}, None, False
+        rendered: dict[str, str] = {}
+        first_missing, needed = None, []
         for field, filename, optional in templates_of(self.rendered_message_cls):
             try:
                 template = self.get_template_for_message(channel, message, filename)
             except TemplateDoesNotExist as missing:
                 first_missing = first_missing or missing
-                required_missing = required_missing or not optional
+                if not optional:
+                    needed.append(str(missing))
                 rendered[field] = ""
             else:
                 rendered[field] = template.render(dict(context))
-        if required_missing and first_missing is not None:
-            raise MessageTemplateMissing(first_missing)
+        if first_missing is not None and needed:
+            raise MessageTemplateMissing(first_missing, needed)
         return self.rendered_message_cls(**rendered)
 
     def get_template_for_message(self, channel: Channel | type[Channel], message: Message, filename: str) -> Any:

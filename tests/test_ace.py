@@ -121,9 +121,6 @@ def test_limited_channels_are_the_only_ones_used(use_channels, limit, outcomes):
     """
     use_channels(mailer=Recorder(), pusher=Recorder(PUSH))
 
-    if limit == ["braze_email"]:
-        use_channels(pusher=Recorder(PUSH))
-
     assert ace.send(welcome(), limit).outcomes == outcomes
 
 
@@ -143,7 +140,8 @@ def test_a_channel_name_selects_that_channel(use_channels):
 @pytest.mark.parametrize(
     ("limit", "text"),
     [
-        (["djnago_email"], r"must hold channel types .* given 'djnago_email'. Did you mean 'django_email'\?"),
+        (["djnago_email"], r"must hold ChannelType members, .* given 'djnago_email'. Did you mean 'django_email'\?"),
+        (["EMAIL"], r"given 'EMAIL'. Did you mean 'email'\?"),
         (["pish"], r"given 'pish'. Did you mean 'push'\?"),
         ([None], r"given None"),
         ("push", r"must be a list .* given 'push'. Write \['push'\]"),
@@ -271,7 +269,10 @@ def test_a_missing_template_is_reported_last_and_by_name(use_channels, monkeypat
 
     name = "tests/edx_ace/nothing_here/email/from_name.txt"
     assert report[EMAIL].code == "template_missing"
-    assert report[EMAIL].reason == f"The template {name} does not exist."
+    assert report[EMAIL].reason == (
+        "Expected the templates tests/edx_ace/nothing_here/email/subject.txt and "
+        "tests/edx_ace/nothing_here/email/body.html, which do not exist."
+    )
     assert heard[:3] == [
         ("message_name", "tests.nothing_here"),
         ("language", "en"),

@@ -150,7 +150,10 @@ def test_a_loop_over_deliver_has_each_messages_envelope_in_use():
         for n, m in enumerate([welcome(), welcome()])
     ]
 
-    assert [one.outcome for one in delivery.attempt_many(channel, parcels)] == [Outcome.SENT, Outcome.SENT]
+    for one, parcel in zip(delivery.attempt_many(channel, parcels), parcels, strict=True):
+        assert one.outcome is Outcome.SENT
+        # Between two messages nothing of the first is in use any more.
+        assert current(parcel.message, ChannelType.EMAIL).headers == {}
     assert seen == ["0", "1"]
 
 

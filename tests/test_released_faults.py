@@ -135,7 +135,10 @@ def test_06_a_policy_that_returns_something_else_fails_closed(use_channels, use_
     use_channels(mailer=Recorder())
     use_policies(Says(lambda _: result))
 
-    assert ace.send(welcome())[EMAIL].code == "policy_error"
+    report = ace.send(welcome())
+
+    assert report[EMAIL].code == "policy_error"
+    assert report[EMAIL].reason.startswith("Says must return a PolicyResult for each message, given ")
 
 
 @override_settings(ACE_CHANNEL_TRANSACTIONAL_EMAIL="nope", ACE_CHANNEL_DEFAULT_EMAIL="file_email")

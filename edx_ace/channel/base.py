@@ -115,10 +115,10 @@ class Channel(ABC):
 
         for parcel in parcels:
             result: Result
-            # Nothing is yielded inside: whoever iterates may do so from another context (an async view does).
             try:
                 with in_use(parcel.envelope):
                     result = self.deliver(parcel.message, parcel.rendered)
             except Exception as error:
                 result = error
+            # Not inside the `with`: what a generator enters is entered for its caller, too, while it is suspended.
             yield result
