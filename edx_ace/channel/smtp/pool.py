@@ -35,9 +35,14 @@ class Pool:
             backend.timeout, backend.ssl_keyfile, backend.ssl_certfile,
         )  # fmt: skip
         self._drop_stale()
-        with self._lock:
-            if self._idle.get(key):
-                return self._idle[key].pop()
+        while True:
+            with self._lock:
+                kept = self._idle[key].pop() if self._idle.get(key) else None
+            if kept is None:
+                break
+            if kept.is_in_step():
+                return kept
+            kept.smtp.close()
         session = Session(_connected(backend), key)
         self._all.add(session)
         return session

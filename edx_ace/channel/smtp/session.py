@@ -23,7 +23,7 @@ from typing import NoReturn
 
 from edx_ace.channel.smtp.batch import Batch, Job
 from edx_ace.channel.smtp.errors import CLOSING, ambiguous, connection_lost, error_for_exception, error_for_reply
-from edx_ace.errors import ChannelError, InvalidMessageError, RecoverableChannelDeliveryError
+from edx_ace.errors import InvalidMessageError, RecoverableChannelDeliveryError
 from edx_ace.report import Result
 
 LOG = logging.getLogger(__name__)
@@ -83,10 +83,13 @@ class Session:
                 else:
                     refusal, wants_content = self._announce_step_by_step(job)
                     following = self._pull(batch, ahead)
+                if not self.is_in_step():
+                    raise _out_of_step(refusal)
             except Lost as lost:
                 if following is not None:
                     ahead.appendleft(following)
-                if lost.is_final or job.was_retried or (lost.error.code == "timeout" and not self.was_kept):
+                is_slow = getattr(lost.error, "code", None) == "timeout" and not self.was_kept
+                if lost.is_final or job.was_retried or is_slow:
                     batch.conclude(job.index, lost.error)
                     yield
                 else:
@@ -96,6 +99,7 @@ class Session:
             is_announced = following is not None and self._is_streamable(following)
             result, is_over = self._finish(job, refusal, wants_content, following if is_announced else None)
             batch.conclude(job.index, result)
+            is_over = is_over or (not is_announced and not self.is_in_step())
             if is_over and following is not None:
                 ahead.appendleft(following)
             self.is_usable = not is_over and not is_announced
@@ -119,6 +123,24 @@ class Session:
                 ),
             )
         return None
+
+    def is_in_step(self) -> bool:
+        """
+        Whether nothing has come that was not asked for; to be called while no answer is awaited.
+
+        A reply too many would be taken for the answer to the next command, and results for those of other messages.
+        """
+        sock, file = self.smtp.sock, self.smtp.file
+        if sock is None or file is None:
+            return True
+        timeout = sock.gettimeout()
+        try:
+            sock.settimeout(0)
+            return not file.peek(1)
+        except OSError:  # Of TLS, when nothing has come; anything worse shows when the connection is used.
+            return True
+        finally:
+            sock.settimeout(timeout)
 
     def is_inherited(self) -> bool:
         """Whether a parent of this process opened it, and still uses it."""
@@ -153,11 +175,13 @@ class Session:
         code = 0
         for accepted in (2, 2, 3):
             try:
-                code, text = self._reply()
+                code, text = self._reply(job)
             except Lost as lost:
                 if refusal is not None:
                     raise Lost(refusal, is_final=True) from lost
                 raise
+            if code // 100 in (2, 3) and code // 100 != accepted:
+                raise _out_of_step(refusal)
             if code // 100 != accepted and refusal is None:
                 refusal = error_for_reply(code, text, job.recipients)
         return refusal, code // 100 == 3
@@ -168,9 +192,12 @@ class Session:
         commands = [self._mail_command(job), *(f"RCPT TO:<{address}>\r\n" for address in job.recipients), "DATA\r\n"]
         for place, command in enumerate(commands):
             self._write(command.encode())
-            code, text = self._reply()
+            code, text = self._reply(job)
             is_copy = 1 < place < len(commands) - 1
-            if code // 100 != (3 if command == "DATA\r\n" else 2):
+            accepted = 3 if command == "DATA\r\n" else 2
+            if code // 100 in (2, 3) and code // 100 != accepted:
+                raise _out_of_step(None)
+            if code // 100 != accepted:
                 if not is_copy:
                     return error_for_reply(code, text, job.recipients), False
                 refused_copies += 1
@@ -193,7 +220,8 @@ class Session:
         except (OSError, smtplib.SMTPException) as error:
             return refusal or ambiguous(type(error).__name__), True
         if refusal is not None:
-            return refusal, code == CLOSING
+            # Unless the transaction was taken back, its recipients would be those of the next message.
+            return refusal, code == CLOSING or (code // 100 != 2 and not (wants_content and code // 100 in (4, 5)))
         if code // 100 == 2:
             found = _QUEUE_ID.search(text.decode("ascii", "replace"))
             return found and found[1], False
@@ -207,13 +235,13 @@ class Session:
         except (OSError, smtplib.SMTPException) as error:
             _lose(error)
 
-    def _reply(self) -> tuple[int, bytes]:
+    def _reply(self, job: Job) -> tuple[int, bytes]:
         try:
             code, text = self.smtp.getreply()
         except (OSError, smtplib.SMTPException) as error:
             _lose(error)
         if code == CLOSING:
-            raise Lost(error_for_reply(code, text))
+            raise Lost(error_for_reply(code, text, job.recipients))
         if code < 0:
             raise Lost(RecoverableChannelDeliveryError("The mail server's answer is no SMTP.", code="not_smtp"))
         return code, text
@@ -229,10 +257,15 @@ class Lost(Exception):
         is_final: Whether the server refused the message before.
     """
 
-    def __init__(self, error: ChannelError, is_final: bool = False) -> None:
+    def __init__(self, error: Exception, is_final: bool = False) -> None:
         super().__init__()
         self.error = error
         self.is_final = is_final
+
+
+def _out_of_step(refusal: Exception | None) -> Lost:
+    error = RecoverableChannelDeliveryError("The mail server answers what it was not asked.", code="not_smtp")
+    return Lost(refusal or error, is_final=refusal is not None)
 
 
 def _lose(error: Exception) -> NoReturn:
