@@ -99,14 +99,19 @@ def explain(message: Message, limit_to_channels: Iterable[ChannelType | str] | N
 def _send_chunks(messages: Iterable[Message], limits: Limits) -> Iterator[SendReport]:
     batch: BatchDelivery[Sending] = BatchDelivery()
     lookups: dict[Any, dict[str, Any]] = {}
-    for chunk in chunks(messages):
-        sendings = [Sending(message) for message in chunk]
-        with presentation.lookups_shared_in(lookups):
-            packed = _pack([sending for sending in sendings if sending.is_valid(limits)], limits)
-        for sending in sendings:
-            if sending.is_complete:
-                yield sending.report()
-        yield from _reports(batch.deliver(packed))
+    try:
+        for chunk in chunks(messages):
+            sendings = [Sending(message) for message in chunk]
+            with presentation.lookups_shared_in(lookups):
+                packed = _pack([sending for sending in sendings if sending.is_valid(limits)], limits)
+            for sending in sendings:
+                if sending.is_complete:
+                    yield sending.report()
+            yield from _reports(batch.deliver(packed))
+    except Exception:
+        # The iterable failed: what waits for a retry is one of those that it gave before.
+        yield from _reports(batch.finish())
+        raise
     yield from _reports(batch.finish())
 
 
