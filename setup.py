@@ -75,6 +75,8 @@ setup(
         "celery>=5.4",
         # Internationalised domains by IDNA 2008; Python's own codec knows only IDNA 2003.
         "idna>=3.7",
+        # Reads HTML for plain text; premailer brings it in any case.
+        "lxml>=5",
         "premailer>=3.10",
         "python-dateutil>=2.9",
         "stevedore>=5",

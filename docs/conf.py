@@ -9,7 +9,7 @@ from pathlib import Path
 import django
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs" / "_ext")]
 # autodoc imports the package, and its models need a configured Django.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 django.setup()
@@ -21,7 +21,7 @@ author = "the edx-ace contributors"
 version = release = __version__
 
 # Napoleon reads the Args: and Raises: of docstrings.
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "ace_settings"]
 exclude_patterns = ["_build"]
 # Docstrings write `name` for anything that is code.
 default_role = "code"

@@ -14,7 +14,7 @@ from typing import Any
 from edx_ace import content, delivery, envelope, policy, presentation
 from edx_ace.batch import BatchDelivery, ReportStream, chunks
 from edx_ace.channel import Channel, ChannelType, get_channel_for_message
-from edx_ace.channel.registry import Limits, choose, limits_of
+from edx_ace.channel.registry import Limits, choose, limits_of, name_of
 from edx_ace.envelope import Parcel
 from edx_ace.message import Message
 from edx_ace.report import Delivery, Explanation, Outcome, SendReport
@@ -48,7 +48,7 @@ def send(msg: Message, limit_to_channels: Iterable[ChannelType | str] | None = N
                 if isinstance(parcel, Exception):
                     raise parcel
                 with envelope.in_use(parcel.envelope):
-                    sending.add(delivery.deliver(channel, parcel.rendered, msg), channel)
+                    sending.add(delivery.deliver(channel, parcel.rendered, msg))
             except Exception as error:
                 sending.fail(error, channel_type, channel)
     return sending.report()
@@ -92,7 +92,7 @@ def explain(message: Message, limit_to_channels: Iterable[ChannelType | str] | N
     allowed = policy.channels_for(message)
     if sending.is_valid(limits):
         for channel_type, channel in _plan(sending, allowed, limits):
-            sending.add(Delivery(channel_type=channel_type, outcome=Outcome.SENT), channel)
+            sending.add(Delivery(channel_type=channel_type, outcome=Outcome.SENT, channel=name_of(channel)))
     return Explanation(message.log_id, tuple(policy.decisions_of(allowed)), tuple(sending.deliveries))
 
 
@@ -121,7 +121,7 @@ def _reports(results: Iterable[tuple[Sending, Channel, Delivery | Exception]]) -
         if isinstance(result, Exception):
             sending.fail(result, channel.channel_type, channel)
         else:
-            sending.add(result, channel)
+            sending.add(result)
         if sending.is_complete:
             yield sending.report()
 
@@ -149,7 +149,7 @@ def _pack(sendings: list[Sending], limits: Limits) -> list[tuple[Sending, Parcel
 
 def _plan(sending: Sending, allowed: Iterable[ChannelType], limits: Limits) -> Iterator[tuple[ChannelType, Channel]]:
     """Yield each channel that the message is to go over; a type that is out is recorded, with the reason."""
-    for channel_type in policy.in_order({*allowed, *ChannelType, *limits}):
+    for channel_type in policy.in_order({*policy.considered(allowed), *limits}):
         if limits and channel_type not in limits:
             if channel_type in allowed:
                 log.debug("Skipping channel %s", channel_type)
@@ -158,9 +158,10 @@ def _plan(sending: Sending, allowed: Iterable[ChannelType], limits: Limits) -> I
         if obstacle is None:
             try:
                 named = limits.get(channel_type)
-                channel = (
-                    choose(named, sending.message) if named else get_channel_for_message(channel_type, sending.message)
-                )
+                if named is None:
+                    channel = get_channel_for_message(channel_type, sending.message)
+                else:
+                    channel = choose(named, sending.message)
             except Exception as error:
                 sending.fail(error, channel_type)
             else:

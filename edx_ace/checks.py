@@ -2,7 +2,8 @@
 Internal: the system checks of the core.
 
 They read settings, import the plug-ins that settings name and look templates up; they render nothing, touch no database
-and import nothing of a vendor that is not enabled.
+and import no plug-in that is not enabled. This module is imported when the site starts, so that whatever only one check
+needs is imported there.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from importlib.metadata import EntryPoint, entry_points
 from types import UnionType
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
+import attrs
 from django.conf import settings as django_settings
 from django.core import mail
 from django.core.checks import CheckMessage, Error, Warning, register
@@ -20,12 +22,9 @@ from django.utils.module_loading import import_string
 
 from edx_ace import message_types
 from edx_ace.channel import CHANNEL_EXTENSION_NAMESPACE, Channel, ChannelMap, ChannelType
-from edx_ace.channel.django_email import DjangoEmailChannel
-from edx_ace.channel.file import FileEmailChannel
 from edx_ace.conf import Settings, settings
 from edx_ace.content import CONTENT_STEP_NAMESPACE
-from edx_ace.content.absolute_urls import SITE
-from edx_ace.errors import MissingExtraError, did_you_mean
+from edx_ace.errors import MissingExtraError, UnsupportedChannelError, did_you_mean
 from edx_ace.message import Message
 from edx_ace.policy import POLICY_PLUGIN_NAMESPACE
 from edx_ace.utils.plugins import get_plugins, unknown_name_text
@@ -53,8 +52,42 @@ _LOCMEM = "django.core.mail.backends.locmem.EmailBackend"
 _ABOUT_A_TYPE: dict[str, Any] = {"category": str | None, "essential": bool | None, "sample_context": dict[str, Any]}
 
 
+@attrs.frozen
+class _Site:
+    """
+    What all checks look at, found once: reading what is installed takes longer than the rest.
+
+    Attributes:
+        installed: The entry points of each group, by name.
+
+        loadable: The names in ACE_ENABLED_CHANNELS that can be imported: the others have a check, and need no log line.
+
+        enabled: The channels that are enabled, by type and name.
+    """
+
+    installed: dict[str, dict[str, EntryPoint]]
+    loadable: list[str]
+    enabled: dict[ChannelType, dict[str, Channel]]
+
+
 @register("edx_ace")
-def check_types_of_settings(**kwargs: object) -> list[CheckMessage]:
+def check_site(**kwargs: object) -> list[CheckMessage]:
+    """Run all checks of the core."""
+    entry_points_of = entry_points()
+    installed = {
+        namespace: {entry_point.name: entry_point for entry_point in entry_points_of.select(group=namespace)}
+        for namespace, _ in _PLUGIN_SETTINGS.values()
+    }
+    channels = installed[CHANNEL_EXTENSION_NAMESPACE]
+    names = [name for name in _names("ENABLED_CHANNELS") if name in channels]
+    loadable = [name for name in names if _load_failure(channels[name]) is None]
+    plugins = get_plugins(CHANNEL_EXTENSION_NAMESPACE, loadable)
+    enabled = ChannelMap((plugin.name, cast(Channel, plugin.obj)) for plugin in plugins).channel_type_to_channel_impl
+    site = _Site(installed, loadable, enabled)
+    return [message for check in _CHECKS for message in check(site)]
+
+
+def _check_types_of_settings(site: _Site) -> list[CheckMessage]:
     """E006: every setting has the type that `edx_ace.conf` documents."""
     found: list[CheckMessage] = []
     for name, expected in get_type_hints(Settings).items():
@@ -67,12 +100,11 @@ def check_types_of_settings(**kwargs: object) -> list[CheckMessage]:
     return found
 
 
-@register("edx_ace")
-def check_plugins(**kwargs: object) -> list[CheckMessage]:
+def _check_plugins(site: _Site) -> list[CheckMessage]:
     """E001 to E003: an unknown name. E007: a plug-in that cannot be imported. W004: a channel that is not set up."""
     found: list[CheckMessage] = []
     for setting, (namespace, check_id) in _PLUGIN_SETTINGS.items():
-        installed = _installed(namespace) if _names(setting) else {}
+        installed = site.installed[namespace]
         for name in _names(setting):
             if name not in installed:
                 text = unknown_name_text(f"ACE_{setting}", name, namespace)
@@ -80,26 +112,23 @@ def check_plugins(**kwargs: object) -> list[CheckMessage]:
                 found.append(Error(text, hint=f"Installed packages provide: {provided}.", id=check_id))
             elif (failure := _load_failure(installed[name])) is not None:
                 found.append(_not_loaded(setting, name, failure))
-    enabled = _enabled_channels().values()
-    for name in _loadable_channels():
-        if not any(name in implementations for implementations in enabled):
+    for name in site.loadable:
+        if not any(name in implementations for implementations in site.enabled.values()):
             text = f"ACE_ENABLED_CHANNELS names {name!r}, but that channel is not set up, so it is left out."
             hint = "Set the settings that this channel needs, or take it out of ACE_ENABLED_CHANNELS."
             found.append(Warning(text, hint=hint, id="edx_ace.W004"))
     return found
 
 
-@register("edx_ace")
-def check_default_channels(**kwargs: object) -> list[CheckMessage]:
+def _check_default_channels(site: _Site) -> list[CheckMessage]:
     """E004: a default that names no enabled channel of its type. W001: a default that is not set."""
     found: list[CheckMessage] = []
-    enabled = _enabled_channels()
     for setting, channel_type in _DEFAULT_SETTINGS.items():
-        choices = list(enabled.get(channel_type, ()))
+        choices = list(site.enabled.get(channel_type, ()))
         for name in _names(setting):
             if name in choices:
                 continue
-            is_installed = name in _installed(CHANNEL_EXTENSION_NAMESPACE)
+            is_installed = name in site.installed[CHANNEL_EXTENSION_NAMESPACE]
             if is_installed and not choices:
                 continue  # A site may name a channel that it does not enable (yet): nothing is to be chosen there.
             suggestion = "" if is_installed else did_you_mean(name, choices)
@@ -108,7 +137,7 @@ def check_default_channels(**kwargs: object) -> list[CheckMessage]:
             found.append(Error(text, hint=hint, id="edx_ace.E004"))
     for settings_of_type in (("CHANNEL_DEFAULT_EMAIL",), ("CHANNEL_DEFAULT_PUSH", "PUSH_CHANNELS")):
         channel_type = _DEFAULT_SETTINGS[settings_of_type[0]]
-        choices = list(enabled.get(channel_type, ()))
+        choices = list(site.enabled.get(channel_type, ()))
         if choices and not any(getattr(settings, setting) for setting in settings_of_type):
             name = f"ACE_{settings_of_type[0]}"
             text = f"{name} is not set, so {channel_type} goes over {choices[0]!r}, the first that is enabled."
@@ -117,9 +146,10 @@ def check_default_channels(**kwargs: object) -> list[CheckMessage]:
     return found
 
 
-@register("edx_ace")
-def check_rendering(**kwargs: object) -> list[CheckMessage]:
+def _check_rendering(site: _Site) -> list[CheckMessage]:
     """E005: no such template engine. E006: what is put around rendering. E008: the base URL."""
+    from edx_ace.content.absolute_urls import SITE
+
     found: list[CheckMessage] = []
     engine = settings.TEMPLATE_ENGINE
     if isinstance(engine, str):
@@ -148,8 +178,7 @@ def check_rendering(**kwargs: object) -> list[CheckMessage]:
     return found
 
 
-@register("edx_ace")
-def check_message_types(**kwargs: object) -> list[CheckMessage]:
+def _check_message_types(site: _Site) -> list[CheckMessage]:
     """E006: ACE_MESSAGE_TYPES."""
     if not _fits(settings.MESSAGE_TYPES, dict[str, dict[str, Any]]):
         return []  # check_types_of_settings says so.
@@ -171,14 +200,15 @@ def check_message_types(**kwargs: object) -> list[CheckMessage]:
     return [Error(text, hint=hint, id="edx_ace.E006") for text in texts]
 
 
-@register("edx_ace")
-def check_mail_leaves_the_site(**kwargs: object) -> list[CheckMessage]:
+def _check_mail_leaves_the_site(site: _Site) -> list[CheckMessage]:
     """W002: with DEBUG off, email that goes to a screen or a file."""
     if django_settings.DEBUG:
         return []
+    from edx_ace.channel.django_email import DjangoEmailChannel
+
     found: list[CheckMessage] = []
-    for name, channel in _enabled_channels().get(ChannelType.EMAIL, {}).items():
-        if isinstance(channel, FileEmailChannel):
+    for name, channel in site.enabled.get(ChannelType.EMAIL, {}).items():
+        if name == "file_email":
             text = f"ACE_ENABLED_CHANNELS names {name!r} while DEBUG is off: it writes email to files and sends none."
             found.append(Warning(text, hint="Take it out of ACE_ENABLED_CHANNELS.", id="edx_ace.W002"))
         elif isinstance(channel, DjangoEmailChannel) and _goes_nowhere(backend := _mail_backend()):
@@ -188,17 +218,29 @@ def check_mail_leaves_the_site(**kwargs: object) -> list[CheckMessage]:
     return found
 
 
-@register("edx_ace")
-def check_templates(**kwargs: object) -> list[CheckMessage]:
-    """W003: registered message types that lack templates. ``manage.py ace_check`` renders them, too."""
-    if not isinstance(settings.TEMPLATE_ENGINE, str | None) or check_rendering():
+def _check_templates(site: _Site) -> list[CheckMessage]:
+    """W003: message types that lack templates. W005: a module of theirs is broken. E009: a channel cannot render."""
+    if not isinstance(settings.TEMPLATE_ENGINE, str | None) or _check_rendering(site):
         return []  # Nothing could be found.
-    # Not at the top: this module is imported when the site starts, where nobody previews anything.
     from edx_ace import preview
+    from edx_ace.presentation import renderer_of
 
-    message_types.discover()
     found: list[CheckMessage] = []
-    channels = {channel_type: next(iter(named.values())) for channel_type, named in _enabled_channels().items()}
+    try:
+        message_types.discover()
+    except Exception as error:
+        text = f"The module message_types of an app cannot be imported: {type(error).__name__}: {error}"
+        found.append(Warning(text, hint="Repair it; `manage.py ace_check` needs it.", id="edx_ace.W005"))
+    channels: dict[ChannelType, Channel] = {}
+    for channel_type, named in site.enabled.items():
+        for name, channel in named.items():
+            try:
+                renderer_of(channel)
+            except UnsupportedChannelError as error:
+                text = f"ACE_ENABLED_CHANNELS names {name!r}, which can send nothing. {error}"
+                found.append(Error(text, hint=f"Take {name!r} out of ACE_ENABLED_CHANNELS.", id="edx_ace.E009"))
+            else:
+                channels.setdefault(channel_type, channel)
     for app_label, name in message_types.registered():
         message = Message(app_label, name, None)
         absent = []
@@ -229,28 +271,12 @@ def _not_loaded(setting: str, name: str, failure: Exception) -> CheckMessage:
     return Error(text, hint=f"Repair it, or take {name!r} out of ACE_{setting}.", id="edx_ace.E007")
 
 
-def _installed(namespace: str) -> dict[str, EntryPoint]:
-    return {entry_point.name: entry_point for entry_point in entry_points(group=namespace)}
-
-
 def _load_failure(entry_point: EntryPoint) -> Exception | None:
     try:
         entry_point.load()
     except Exception as error:
         return error
     return None
-
-
-def _loadable_channels() -> list[str]:
-    """Return the names in ACE_ENABLED_CHANNELS that can be imported: the others have a check, and need no log line."""
-    installed = _installed(CHANNEL_EXTENSION_NAMESPACE)
-    names = [name for name in _names("ENABLED_CHANNELS") if name in installed]
-    return [name for name in names if _load_failure(installed[name]) is None]
-
-
-def _enabled_channels() -> dict[ChannelType, dict[str, Channel]]:
-    plugins = get_plugins(CHANNEL_EXTENSION_NAMESPACE, _loadable_channels())
-    return ChannelMap((plugin.name, cast(Channel, plugin.obj)) for plugin in plugins).channel_type_to_channel_impl
 
 
 def _names(setting: str) -> list[str]:
@@ -313,3 +339,14 @@ def _shown(name: str, value: Any) -> str:
         return f"a {type(value).__name__}"
     text = repr(value)
     return f"{text if len(text) <= 60 else text[:60] + '…'} ({type(value).__name__})"
+
+
+_CHECKS = (
+    _check_types_of_settings,
+    _check_plugins,
+    _check_default_channels,
+    _check_rendering,
+    _check_message_types,
+    _check_mail_leaves_the_site,
+    _check_templates,
+)

@@ -82,7 +82,7 @@ class Settings:
             return default
         # Django caches what is set but raises twice for what is not, which most settings are in most sites: so they
         # are looked up in what it wraps. That is `empty` until the first use of settings.
-        values: Any = django_settings._wrapped  # type: ignore[misc]  # the stubs do not know it
+        values = object.__getattribute__(django_settings, "_wrapped")
         return getattr(django_settings if values is empty else values, f"ACE_{name}", default)
 
 

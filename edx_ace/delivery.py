@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from edx_ace.channel import Channel
+from edx_ace.channel.registry import name_of
 from edx_ace.conf import settings
 from edx_ace.errors import RecoverableChannelDeliveryError
 from edx_ace.report import Attempt, Delivery, Outcome, Result, Skipped, code_of, reason_of
@@ -133,7 +134,7 @@ def expired(channel: Channel, message: Message, last: Attempt | None, attempts: 
 
 
 def _delivery(channel: Channel, outcome: Outcome, **fields: Any) -> Delivery:
-    return Delivery(channel_type=channel.channel_type, outcome=outcome, **fields)
+    return Delivery(channel_type=channel.channel_type, outcome=outcome, channel=name_of(channel), **fields)
 
 
 def _attempt_of(result: object) -> Attempt:

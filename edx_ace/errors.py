@@ -22,7 +22,7 @@ Every text says what was expected, what was given and what to do.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.core.exceptions import ImproperlyConfigured
@@ -94,11 +94,19 @@ class InvalidMessageError(AceError, ValueError):
 
 
 class MessageTemplateMissing(AceError, TemplateDoesNotExist):
-    """A template that a channel type needs does not exist; the text is the template's name."""
+    """
+    Templates that a channel type needs do not exist; the text is the name of the first that does not.
+
+    Args:
+        missing: What was raised for the first that does not exist, whether needed or not.
+
+        needed: Names of all those that are needed.
+    """
 
     code = "template_missing"
 
-    def __init__(self, missing: TemplateDoesNotExist) -> None:
+    def __init__(self, missing: TemplateDoesNotExist, needed: Sequence[str]) -> None:
+        self.needed = tuple(needed)
         TemplateDoesNotExist.__init__(
             self, missing.args[0], tried=missing.tried, backend=missing.backend, chain=missing.chain
         )

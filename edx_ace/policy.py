@@ -18,6 +18,7 @@ import attrs
 
 from edx_ace.channel import ChannelType
 from edx_ace.conf import settings
+from edx_ace.errors import AceError, ConfigurationError
 from edx_ace.message import Message
 from edx_ace.report import Delivery, Outcome
 from edx_ace.utils import date
@@ -136,11 +137,14 @@ class AllowedChannels(set[ChannelType]):
     The channel types a message may use now: a plain set, with the decisions that led to it.
 
     Attributes:
+        considered: The channel types that policies were asked about.
+
         decisions: Each policy's decision about each channel type, in the order of policies and of ChannelType.
     """
 
     def __init__(self, allowed: Iterable[ChannelType] = (), decisions: Iterable[Decision] = ()) -> None:
         super().__init__(allowed)
+        self.considered = frozenset(self)
         self.decisions = list(decisions)
 
 
@@ -165,18 +169,19 @@ def channels_for_many(messages: Sequence[Message]) -> list[AllowedChannels]:
     for policy in policies():
         name = type(policy).__name__
         for message, channel_types, result in zip(messages, allowed, _results(policy, messages), strict=True):
-            try:
-                decisions = [_decide(name, channel_type, result) for channel_type in every_type]
-            except Exception as error:  # It returned something that is no PolicyResult.
-                result = error
-                decisions = [_decide(name, channel_type, error) for channel_type in every_type]
-            if isinstance(result, Exception):
+            if not isinstance(result, PolicyResult):
                 _log_failure(name, message, result)
+            decisions = [_decide(name, channel_type, result) for channel_type in every_type]
             channel_types.decisions += decisions
             channel_types.difference_update(d.channel_type for d in decisions if d.verdict is not Verdict.ALLOW)
     for message, channel_types in zip(messages, allowed, strict=True):
         message.report("policy_allowed_channels", ",".join(map(str, in_order(channel_types))))
     return allowed
+
+
+def considered(allowed: Iterable[ChannelType]) -> Iterable[ChannelType]:
+    """Return the channel types that *allowed* was chosen from; it may be a plain set from a replaced `channels_for`."""
+    return allowed.considered if isinstance(allowed, AllowedChannels) else {*allowed, *ChannelType}
 
 
 def decisions_of(allowed: Iterable[ChannelType]) -> list[Decision]:
@@ -216,13 +221,13 @@ def in_order(channel_types: Iterable[ChannelType]) -> list[ChannelType]:
     return [channel_type for channel_type in ChannelType.__members__.values() if channel_type in members]
 
 
-def _results(policy: Policy, messages: Sequence[Message]) -> Sequence[PolicyResult | Exception]:
+def _results(policy: Policy, messages: Sequence[Message]) -> list[PolicyResult | Exception]:
     # Looked up on the class: a stand-in with every attribute would answer check_many with nonsense.
     if len(messages) > 1 and getattr(type(policy), "check_many", Policy.check_many) is not Policy.check_many:
         try:
             results = policy.check_many(messages)
             if len(results) == len(messages):
-                return results
+                return [_checked(policy, result) for result in results]
             raise ValueError(
                 f"{type(policy).__name__}.check_many must return one result a message: "
                 f"expected {len(messages)}, given {len(results)}."
@@ -234,17 +239,24 @@ def _results(policy: Policy, messages: Sequence[Message]) -> Sequence[PolicyResu
 
 def _check(policy: Policy, message: Message) -> PolicyResult | Exception:
     try:
-        return policy.check(message)
+        return _checked(policy, policy.check(message))
     except Exception as error:
         return error
 
 
+def _checked(policy: Policy, result: object) -> PolicyResult | Exception:
+    if isinstance(result, PolicyResult):
+        return result
+    return ConfigurationError(
+        f"{type(policy).__name__} must return a PolicyResult for each message, given {type(result).__name__}."
+    )
+
+
 def _decide(policy: str, channel_type: ChannelType, result: PolicyResult | Exception) -> Decision:
     if isinstance(result, Exception):
-        return Decision(
-            policy, channel_type, Verdict.ERROR, "policy_error", f"{policy} failed with {type(result).__name__}."
-        )
-    code, reason = getattr(result, "code", ""), getattr(result, "reason", "")
+        sentence = str(result) if isinstance(result, AceError) else f"{policy} failed with {type(result).__name__}."
+        return Decision(policy, channel_type, Verdict.ERROR, "policy_error", sentence)
+    code, reason = result.code, result.reason
     if channel_type in result.deny:
         return Decision(
             policy,

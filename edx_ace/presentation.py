@@ -40,7 +40,7 @@ def render(channel: Channel | type[Channel], message: Message) -> Any:
         MessageTemplateMissing: If a template is missing.
     """
     renderer = renderer_of(channel)
-    with host_context(message) as place, _language_of(message), lookups_kept_in(_lookups_of(place, message)):
+    with host_context(message) as place, _language_of(message), _lookups_of(place, message):
         return renderer.render(channel, message)
 
 
@@ -86,11 +86,11 @@ def _language_of(message: Message) -> AbstractContextManager[Any]:
     return translation.override(message.language) if message.language else nullcontext()
 
 
-def _lookups_of(place: Any, message: Message) -> dict[str, Any] | None:
+def _lookups_of(place: Any, message: Message) -> AbstractContextManager[None]:
     shared = _shared_lookups.get()
     if shared is None or (place is None and settings.RENDER_CONTEXT):
-        return None
-    return shared.setdefault((place, message.language), {})
+        return nullcontext()
+    return lookups_kept_in(shared.setdefault((place, message.language), {}))
 
 
 _imported = cache(import_string)

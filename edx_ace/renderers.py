@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
 
 import attr
-from django.template import TemplateDoesNotExist, engines, loader
+from django.template import TemplateDoesNotExist, engines
+from django.template.utils import EngineHandler
 from django.utils.module_loading import import_string
 
 from edx_ace.conf import settings
@@ -66,18 +67,20 @@ class AbstractRenderer:
         """
         # A copy, so that one template cannot change what the next one sees.
         context = {"message": message, "channel": channel, **(message.context or {})}
-        rendered, first_missing, required_missing = {}, None, False
+        rendered: dict[str, str] = {}
+        first_missing, needed = None, []
         for field, filename, optional in templates_of(self.rendered_message_cls):
             try:
                 template = self.get_template_for_message(channel, message, filename)
             except TemplateDoesNotExist as missing:
                 first_missing = first_missing or missing
-                required_missing = required_missing or not optional
+                if not optional:
+                    needed.append(str(missing))
                 rendered[field] = ""
             else:
                 rendered[field] = template.render(dict(context))
-        if required_missing and first_missing is not None:
-            raise MessageTemplateMissing(first_missing)
+        if first_missing is not None and needed:
+            raise MessageTemplateMissing(first_missing, needed)
         return self.rendered_message_cls(**rendered)
 
     def get_template_for_message(self, channel: Channel | type[Channel], message: Message, filename: str) -> Any:
@@ -129,8 +132,8 @@ _known: ContextVar[dict[str, Any] | None] = ContextVar("edx_ace_templates", defa
 
 
 @contextmanager
-def lookups_kept_in(known: dict[str, Any] | None) -> Iterator[None]:
-    """Look each template up once and keep it in *known*; None: look it up each time."""
+def lookups_kept_in(known: dict[str, Any]) -> Iterator[None]:
+    """Look each template up once and keep it in *known*."""
     token = _known.set(known)
     try:
         yield
@@ -138,13 +141,26 @@ def lookups_kept_in(known: dict[str, Any] | None) -> Iterator[None]:
         _known.reset(token)
 
 
+#: The engines that render; elsewhere than in a preview they are the site's own.
+_engines: ContextVar[EngineHandler] = ContextVar("edx_ace_engines", default=engines)
+
+
+@contextmanager
+def engines_in_use(handler: EngineHandler) -> Iterator[None]:
+    """Render with the engines of *handler* in place of the site's own."""
+    token = _engines.set(handler)
+    try:
+        yield
+    finally:
+        _engines.reset(token)
+
+
 def _find_template(name: str) -> Any:
-    if settings.PLAIN_TEXT_AUTOESCAPE or not name.endswith(".txt"):
-        return loader.get_template(name, using=settings.TEMPLATE_ENGINE)
-    chain = []
-    for engine in [engines[settings.TEMPLATE_ENGINE]] if settings.TEMPLATE_ENGINE else engines.all():
+    handler, chain = _engines.get(), []
+    is_literal = not settings.PLAIN_TEXT_AUTOESCAPE and name.endswith(".txt")
+    for engine in [handler[settings.TEMPLATE_ENGINE]] if settings.TEMPLATE_ENGINE else handler.all():
         try:
-            return _plain_text_twin(engine).get_template(name)
+            return (_plain_text_twin(engine, handler) if is_literal else engine).get_template(name)
         except TemplateDoesNotExist as missing:
             chain.append(missing)
     raise TemplateDoesNotExist(name, chain=chain)
@@ -153,11 +169,11 @@ def _find_template(name: str) -> Any:
 _twins: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
 
-def _plain_text_twin(engine: Any) -> Any:
+def _plain_text_twin(engine: Any, handler: EngineHandler) -> Any:
     """Return an engine configured like *engine* that escapes nothing; every backend takes this as an option."""
     twin = _twins.get(engine)
     if twin is None:
-        params = dict(engines.templates[engine.name])
+        params = dict(handler.templates[engine.name])
         backend = import_string(params.pop("BACKEND"))
         twin = _twins[engine] = backend({**params, "OPTIONS": {**params["OPTIONS"], "autoescape": False}})
     return twin

@@ -221,6 +221,8 @@ def code_of(error: Exception) -> str:
 
 def reason_of(error: Exception) -> str:
     """Return the sentence of *error*; of one that is not ours only the class, for its text may hold personal data."""
+    if isinstance(error, MessageTemplateMissing):
+        return f"Expected the templates {' and '.join(error.needed)}, which do not exist."
     if isinstance(error, TemplateDoesNotExist):
         return f"The template {text_of(error)} does not exist."
     if isinstance(error, AceError):

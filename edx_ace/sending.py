@@ -7,12 +7,10 @@ from __future__ import annotations
 import logging
 import re
 
-import attrs
 from django.template import TemplateDoesNotExist
 
-from edx_ace import channel as channel_package
 from edx_ace.channel import Channel, ChannelType
-from edx_ace.channel.registry import Limits
+from edx_ace.channel.registry import Limits, name_of
 from edx_ace.errors import AceError, UnsupportedChannelError
 from edx_ace.message import Message
 from edx_ace.policy import in_order
@@ -56,15 +54,15 @@ class Sending:
                 self.fail(error, channel_type)
         return not self.deliveries
 
-    def add(self, delivery: Delivery, channel: Channel | None = None) -> None:
-        """Record *delivery*, made over *channel*."""
-        self.deliveries.append(delivery if channel is None else attrs.evolve(delivery, channel=_name_of(channel)))
+    def add(self, delivery: Delivery) -> None:
+        """Record *delivery*."""
+        self.deliveries.append(delivery)
 
     def fail(
         self, error: Exception, channel_type: ChannelType, channel: Channel | None = None, attempts: int = 0
     ) -> None:
         """Record that *error* ended the message's way over *channel_type*."""
-        name = None if channel is None else _name_of(channel)
+        name = None if channel is None else name_of(channel)
         if isinstance(error, UnsupportedChannelError) and channel is None:
             self.add(Delivery(channel_type=channel_type, outcome=Outcome.SKIPPED, code=error.code, reason=str(error)))
             return
@@ -93,8 +91,3 @@ class Sending:
         for name in missing:
             self.message.report("template_error", f"Unable to send message because template not found\n{name}")
         return SendReport.of(self.message, self.deliveries)
-
-
-def _name_of(channel: Channel) -> str:
-    # Looked up on the package at each call: existing tests replace it there.
-    return channel_package.channels().name_of(channel)

@@ -88,16 +88,16 @@ class MessageAttributeSerializationMixin:
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:
         """Return the instance that has *fields*, as JSON gives them."""
-        return cls(**{name: fields[name] for name in _constructor_names(cls) if name in fields})
+        return cls(**{name: fields[name] for name in _constructor_names(cls) if name in fields})  # type: ignore[arg-type]  # as above
 
 
 def _fields_of(value: Any) -> dict[str, Any]:
     # Not attr.asdict: that copies every nested list and dict, of contexts too, before the encoder walks them again.
-    return {name: getattr(value, name) for name in _names(type(value))}
+    return {name: getattr(value, name) for name in _names(type(value))}  # type: ignore[arg-type]  # a class is hashable
 
 
 @cache
-def _names(cls: type) -> tuple[str, ...]:
+def _names(cls: Any) -> tuple[str, ...]:
     return tuple(field.name for field in attr.fields(cls))
 
 

@@ -5,7 +5,7 @@ Internal: fixtures that every test may ask for.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pytest_django import Settings
@@ -62,26 +62,14 @@ def use_policies(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """A clock that stands still, and on which sleeping takes no time."""
-    clock = Clock()
-    monkeypatch.setattr("edx_ace.delivery.get_current_time", clock.now)
-    monkeypatch.setattr("edx_ace.batch.get_current_time", clock.now)
-    monkeypatch.setattr("edx_ace.delivery.time", clock)
-    monkeypatch.setattr("edx_ace.batch.time", clock)
-    return clock
+def templates(tmp_path: Path, settings: Settings) -> Callable[[dict[str, str]], None]:
+    """Return a function that writes the templates of the app "preview", by path; the site has no others."""
+    settings.TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [str(tmp_path)]}]
 
+    def write(files: dict[str, str]) -> None:
+        for path, text in files.items():
+            file = tmp_path / "preview/edx_ace" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
 
-class Clock:
-    """Stands in for the module `time` and for `get_current_time`."""
-
-    def __init__(self) -> None:
-        self.at = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
-        self.slept: list[float] = []
-
-    def now(self) -> datetime:
-        return self.at
-
-    def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.at += timedelta(seconds=seconds)
+    return write

@@ -123,9 +123,6 @@ def test_limited_channels_are_the_only_ones_used(use_channels, limit, outcomes):
     """
     use_channels(mailer=Recorder(), pusher=Recorder(PUSH))
 
-    if limit == ["braze_email"]:
-        use_channels(pusher=Recorder(PUSH))
-
     assert ace.send(welcome(), limit).outcomes == outcomes
 
 
@@ -145,7 +142,8 @@ def test_a_channel_name_selects_that_channel(use_channels):
 @pytest.mark.parametrize(
     ("limit", "text"),
     [
-        (["djnago_email"], r"must hold channel types .* given 'djnago_email'. Did you mean 'django_email'\?"),
+        (["djnago_email"], r"must hold ChannelType members, .* given 'djnago_email'. Did you mean 'django_email'\?"),
+        (["EMAIL"], r"given 'EMAIL'. Did you mean 'email'\?"),
         (["pish"], r"given 'pish'. Did you mean 'push'\?"),
         ([None], r"given None"),
         ("push", r"must be a list .* given 'push'. Write \['push'\]"),
@@ -175,16 +173,16 @@ def test_types_left_out_are_logged_once_each_at_debug_level(use_channels, caplog
     assert lines == ["Skipping channel email"]
 
 
-def test_a_send_retries_until_the_channel_accepts(use_channels, clock):
+def test_a_send_retries_until_the_channel_accepts(use_channels, ace_clock):
     """
     A recoverable error is waited out in the caller, and the report counts the attempts.
     """
-    soon = clock.at + timedelta(seconds=3)
+    soon = ace_clock.now + timedelta(seconds=3)
     use_channels(mailer=Scripted(RecoverableChannelDeliveryError("Busy.", soon, code="smtp_450"), None))
 
     report = ace.send(welcome(), [EMAIL])
 
-    assert (report[EMAIL].outcome, report[EMAIL].attempts, clock.slept) == (Outcome.SENT, 2, [3.0])
+    assert (report[EMAIL].outcome, report[EMAIL].attempts, ace_clock.now) == (Outcome.SENT, 2, soon)
 
 
 def test_a_channel_with_nowhere_to_send_to_has_sent_nothing(use_channels):
@@ -205,13 +203,13 @@ def test_a_channel_with_nowhere_to_send_to_has_sent_nothing(use_channels):
         assert (report[EMAIL].outcome, report[EMAIL].code) == (Outcome.SKIPPED, "no_device")
 
 
-def test_a_message_that_expires_while_it_is_retried_says_what_stood_in_its_way(use_channels, clock):
+def test_a_message_that_expires_while_it_is_retried_says_what_stood_in_its_way(use_channels, ace_clock):
     """
     An expired delivery names the last error.
     """
     use_channels(mailer=Scripted(*[RecoverableChannelDeliveryError("The server is busy.", None, code="smtp_450")] * 50))
 
-    report = ace.send(welcome(expiration_time=clock.at + timedelta(seconds=12)), [EMAIL])
+    report = ace.send(welcome(expiration_time=ace_clock.now + timedelta(seconds=12)), [EMAIL])
 
     assert report[EMAIL].outcome is Outcome.EXPIRED
     assert report[EMAIL].attempts == 3
@@ -273,7 +271,10 @@ def test_a_missing_template_is_reported_last_and_by_name(use_channels, monkeypat
 
     name = "tests/edx_ace/nothing_here/email/from_name.txt"
     assert report[EMAIL].code == "template_missing"
-    assert report[EMAIL].reason == f"The template {name} does not exist."
+    assert report[EMAIL].reason == (
+        "Expected the templates tests/edx_ace/nothing_here/email/subject.txt and "
+        "tests/edx_ace/nothing_here/email/body.html, which do not exist."
+    )
     assert heard[:3] == [
         ("message_name", "tests.nothing_here"),
         ("language", "en"),

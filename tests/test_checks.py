@@ -12,7 +12,8 @@ from django.core import mail
 from django.core.checks import ERROR, WARNING, CheckMessage, run_checks
 from django.test import override_settings
 
-from edx_ace import MessageType
+import tests
+from edx_ace import ChannelType, MessageType, presentation
 from edx_ace.utils.plugins import unknown_name_text
 
 
@@ -365,6 +366,34 @@ def test_missing_templates_are_warnings(tmp_path):
             "derives from it.",
         ),
     ]
+
+
+def test_a_broken_module_of_message_types_is_a_warning(monkeypatch, tmp_path):
+    """
+    A module that cannot be imported is said, and stops neither the site nor the other checks.
+    """
+    (tmp_path / "message_types.py").write_text("1 / 0")
+    monkeypatch.setattr(tests, "__path__", [*tests.__path__, str(tmp_path)])
+
+    (found,) = check("edx_ace.W005")
+
+    assert found.level == WARNING
+    assert found.msg == "The module message_types of an app cannot be imported: ZeroDivisionError: division by zero"
+
+
+def test_a_channel_that_cannot_render_is_an_error(monkeypatch):
+    """
+    A channel of a type without renderer, which brings none of its own, fails every message.
+    """
+    monkeypatch.delitem(presentation.RENDERERS, ChannelType.EMAIL)
+
+    (found,) = check(ACE_ENABLED_CHANNELS=["django_email"])
+
+    assert (found.id, found.level) == ("edx_ace.E009", ERROR)
+    assert found.msg.startswith(
+        "ACE_ENABLED_CHANNELS names 'django_email', which can send nothing. DjangoEmailChannel cannot"
+    )
+    assert found.hint == "Take 'django_email' out of ACE_ENABLED_CHANNELS."
 
 
 def test_the_checks_ask_no_database_and_import_no_vendor():

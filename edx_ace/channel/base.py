@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum, EnumMeta
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import edx_ace.channel as package
+
 if TYPE_CHECKING:
     from edx_ace.envelope import Parcel
     from edx_ace.message import Message
@@ -26,10 +28,8 @@ class _EnabledTypes(EnumMeta):
     """
 
     def __iter__(cls) -> Iterator[Any]:
-        # Imported here because the registry needs the types that this module defines.
-        from edx_ace import channel
-
-        enabled: Mapping[Any, Any] = channel.channels().channel_type_to_channel_impl
+        # Looked up on the package at each call: existing tests replace it there.
+        enabled: Mapping[Any, Any] = package.channels().channel_type_to_channel_impl
         members: Mapping[str, Any] = cls.__members__
         for name, channel_type in members.items():
             if name in ("EMAIL", "PUSH") or enabled.get(channel_type):
@@ -114,8 +114,11 @@ class Channel(ABC):
         from edx_ace.envelope import in_use
 
         for parcel in parcels:
+            result: Result
             try:
                 with in_use(parcel.envelope):
-                    yield self.deliver(parcel.message, parcel.rendered)
+                    result = self.deliver(parcel.message, parcel.rendered)
             except Exception as error:
-                yield error
+                result = error
+            # Not inside the `with`: what a generator enters is entered for its caller, too, while it is suspended.
+            yield result

@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
+# `channels` is looked up on the package at each call: existing tests replace it there.
+import edx_ace.channel as package
 from edx_ace.channel.base import Channel, ChannelType
 from edx_ace.conf import settings
 from edx_ace.errors import UnknownChannelError, UnsupportedChannelError, did_you_mean
@@ -84,6 +86,11 @@ def channels() -> ChannelMap:
     return ChannelMap((plugin.name, cast(Channel, plugin.obj)) for plugin in plugins)
 
 
+def name_of(channel: Channel) -> str:
+    """Return the name under which *channel* is registered, else its class's name."""
+    return package.channels().name_of(channel)
+
+
 def get_channel_for_message(channel_type: ChannelType, message: Message) -> Channel:
     """
     Return the channel that *message* goes over as *channel_type*.
@@ -94,9 +101,6 @@ def get_channel_for_message(channel_type: ChannelType, message: Message) -> Chan
     Raises:
         UnsupportedChannelError: If no channel of the type is registered.
     """
-    # Looked up on the package at each call: existing tests replace it there.
-    from edx_ace import channel as package
-
     registered = package.channels()
     candidates = []
     for setting, name in candidate_names(channel_type, message):
@@ -108,15 +112,25 @@ def get_channel_for_message(channel_type: ChannelType, message: Message) -> Chan
 
 
 def choose(candidates: Sequence[Channel], message: Message) -> Channel:
-    """Return the one of *candidates* that claims *message*, else the first."""
+    """
+    Return the one of *candidates* that claims *message*, else the first.
+
+    Raises:
+        UnsupportedChannelError: If there are none: the channels that were named are not enabled.
+    """
+    if not candidates:
+        raise UnsupportedChannelError(
+            "The channel that limit_to_channels names is installed but not enabled. "
+            "Name it in ACE_ENABLED_CHANNELS, and set what it needs."
+        )
     return next(
         (candidate for candidate in candidates if candidate.overrides_delivery_for_message(message)), candidates[0]
     )
 
 
-#: The channel types that a send is limited to, each with the channels to choose from (none: as without a limit).
-#: Empty: no limit.
-Limits = dict[ChannelType, list[Channel]]
+#: The channel types that a send is limited to, each with the channels to choose from (None: as without a limit; empty:
+#: those that were named are not enabled). Empty: no limit.
+Limits = dict[ChannelType, list[Channel] | None]
 
 
 def limits_of(limit_to_channels: Iterable[ChannelType | str] | None) -> Limits:
@@ -137,33 +151,30 @@ def limits_of(limit_to_channels: Iterable[ChannelType | str] | None) -> Limits:
     limits: Limits = {}
     for item in limit_to_channels or ():
         if isinstance(item, ChannelType):
-            limits.setdefault(item, [])
+            limits.setdefault(item, None)
         elif isinstance(item, str) and item in (
-            values := {str(member): member for member in ChannelType.__members__.values()}
+            types := {str(member): member for member in ChannelType.__members__.values()}
         ):
-            limits.setdefault(values[item], [])
+            limits.setdefault(types[item], None)
         else:
-            channel_type, channel = _by_name(item)
-            limits.setdefault(channel_type, []).extend(channel)
+            channel_type, channels_of_that_name = _by_name(item)
+            limits[channel_type] = [*(limits.get(channel_type) or ()), *channels_of_that_name]
     return limits
 
 
 def _by_name(name: str) -> tuple[ChannelType, list[Channel]]:
-    # Looked up on the package at each call: existing tests replace it there.
-    from edx_ace import channel as package
-
     registered = package.channels()
     for channel_type, implementations in registered.channel_type_to_channel_impl.items():
         if isinstance(name, str) and name in implementations:
             return channel_type, [implementations[name]]
     if name in known_names(CHANNEL_EXTENSION_NAMESPACE):
-        # Installed but not enabled: existing sites name such channels, and their messages are skipped with that reason.
+        # Installed but not enabled: existing sites name such channels, so messages are skipped and nothing is raised.
         for extension in get_manager(CHANNEL_EXTENSION_NAMESPACE, [name]):
             return extension.plugin.channel_type, []
+    types = [str(member) for member in ChannelType.__members__.values()]
     raise UnknownChannelError(
-        "limit_to_channels must hold channel types "
-        f"({', '.join(ChannelType.__members__)}), their values or names of channels, given {shown(name)}."
-        f"{did_you_mean(name, [*registered.names(), *(str(member) for member in ChannelType.__members__.values())])}"
+        f"limit_to_channels must hold ChannelType members, their values ({', '.join(types)}) or names of channels, "
+        f"given {shown(name)}.{did_you_mean(str(name).lower(), [*registered.names(), *types])}"
     )
 
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import overload
 
-from dateutil.parser import parse
-
 __all__ = ["as_utc", "datetime", "deserialize", "get_current_time", "serialize"]
 
 
@@ -32,6 +30,9 @@ def deserialize(timestamp_iso8601_str: str | None) -> datetime | None:
     try:
         return datetime.fromisoformat(timestamp_iso8601_str)
     except ValueError:
+        # Imported when it is needed: no form that this package writes needs it, and it takes a tenth of its start.
+        from dateutil.parser import parse
+
         return parse(timestamp_iso8601_str)
 
 

@@ -14,7 +14,7 @@ from collections import Counter
 import pytest
 import trustme
 
-from edx_ace.channel.smtp import reply_error
+from edx_ace.channel.smtp.errors import error_for_reply
 from edx_ace.errors import (
     ChannelDownError,
     FatalChannelDeliveryError,
@@ -559,4 +559,4 @@ def test_a_reply_outside_of_smtp_is_no_reason_to_give_up():
     """
     Only 5xx is for good.
     """
-    assert type(reply_error(250, b"what?")) is RecoverableChannelDeliveryError
+    assert type(error_for_reply(250, b"what?")) is RecoverableChannelDeliveryError

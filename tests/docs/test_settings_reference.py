@@ -1,0 +1,43 @@
+"""
+Internal: what the reference of settings is made from.
+"""
+
+import importlib.util
+import inspect
+from pathlib import Path
+
+import pytest
+
+from edx_ace import conf
+
+EXTENSION = Path(__file__).parents[2] / "docs/_ext/ace_settings.py"
+
+
+@pytest.fixture
+def settings_of():
+    """The function of the Sphinx extension, which lives outside the package."""
+    pytest.importorskip("sphinx")
+    spec = importlib.util.spec_from_file_location("ace_settings", EXTENSION)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.settings_of
+
+
+def test_every_setting_is_in_the_reference(settings_of):
+    """
+    Each setting of the core has its prefix, type, default and meaning.
+    """
+    found = {setting.name: setting for setting in settings_of(inspect.getsource(conf))}
+
+    assert list(found) == [f"ACE_{name}" for name in conf.Settings.__annotations__]
+    assert found["ACE_ENABLED_CHANNELS"][1:3] == ("list[str]", "[]")
+    assert found["ACE_EMAIL_MAX_ATTACHMENT_BYTES"].default == "10 * 1024 * 1024"
+    assert found["ACE_MESSAGE_TYPES"].text.startswith("What message types say about themselves")
+
+
+def test_a_setting_without_a_meaning_stops_the_build(settings_of):
+    """
+    A setting that nobody described is an error and not an empty entry.
+    """
+    with pytest.raises(ValueError, match="The setting FROM_EMAIL has no `#:` line above it"):
+        list(settings_of("class Settings:\n    FROM_EMAIL: str = ''\n"))
