@@ -30,7 +30,11 @@ def apply(parcels: Sequence[Parcel], steps: Sequence[str] | None = None) -> list
     not affected: a step that raises for a batch is asked again for each parcel alone.
     """
     results: list[Parcel | Exception] = list(parcels)
-    for name, step in _load(tuple(settings.CONTENT_STEPS if steps is None else steps)):
+    try:
+        loaded = _load(tuple(settings.CONTENT_STEPS if steps is None else steps))
+    except Exception as error:  # The setting is no list, for example.
+        return [error for _ in parcels]
+    for name, step in loaded:
         going_on = [index for index, result in enumerate(results) if isinstance(result, Parcel)]
         changed = _isolated(name, step, [cast(Parcel, results[index]) for index in going_on])
         for index, result in zip(going_on, changed, strict=True):
