@@ -122,7 +122,8 @@ def find_template(name: str) -> Any:
             known[name] = missing
     found = known[name]
     if isinstance(found, TemplateDoesNotExist):
-        raise found
+        # With the traceback of every message that missed it before, it would keep all of them in memory.
+        raise found.with_traceback(None)
     return found
 
 

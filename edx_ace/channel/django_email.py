@@ -141,8 +141,9 @@ def _allows_utf8(backend: BaseEmailBackend) -> bool:
 
 def _as_job(maker: Callable[[], mail.EmailMultiAlternatives]) -> smtp.Job:
     email = maker()
-    addresses = [mailbox.parse_mailbox(text, smtputf8=True).address for text in (email.from_email, *email.recipients())]
-    return smtp.Job(addresses[0], list(dict.fromkeys(addresses[1:])), mime.as_bytes(email))
+    sender = mailbox.parse_mailbox(email.from_email, "sender's address")
+    recipients = [mailbox.parse_mailbox(text, smtputf8=True).address for text in email.recipients()]
+    return smtp.Job(sender.address, list(dict.fromkeys(recipients)), mime.as_bytes(email))
 
 
 def _send_through(
