@@ -67,7 +67,7 @@ def test_the_page_shows_every_field(templates, settings):
     assert "?language=" not in preview.page("preview.shown", "en")
 
 
-def test_a_page_shows_each_channel_type_that_has_templates(templates):
+def test_a_page_shows_each_channel_type_that_has_templates(templates, settings):
     """
     Without a choice every enabled channel type is shown; with one, that alone.
     """
@@ -84,6 +84,7 @@ def test_a_page_shows_each_channel_type_that_has_templates(templates):
         }
     )
 
+    settings.ACE_CHANNEL_DEFAULT_PUSH = "push_notification"
     with capture():
         both = preview.page("preview.both", "en")
         push = preview.page("preview.both", "en", only=["push"])
