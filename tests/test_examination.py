@@ -30,6 +30,7 @@ def test_a_type_that_renders_has_no_problems(templates, settings):
     class Fine(MessageType):
         APP_LABEL = "preview"
 
+    settings.ACE_CHANNEL_DEFAULT_PUSH = "push_notification"
     templates({"fine/email/subject.txt": "Hi", "fine/email/body.html": "<p>Hi</p>"})
 
     settings.ACE_CHANNEL_DEFAULT_PUSH = "push_notification"

@@ -75,6 +75,7 @@ def test_a_page_shows_each_channel_type_that_has_templates(templates, settings):
     class Both(MessageType):
         APP_LABEL = "preview"
 
+    settings.ACE_CHANNEL_DEFAULT_PUSH = "push_notification"
     templates(
         {
             "both/email/subject.txt": "By mail",
