@@ -146,9 +146,9 @@ def test_options_add_copies_and_attachments():
         ("a@example.com", {"bcc": "a@example.com\0"}, r"address in options\['bcc'\]"),
         ("a@example.com", {"headers": {"Bcc": "b@example.com"}}, "Header 'Bcc' is written by the library"),
         ("a@example.com", {"attachments": [("../a", b"", None)]}, "plain file name"),
-        ("a@example.com", {"subject": "a\0b"}, "rendered subject holds NUL"),
-        ("a@example.com", {"body": "a\ud800"}, "rendered text body holds .* surrogate"),
-        ("a@example.com", {"body_html": "a\0"}, "rendered HTML body holds NUL"),
+        ("a@example.com", {"subject": "a\0b"}, r"rendered subject must be text .*x00"),
+        ("a@example.com", {"body": "a\ud800"}, "rendered text body must be text .* surrogate"),
+        ("a@example.com", {"body_html": "a\0"}, r"rendered HTML body must be text .*x00"),
     ],
 )
 def test_bad_input_is_refused_and_nothing_else_is_affected(to, fields, why):
