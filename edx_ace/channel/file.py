@@ -44,7 +44,7 @@ class FileEmailChannel(EmailChannelMixin, Channel):
 
         A file that is there already is overwritten when the message names it, and never otherwise.
         """
-        mailbox = parse_mailbox(envelope.current(message, ChannelType.EMAIL).to, "email address of the recipient")
+        mailbox = parse_mailbox(envelope.current(message, ChannelType.EMAIL).to)
         document = check_text(self._document(str(mailbox), rendered_message), "email")
         named = message.options.get(PATH_OVERRIDE_KEY)
         user_id = None if message.recipient is None else message.recipient.lms_user_id

@@ -91,7 +91,7 @@ class Mailbox(NamedTuple):
         return f"{name} <{self.address}>"
 
 
-def parse_mailbox(text: object, what: str = "recipient's email address", *, smtputf8: bool = False) -> Mailbox:
+def parse_mailbox(text: object, what: str = "email address of the recipient", *, smtputf8: bool = False) -> Mailbox:
     """
     Return the one mailbox that *text* holds, with an internationalised domain encoded by IDNA 2008.
 

@@ -79,7 +79,7 @@ class SailthruEmailChannel(EmailChannelMixin, Channel):
     def deliver(self, message: Message, rendered_message: RenderedEmail) -> str | None:
         """Hand the email over and return Sailthru's send id, if its answer holds one."""
         template = settings.CHANNEL_SAILTHRU_TEMPLATE_NAME
-        to = parse_mailbox(envelope.current(message, ChannelType.EMAIL).to, "email address of the recipient").address
+        to = parse_mailbox(envelope.current(message, ChannelType.EMAIL).to).address
         variables = self._variables(rendered_message)
         options = self._options(message)
         if settings.CHANNEL_SAILTHRU_DEBUG:

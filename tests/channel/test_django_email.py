@@ -137,8 +137,8 @@ def test_options_add_copies_and_attachments():
 @pytest.mark.parametrize(
     ("to", "fields", "why"),
     [
-        (None, {}, "No recipient's email address"),
-        ("a@example.com, b@example.com", {}, "recipient's email address .* holds more than one"),
+        (None, {}, "No email address of the recipient"),
+        ("a@example.com, b@example.com", {}, "email address of the recipient .* holds more than one"),
         ("用户@example.com", {}, "SMTPUTF8"),
         ("a@example.com", {"from_address": "s@example.com\r\nBcc: b@example.com"}, "sender's address .* line break"),
         ("a@example.com", {"reply_to": "nobody"}, r"address in options\['reply_to'\]"),

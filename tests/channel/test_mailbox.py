@@ -53,7 +53,7 @@ def test_one_mailbox_is_read(text, name, address):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (None, "No recipient's email address: expected one mailbox such as user@example.com, got None"),
+        (None, "No email address of the recipient: expected one mailbox such as user@example.com, got None"),
         ("", "got ''"),
         ("ann", "it is none, or holds more than one"),
         ("@example.com", "it is none"),
