@@ -17,12 +17,13 @@ from django.core.mail.backends.smtp import EmailBackend
 
 from edx_ace.channel import anymail, mailbox, mime, smtp
 from edx_ace.channel.base import Channel, ChannelType
-from edx_ace.channel.mailbox import Mailbox, check_text
-from edx_ace.channel.mixins import EmailChannelMixin, one_line
+from edx_ace.channel.mailbox import Mailbox
+from edx_ace.channel.mixins import EmailChannelMixin
 from edx_ace.conf import settings
 from edx_ace.envelope import Envelope, Parcel, current
 from edx_ace.errors import FatalChannelDeliveryError, RecoverableChannelDeliveryError
 from edx_ace.report import Result
+from edx_ace.text import check_text, one_line
 
 if TYPE_CHECKING:
     from edx_ace.message import Message

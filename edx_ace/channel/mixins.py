@@ -4,19 +4,16 @@ Public: what email channels share.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings as django_settings
 
 from edx_ace.channel.base import ChannelType
+from edx_ace.text import one_line
 
 if TYPE_CHECKING:
     from edx_ace.message import Message
     from edx_ace.renderers import RenderedEmail
-
-#: Everything that Unicode or a mail server may take for white space or the end of a line.
-_WHITE_SPACE = re.compile(r"[\s\x00\x1c-\x1f\x85\u2028\u2029]+")
 
 _DOCUMENT = """\
 <!DOCTYPE html>
@@ -28,11 +25,6 @@ _DOCUMENT = """\
     {body}
   </body>
 </html>"""
-
-
-def one_line(text: str) -> str:
-    """Return *text* with every run of white space and line separators as one space, and none at the ends."""
-    return _WHITE_SPACE.sub(" ", text).strip()
 
 
 class EmailChannelMixin:

@@ -26,10 +26,11 @@ except ImportError as error:
 
 from edx_ace import envelope
 from edx_ace.channel.base import Channel, ChannelType
-from edx_ace.channel.mailbox import check_text, parse_mailbox, parse_mailboxes
+from edx_ace.channel.mailbox import parse_mailbox, parse_mailboxes
 from edx_ace.channel.mixins import EmailChannelMixin
 from edx_ace.channel.providers import error_for_answer, error_for_exception, redacted, retry_time
 from edx_ace.conf import settings
+from edx_ace.text import check_text
 
 if TYPE_CHECKING:
     from edx_ace.message import Message
@@ -78,7 +79,7 @@ class SailthruEmailChannel(EmailChannelMixin, Channel):
     def deliver(self, message: Message, rendered_message: RenderedEmail) -> str | None:
         """Hand the email over and return Sailthru's send id, if its answer holds one."""
         template = settings.CHANNEL_SAILTHRU_TEMPLATE_NAME
-        to = parse_mailbox(envelope.current(message, ChannelType.EMAIL).to, "email address of the recipient").address
+        to = parse_mailbox(envelope.current(message, ChannelType.EMAIL).to).address
         variables = self._variables(rendered_message)
         options = self._options(message)
         if settings.CHANNEL_SAILTHRU_DEBUG:

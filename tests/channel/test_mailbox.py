@@ -12,7 +12,6 @@ from edx_ace.channel.mailbox import (
     Mailbox,
     check_attachments,
     check_headers,
-    check_text,
     parse_mailbox,
     parse_mailboxes,
 )
@@ -54,7 +53,7 @@ def test_one_mailbox_is_read(text, name, address):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (None, "No recipient's email address: expected one mailbox such as user@example.com, got None"),
+        (None, "No email address of the recipient: expected one mailbox such as user@example.com, got None"),
         ("", "got ''"),
         ("ann", "it is none, or holds more than one"),
         ("@example.com", "it is none"),
@@ -179,15 +178,6 @@ def test_header_values_are_one_line(character):
     """
     with pytest.raises(InvalidMessageError, match="expected one line of text"):
         check_headers({"X-Test": f"a{character}Bcc: b@example.com"})
-
-
-@pytest.mark.parametrize(("text", "why"), [("a\0b", "NUL"), ("aü\udc80b", "surrogate")])
-def test_text_that_no_encoding_can_carry_is_refused(text, why):
-    """
-    NUL and halves of surrogate pairs stay out of subjects and bodies.
-    """
-    with pytest.raises(InvalidMessageError, match=f"The rendered subject holds .*{why}"):
-        check_text(text, "rendered subject")
 
 
 @pytest.mark.parametrize(
