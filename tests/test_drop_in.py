@@ -304,6 +304,15 @@ class TestTypesAndResolvers:
             with pytest.raises(TypeError, match="unhashable"):
                 hash(value)
 
+    def test_a_recipient_that_the_released_package_pickled_is_whole(self):
+        """
+        It had two attributes.
+        """
+        recipient = Recipient(1, "ann@example.com")
+        del recipient.__dict__["addresses"]
+
+        assert pickle.loads(pickle.dumps(recipient)) == Recipient(1, "ann@example.com")
+
     def test_recipients_are_ordered(self):
         """
         By their id, then their address.
