@@ -164,8 +164,9 @@ def capture(*channels: type[Channel]) -> Iterator[Outbox]:
     """
     Record what is sent inside the ``with`` block, instead of transmitting it, and yield the `Outbox`.
 
-    The channels that are enabled keep their names, renderers and choices; email and push are recorded even where the
-    site enables no channel of theirs. What the email channel checks before it opens a connection is checked.
+    The channels that are enabled keep their names, renderers and choices. Email is recorded even where the site enables
+    no email channel, and push where its settings name a push channel that is not set up for tests. What the email
+    channel checks before it opens a connection is checked.
 
     Args:
         channels: Further channel classes to record, by class name, for types that the site does not enable.
@@ -185,7 +186,7 @@ def capture(*channels: type[Channel]) -> Iterator[Outbox]:
         found = [(name, type(channel)) for named in enabled.values() for name, channel in named.items()]
         found += [(channel_class.__name__, channel_class) for channel_class in channels]
         types = {channel_class.channel_type for _, channel_class in found}
-        for channel_type, channel_class in _ALWAYS_RECORDED.items():
+        for channel_type, channel_class in _STAND_INS.items():
             if channel_type not in types:
                 found += [(name, channel_class) for name in _names_in_settings(channel_type)]
         return ChannelMap((name, recorder(name, channel_class)) for name, channel_class in found)
@@ -195,7 +196,7 @@ def capture(*channels: type[Channel]) -> Iterator[Outbox]:
 
 
 class _Push(Channel):
-    """Stands for the push channel of a site that enables none."""
+    """Stands for the push channel of a site that names one and has not set it up."""
 
     channel_type = ChannelType.PUSH
 
@@ -204,7 +205,7 @@ class _Push(Channel):
 
 
 #: What stands for the channels of a type that the site does not enable.
-_ALWAYS_RECORDED: dict[ChannelType, type[Channel]] = {ChannelType.EMAIL: DjangoEmailChannel, ChannelType.PUSH: _Push}
+_STAND_INS: dict[ChannelType, type[Channel]] = {ChannelType.EMAIL: DjangoEmailChannel, ChannelType.PUSH: _Push}
 
 
 def _recorder(outbox: Outbox, name: str, channel_class: type[Channel]) -> Channel:
@@ -232,9 +233,10 @@ def _recorder(outbox: Outbox, name: str, channel_class: type[Channel]) -> Channe
 
 
 def _names_in_settings(channel_type: ChannelType) -> list[str]:
-    """Return the names by which the site asks for a channel of *channel_type*, else one that serves."""
+    """Return the names by which the site asks for a channel of *channel_type*; for email, else one that serves."""
     probe = Message("edx_ace", "probe", None, options={"transactional": True})
-    return list(dict.fromkeys(name for _, name in candidate_names(channel_type, probe))) or [str(channel_type)]
+    names = list(dict.fromkeys(name for _, name in candidate_names(channel_type, probe)))
+    return names or ([str(channel_type)] if channel_type is ChannelType.EMAIL else [])
 
 
 def _unique_name(message_type: type[MessageType]) -> str:

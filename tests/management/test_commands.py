@@ -108,10 +108,12 @@ def test_ace_send_sends_and_prints_the_report():
     assert "\n  email: sent over django_email" in output
 
 
-def test_ace_send_goes_over_the_channel_it_is_told(ace_outbox):
+def test_ace_send_goes_over_the_channel_it_is_told(ace_outbox, settings):
     """
     A number is the id of an account, to which push goes.
     """
+    settings.ACE_CHANNEL_DEFAULT_PUSH = "push_notification"
+
     run("ace_send", "tests.welcome", "--to", "7", "--channel", "push")
 
     ace_outbox.assert_sent(Welcome, to=7, channel="push", count=1)

@@ -24,6 +24,12 @@ class Welcome(MessageType):
         return {"name": "Ann"}
 
 
+@pytest.fixture(autouse=True)
+def names_push(settings):
+    """The site names a push channel, which is not set up for tests."""
+    settings.ACE_CHANNEL_DEFAULT_PUSH = "push_notification"
+
+
 def test_what_is_sent_is_recorded_by_channel_type_and_goes_nowhere(ace_outbox):
     """
     A message over email and push is in both lists, rendered, with its envelope; no mail leaves the site.
@@ -102,7 +108,7 @@ def test_a_failing_assert_sent_shows_what_was_sent_instead(ace_outbox, criteria,
     assert str(failure.value).splitlines() == [
         expected,
         "  tests.welcome to ann@example.com over email (django_email): 'Welcome, Ann'",
-        "  tests.welcome to 7 over push (push): 'Welcome'",
+        "  tests.welcome to 7 over push (push_notification): 'Welcome'",
     ]
 
 
