@@ -21,7 +21,7 @@ def findings_for(prefix: str, *languages: str) -> tuple[list[tuple[object, ...]]
     return problems, [note for note in found.notes if note.startswith(prefix)]
 
 
-def test_a_type_that_renders_has_no_problems(templates):
+def test_a_type_that_renders_has_no_problems(templates, settings):
     """
     With every template in place and a sample context that fits, nothing is found; channel types without any
     template are noted once.
@@ -30,6 +30,7 @@ def test_a_type_that_renders_has_no_problems(templates):
     class Fine(MessageType):
         APP_LABEL = "preview"
 
+    settings.ACE_CHANNEL_DEFAULT_PUSH = "push_notification"
     templates({"fine/email/subject.txt": "Hi", "fine/email/body.html": "<p>Hi</p>"})
 
     with capture():

@@ -67,7 +67,7 @@ def test_the_page_shows_every_field(templates, settings):
     assert "?language=" not in preview.page("preview.shown", "en")
 
 
-def test_a_page_shows_each_channel_type_that_has_templates(templates):
+def test_a_page_shows_each_channel_type_that_has_templates(templates, settings):
     """
     Without a choice every enabled channel type is shown; with one, that alone.
     """
@@ -75,6 +75,7 @@ def test_a_page_shows_each_channel_type_that_has_templates(templates):
     class Both(MessageType):
         APP_LABEL = "preview"
 
+    settings.ACE_CHANNEL_DEFAULT_PUSH = "push_notification"
     templates(
         {
             "both/email/subject.txt": "By mail",

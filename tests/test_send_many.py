@@ -370,7 +370,7 @@ def test_messages_without_an_optional_template_are_forgotten_when_they_are_sent(
     assert max(alive) <= 2 * CHUNK_SIZE
 
 
-def test_messages_that_wait_for_a_retry_are_sent_when_the_iterable_raises(use_channels, clock):
+def test_messages_that_wait_for_a_retry_are_sent_when_the_iterable_raises(use_channels, ace_clock):
     """
     They are among those that it gave before, so each is reported before the error goes on.
     """
@@ -390,7 +390,7 @@ def test_messages_that_wait_for_a_retry_are_sent_when_the_iterable_raises(use_ch
 
 
 @pytest.mark.parametrize("moment", ["tomorrow", 30, object()])
-def test_a_channel_that_names_no_moment_for_the_retry_affects_nobody(use_channels, clock, moment):
+def test_a_channel_that_names_no_moment_for_the_retry_affects_nobody(use_channels, ace_clock, moment):
     """
     Its message is retried like one without a wish, and the others are sent.
     """
