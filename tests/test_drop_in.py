@@ -61,7 +61,7 @@ RELEASED_MESSAGE = (
 )
 RELEASED_TYPE = (
     '{"context": {"a": 1}, "uuid": "11111111-1111-1111-1111-111111111111", '
-    '"expiration_time": "2017-08-01T00:00:00+00:00", "app_label": "tests", "name": "welcome", "options": {"x": [1]}, '
+    '"expiration_time": "2017-08-01T00:00:00+00:00", "app_label": "tests", "name": "greeting", "options": {"x": [1]}, '
     '"log_level": 10}'
 )
 
@@ -82,11 +82,11 @@ class FromTenant:
         self.options["transactional"] = True
 
 
-class Welcome(FromTenant, MessageType):
-    """Takes its templates from the folder ``welcome``."""
+class Greeting(FromTenant, MessageType):
+    """Takes its templates from the folder ``greeting``."""
 
     APP_LABEL = "tests"
-    NAME = "welcome"
+    NAME = "greeting"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -94,9 +94,9 @@ class Welcome(FromTenant, MessageType):
 
 
 class Plain(MessageType):
-    """Says nothing about itself but where its templates are."""
+    """Says its name alone: its app is the one it lives in."""
 
-    NAME = "welcome"
+    NAME = "greeting"
 
 
 class WithLinks(Plain):
@@ -207,11 +207,11 @@ class TestTypesAndResolvers:
         def task(text: str) -> None:
             ace.send(Message.from_string(text))
 
-        BinnedResolver(task, 2, context={"a": 1}).send(Welcome(context={"name": "nobody"}), language="en")
+        BinnedResolver(task, 2, context={"a": 1}).send(Greeting(context={"name": "nobody"}), language="en")
 
         assert [(m.to, m.subject, m.from_email) for m in mail.outbox] == [
-            (["0@example.com"], "Welcome, N0", "school@example.com"),
-            (["1@example.com"], "Welcome, N1", "school@example.com"),
+            (["0@example.com"], "Greetings, N0", "school@example.com"),
+            (["1@example.com"], "Greetings, N1", "school@example.com"),
         ]
 
     def test_a_resolver_without_send_is_abstract(self):
@@ -225,7 +225,7 @@ class TestTypesAndResolvers:
         """
         What a subclass does after the constructor reaches its messages and the wire.
         """
-        message_type = Welcome(context={"a": 1})
+        message_type = Greeting(context={"a": 1})
 
         message = message_type.personalize(Recipient(1), "fr", {"b": 2})
 
@@ -286,7 +286,7 @@ class TestTypesAndResolvers:
         ace.send(message)
 
         (sent,) = mail.outbox
-        assert (sent.to, sent.subject, sent.reply_to) == (["late@example.com"], "Welcome, Late", ["help@example.com"])
+        assert (sent.to, sent.subject, sent.reply_to) == (["late@example.com"], "Greetings, Late", ["help@example.com"])
         assert sent.extra_headers["List-Unsubscribe"] == "<https://example.com/off>"
 
     def test_messages_are_copied_pickled_compared_and_not_hashed(self):
