@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.backends.smtp import EmailBackend
@@ -100,8 +101,8 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
             sender = Mailbox(one_line(check_text(rendered.from_name, "rendered from_name")), sender.address)
         check_text(rendered.subject, "rendered subject")
         html = self.make_simple_html_template(rendered.head_html, rendered.body_html)
-        own_headers = mailbox.check_headers(options.get("headers") or {})
-        headers = mailbox.check_headers(envelope.with_headers(own_headers).headers)
+        sealed = attrs.evolve(envelope, headers=mailbox.check_headers(envelope.headers))
+        headers = dict(sealed.with_headers(mailbox.check_headers(options.get("headers") or {})).headers)
         if not any(name.lower() == "auto-submitted" for name in headers):
             headers["Auto-Submitted"] = "auto-generated"
         headers["Message-ID"] = f"<{message.uuid}@{sender.domain}>"

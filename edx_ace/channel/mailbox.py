@@ -37,7 +37,7 @@ _is_plain = re.compile(rf"(?:{_ATEXT}|\.)+@{_DOMAIN}").fullmatch
 #: The parts of a mailbox in the shapes that people write: an address, or a display name and an address in brackets.
 _split_mailbox = re.compile(
     rf"""
-    (?: (?P<name> {_QUOTED} | [^"<>@,:;()\[\]\\]*+ ) \s* (?P<bracket><) )?
+    (?: (?P<name> {_QUOTED} | [^"<>@,:;\[\]\\]*+ ) \s* (?P<bracket><) )?
     (?P<local> {_QUOTED} | [^\s"<>@,:;()\[\]\\]+ ) @ (?P<domain> [^\s"<>@,;()\\]+ )
     (?(bracket)>)""",
     re.VERBOSE,

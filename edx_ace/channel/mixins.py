@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from django.conf import settings as django_settings
 
 from edx_ace.channel.base import ChannelType
+from edx_ace.errors import FatalChannelDeliveryError
 from edx_ace.text import one_line
 
 if TYPE_CHECKING:
@@ -34,8 +35,20 @@ class EmailChannelMixin:
 
     @staticmethod
     def get_from_address(message: Message) -> str:
-        """Return ``options["from_address"]``, else Django's DEFAULT_FROM_EMAIL."""
-        return str(message.options.get("from_address") or django_settings.DEFAULT_FROM_EMAIL)
+        """
+        Return ``options["from_address"]``, else Django's DEFAULT_FROM_EMAIL.
+
+        Raises:
+            FatalChannelDeliveryError: If there is neither.
+        """
+        address = message.options.get("from_address") or django_settings.DEFAULT_FROM_EMAIL
+        if not address:
+            raise FatalChannelDeliveryError(
+                f"No sender's address: expected one mailbox such as user@example.com, got {address!r}. "
+                "Set DEFAULT_FROM_EMAIL or options['from_address'].",
+                code="no_sender",
+            )
+        return str(address)
 
     @staticmethod
     def get_subject(rendered_message: RenderedEmail) -> str:

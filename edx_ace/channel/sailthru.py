@@ -85,13 +85,8 @@ class SailthruEmailChannel(EmailChannelMixin, Channel):
         if settings.CHANNEL_SAILTHRU_DEBUG:
             LOG.info("[%s] would go to Sailthru: template %s, variables %s", message.log_id, template, list(variables))
             return None
-        client = SailthruClient(
-            settings.CHANNEL_SAILTHRU_API_KEY,
-            settings.CHANNEL_SAILTHRU_API_SECRET,
-            request_timeout=settings.DEFAULT_API_TIMEOUT,
-        )
         try:
-            response = client.send(template, to, _vars=variables, options=options)
+            response = _client().send(template, to, _vars=variables, options=options)
         except SailthruClientError as failure:
             raise error_for_exception("Sailthru", failure) from failure
         refusal = _refusal(response)
@@ -114,6 +109,15 @@ class SailthruEmailChannel(EmailChannelMixin, Channel):
             if mailboxes:
                 return {"behalf_email": str(mailboxes[0])}
         return {}
+
+
+def _client() -> SailthruClient:
+    keys = settings.CHANNEL_SAILTHRU_API_KEY, settings.CHANNEL_SAILTHRU_API_SECRET
+    try:
+        return SailthruClient(*keys, request_timeout=settings.DEFAULT_API_TIMEOUT)
+    except TypeError:
+        # sailthru-client 2.2.3, which edx-ace 1.x required, has a timeout of its own and no argument for it.
+        return SailthruClient(*keys)
 
 
 def _refusal(response: SailthruResponse) -> ChannelError | None:

@@ -30,6 +30,7 @@ BREAKS = ["\r", "\n", "\0", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2
         ("Ann <ann@example.com>", "Ann", "ann@example.com"),
         ("Ann O'Brien <ann+tag@example.com>", "Ann O'Brien", "ann+tag@example.com"),
         ('"O\'Brien, Ann \\"A\\"" <ann@example.com>', 'O\'Brien, Ann "A"', "ann@example.com"),
+        ("Campus (Staging) <ann@example.com>", "Campus (Staging)", "ann@example.com"),
         ("=?utf-8?q?J=C3=B6rg?= <j@example.com>", "Jörg", "j@example.com"),
         # What Django's default and development hosts use.
         ("webmaster@localhost", "", "webmaster@localhost"),
