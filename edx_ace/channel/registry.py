@@ -14,8 +14,8 @@ import edx_ace.channel as package
 from edx_ace.channel.base import Channel, ChannelType
 from edx_ace.conf import settings
 from edx_ace.errors import UnknownChannelError, UnsupportedChannelError, did_you_mean
-from edx_ace.utils.plugins import get_manager, get_plugins, known_names
-from edx_ace.validation import shown
+from edx_ace.text import shown
+from edx_ace.utils.plugins import get_plugins, known_names, load
 
 if TYPE_CHECKING:
     from edx_ace.message import Message
@@ -169,7 +169,7 @@ def _by_name(name: str) -> tuple[ChannelType, list[Channel]]:
             return channel_type, [implementations[name]]
     if name in known_names(CHANNEL_EXTENSION_NAMESPACE):
         # Installed but not enabled: existing sites name such channels, so messages are skipped and nothing is raised.
-        for extension in get_manager(CHANNEL_EXTENSION_NAMESPACE, [name]):
+        for extension in load(CHANNEL_EXTENSION_NAMESPACE, (name,)):
             return extension.plugin.channel_type, []
     types = [str(member) for member in ChannelType.__members__.values()]
     raise UnknownChannelError(
