@@ -72,10 +72,7 @@ class Pool:
         sessions = list(self._all)
         self.__init__()  # type: ignore[misc]  # The lock may be held by a thread that is not here.
         for session in sessions:
-            if session.smtp.sock is not None:
-                # Not session.close(): a thread of the parent may have held the lock of its buffer, here for ever.
-                with suppress(OSError):
-                    os.close(session.smtp.sock.detach())
+            session.close()
 
     def _drop_stale(self) -> None:
         oldest = time.monotonic() - settings.EMAIL_KEEP_CONNECTION_SECONDS
