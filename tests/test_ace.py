@@ -185,9 +185,7 @@ def test_a_send_retries_until_the_channel_accepts(use_channels, ace_clock):
     assert (report[EMAIL].outcome, report[EMAIL].attempts, ace_clock.now) == (Outcome.SENT, 2, soon)
 
 
-def test_a_wait_is_announced_once_and_an_expiry_after_attempts_is_a_failure_in_the_log(
-    use_channels, ace_clock, caplog
-):
+def test_a_wait_is_announced_once_and_an_expiry_after_attempts_is_a_failure_in_the_log(use_channels, ace_clock, caplog):
     """
     Whoever watches a send sees why nothing moves, and the log has what never arrived; a message that was past its time
     from the start is neither.
