@@ -138,6 +138,49 @@ def test_a_second_run_leaves_the_same_site(site: Site, var: Path) -> None:
     assert site.query(figures) == first == [(500, 12, 600, 500)]
 
 
+def test_two_demos_may_be_begun_at_once(tmp_path: Path) -> None:
+    """
+    They share a database, which neither finds half made; the messages are those of one of them.
+    """
+    demos = [
+        subprocess.Popen(
+            COMMAND, cwd=ROOT, env=environment(tmp_path, SERVE="0"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        for _ in range(2)
+    ]
+    printed = [demo.communicate(timeout=120)[0].decode() for demo in demos]
+
+    assert [demo.returncode for demo in demos] == [0, 0], printed
+    assert Site(tmp_path).query("SELECT count(*) FROM received_receivedmessage") == [(500,)]
+
+
+def test_a_demo_that_is_interrupted_ends_quietly(tmp_path: Path) -> None:
+    """
+    Ctrl+C in the middle is an end and no traceback.
+    """
+    program = """
+import runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv = ["manage.py", "demo"]
+sys.path.insert(0, "test_project")
+runpy.run_path("test_project/manage.py", run_name="__main__")
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        assert demo.stdout is not None
+        next(line for line in demo.stdout if line.startswith("Preparing"))
+        demo.send_signal(signal.SIGINT)
+        _, errors = demo.communicate(timeout=20)
+
+    assert (demo.returncode, errors) == (130, "\nStopped.\n")
+
+
 def test_a_plain_text_subject_is_not_escaped(site: Site) -> None:
     """
     O'Brien & Co arrives literally in the subject, and escaped in the HTML.
