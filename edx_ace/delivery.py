@@ -108,7 +108,8 @@ def expiry_of(message: Message, started: datetime) -> datetime:
 
 def next_attempt_time(last: Attempt, now: datetime) -> datetime:
     """Return the moment of the attempt after *last*: the channel's wish, if it lies ahead."""
-    wished = None if last.retry_at is None else as_utc(last.retry_at)
+    # What is no moment, such as a number of seconds, is a fault of the channel and not of the message.
+    wished = as_utc(last.retry_at) if isinstance(last.retry_at, datetime) else None
     return wished if wished is not None and wished > now else now + RETRY_DELAY
 
 

@@ -10,10 +10,10 @@ from django.template import TemplateDoesNotExist
 
 from edx_ace.channel import Channel, ChannelType
 from edx_ace.channel.registry import Limits, name_of
-from edx_ace.errors import AceError, InvalidMessageError, UnsupportedChannelError
+from edx_ace.errors import AceError, UnsupportedChannelError
 from edx_ace.message import Message
 from edx_ace.policy import in_order
-from edx_ace.report import Delivery, Outcome, SendReport
+from edx_ace.report import Delivery, Outcome, SendReport, text_of
 from edx_ace.validation import validate
 
 LOG = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Sending:
         """Check the message's content; one that is refused has failed over every channel type asked for."""
         try:
             validate(self.message)
-        except InvalidMessageError as error:
+        except Exception as error:  # A hostile value in it may raise anything.
             for channel_type in in_order(limits or ChannelType):
                 self.fail(error, channel_type)
         return not self.deliveries
@@ -77,9 +77,9 @@ class Sending:
                 "Not sent over %s: %s: %s", delivery.channel_type, delivery.code, delivery.reason, exc_info=unexpected
             )
             if isinstance(error, TemplateDoesNotExist):
-                missing.append(str(error))
+                missing.append(text_of(error))
             else:
-                self.message.report(f"{delivery.channel_type}_error", str(error))
+                self.message.report(f"{delivery.channel_type}_error", text_of(error))
         for name in missing:
             self.message.report("template_error", f"Unable to send message because template not found\n{name}")
         return SendReport.of(self.message, self.deliveries)

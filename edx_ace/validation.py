@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from edx_ace.errors import InvalidMessageError
@@ -23,6 +24,8 @@ MAX_SIZE = 1_000_000
 
 #: One folder's name, and what a language may look like (``pt-br``, ``sr@latin``).
 _SEGMENT = re.compile(r"(?!\.+$)[^/\\:\x00-\x1f\x7f\ud800-\udfff]+")
+#: What may stand for a uuid, which becomes part of the Message-ID.
+_ID = re.compile(r"[A-Za-z0-9_.-]+")
 _LANGUAGE = re.compile(r"[A-Za-z0-9]+(?:[-_@.][A-Za-z0-9]+)*")
 
 #: Everything that ends a line for Python, Unicode or a mail server.
@@ -31,8 +34,11 @@ LINE_BREAKS = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 #: NUL, and halves of surrogate pairs, which no encoding can carry.
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 
+#: Longest name of a folder or language, in bytes: what file systems take.
+_MAX_NAME_BYTES = 255
+
 #: What is looked into; anything else in a context (model instances) is not.
-_CONTAINERS = (dict, list, tuple)
+_CONTAINERS = (dict, list, tuple, set, frozenset)
 
 
 def validate(message: Message) -> None:
@@ -45,15 +51,27 @@ def validate(message: Message) -> None:
         InvalidMessageError: Saying what was expected, what was given and where.
     """
     for field in ("app_label", "name"):
-        value = getattr(message, field)
-        if isinstance(value, str) and not _SEGMENT.fullmatch(value):
+        # As the renderer writes it into a path, whatever its type: a lazy string is no str.
+        value = str(getattr(message, field))
+        if not _SEGMENT.fullmatch(value) or len(value.encode()) > _MAX_NAME_BYTES:
             raise InvalidMessageError(
                 f"{field} must name one folder of the template tree (no slash, colon or control character; "
-                f"more than dots), given {value!a}."
+                f"more than dots; at most {_MAX_NAME_BYTES} bytes), given {shown(value)}."
             )
-    language = message.language
-    if isinstance(language, str) and language and not _LANGUAGE.fullmatch(language):
-        raise InvalidMessageError(f"language must be a language code such as 'pt-br', given {language!a}.")
+    if message.language:
+        language = str(message.language)
+        if not _LANGUAGE.fullmatch(language) or len(language) > _MAX_NAME_BYTES:
+            raise InvalidMessageError(f"language must be a language code such as 'pt-br', given {shown(language)}.")
+    if isinstance(message.uuid, str) and not _ID.fullmatch(message.uuid):
+        raise InvalidMessageError(f"uuid must be a UUID, given {shown(message.uuid)}.")
+    if not isinstance(message.expiration_time, datetime | None):
+        raise InvalidMessageError(
+            f"expiration_time must be a datetime or None, given {shown(message.expiration_time)}."
+        )
+    for field, is_needed in (("context", False), ("headers", False), ("options", True)):
+        value = getattr(message, field)
+        if not hasattr(value, "items") and (is_needed or value):
+            raise InvalidMessageError(f"{field} must be a dict, given {shown(value)}.")
     check_data(message.context, "context")
     check_data(message.headers, "headers")
     if isinstance(message.options, dict):
@@ -62,6 +80,12 @@ def validate(message: Message) -> None:
         check_data(options, "options")
         for name, value in options.items():
             _check_one_line(value, f"options[{name!a}]")
+
+
+def shown(value: object) -> str:
+    """Return *value* for an error's text: escaped to ASCII, on one line, cut where it is long."""
+    text = ascii(value)
+    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def check_data(value: Any, path: str) -> None:

@@ -2,6 +2,7 @@
 Internal: what `send` and `explain` promise.
 """
 
+import json
 import logging
 from datetime import UTC, datetime, timedelta
 
@@ -16,6 +17,7 @@ from edx_ace.errors import (
     UnknownChannelError,
 )
 from edx_ace.report import Outcome, Skipped
+from edx_ace.signals import message_sent
 from tests.pipeline import Recorder, Says, Scripted, welcome
 
 EMAIL, PUSH, SMS = ChannelType.EMAIL, ChannelType.PUSH, ChannelType.SMS
@@ -354,3 +356,66 @@ def test_a_site_without_channels_is_told_so():
 
     assert not report
     assert "Name one in ACE_ENABLED_CHANNELS" in report[EMAIL].reason
+
+
+class Unspeakable(Exception):
+    def __str__(self):
+        raise ValueError("no words")
+
+
+class UnspeakableRefusal(FatalChannelDeliveryError):
+    def __str__(self):
+        raise ValueError("no words")
+
+
+@pytest.mark.parametrize("error", [Unspeakable(), UnspeakableRefusal()])
+def test_an_error_that_cannot_be_shown_is_reported_by_its_name(use_channels, error):
+    """
+    Of another's error nothing is relied upon, and the next message is not affected.
+    """
+    use_channels(mailer=Scripted(error))
+
+    failed, sent = ace.send_many([welcome(), welcome()])
+
+    assert type(error).__name__ in failed[EMAIL].reason
+    assert sent
+
+
+def test_an_error_is_reported_without_control_characters(use_channels):
+    """
+    A channel may quote what a provider said; whoever prints the report is safe from it.
+    """
+    use_channels(mailer=Scripted(FatalChannelDeliveryError("no\r\n\x1b[2J way")))
+
+    assert ace.send(welcome())[EMAIL].reason == r"no\r\n\x1b[2J way"
+
+
+class Sealed:
+    """Cannot be shown."""
+
+    def __str__(self):
+        raise ValueError("sealed")
+
+
+def test_a_message_is_reported_as_sent_whatever_its_context_holds():
+    """
+    What the receivers of message_sent are told is made after the mail has gone; what cannot be shown is its class.
+    """
+    told = []
+
+    def receive(sender, message, **kwargs):
+        told.append(message)
+
+    message_sent.connect(receive)
+    try:
+        report = ace.send(welcome(context={"name": "Ann", "live": Sealed(), "by_id": {(1, 2): "pair"}}))
+    finally:
+        message_sent.disconnect(receive)
+
+    assert report
+    assert len(mail.outbox) == 1
+    assert json.loads(json.dumps(told[0]["context"])) == {
+        "name": "Ann",
+        "live": "<Sealed>",
+        "by_id": {"(1, 2)": "pair"},
+    }

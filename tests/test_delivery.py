@@ -2,6 +2,7 @@
 Internal: handing over, as existing code and its tests know it.
 """
 
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from unittest import mock
 
@@ -149,8 +150,24 @@ def test_a_loop_over_deliver_has_each_messages_envelope_in_use():
         for n, m in enumerate([welcome(), welcome()])
     ]
 
-    assert [one.outcome for one in delivery.attempt_many(channel, parcels)] == [Outcome.SENT, Outcome.SENT]
+    for one, parcel in zip(delivery.attempt_many(channel, parcels), parcels, strict=True):
+        assert one.outcome is Outcome.SENT
+        # Between two messages nothing of the first is in use any more.
+        assert current(parcel.message, ChannelType.EMAIL).headers == {}
     assert seen == ["0", "1"]
+
+
+def test_a_batch_may_be_iterated_from_another_context_each_time():
+    """
+    An async view takes each result by sync_to_async, which runs in a context of its own; none sees an envelope.
+    """
+    messages = [welcome(headers={"X-Mine": "yes"}) for _ in range(2)]
+    parcels = [Parcel(one, Recorder(), None, seal(one, ChannelType.EMAIL).with_headers({"X": "1"})) for one in messages]
+    results = Recorder().deliver_many(parcels)
+
+    assert copy_context().run(next, results) == "id-1"
+    assert current(messages[0], ChannelType.EMAIL).headers == {"X-Mine": "yes"}
+    assert copy_context().run(list, results) == ["id-2"]
 
 
 def test_the_names_that_existing_tests_replace_are_there():

@@ -114,8 +114,11 @@ class Channel(ABC):
         from edx_ace.envelope import in_use
 
         for parcel in parcels:
+            result: Result
             try:
                 with in_use(parcel.envelope):
-                    yield self.deliver(parcel.message, parcel.rendered)
+                    result = self.deliver(parcel.message, parcel.rendered)
             except Exception as error:
-                yield error
+                result = error
+            # Not inside the `with`: what a generator enters is entered for its caller, too, while it is suspended.
+            yield result

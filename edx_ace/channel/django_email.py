@@ -22,10 +22,12 @@ from edx_ace.channel.mixins import EmailChannelMixin, one_line
 from edx_ace.conf import settings
 from edx_ace.envelope import Envelope, Parcel, current
 from edx_ace.errors import FatalChannelDeliveryError, RecoverableChannelDeliveryError
+from edx_ace.report import Result
 
 if TYPE_CHECKING:
     from edx_ace.message import Message
     from edx_ace.renderers import RenderedEmail
+    from edx_ace.report import Skipped
 
 
 class DjangoEmailChannel(EmailChannelMixin, Channel):
@@ -42,7 +44,7 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
         attachments: Tuples (file name, content as str or bytes, MIME type or None), or Django's EmailAttachment.
     """
 
-    def deliver(self, message: Message, rendered_message: RenderedEmail) -> str | None:
+    def deliver(self, message: Message, rendered_message: RenderedEmail) -> str | Skipped | None:
         """
         Send one email and return the mail server's or provider's id for it, if it gives one.
 
@@ -56,7 +58,7 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
             raise result
         return result
 
-    def deliver_many(self, parcels: Sequence[Parcel]) -> Iterator[str | Exception | None]:
+    def deliver_many(self, parcels: Sequence[Parcel]) -> Iterator[Result]:
         """
         Send many emails over one session of the backend; see `Channel.deliver_many`.
 
@@ -64,7 +66,7 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
         """
         return self._send_all(parcels)
 
-    def _send_all(self, parcels: Sequence[Parcel]) -> Iterator[str | Exception | None]:
+    def _send_all(self, parcels: Sequence[Parcel]) -> Iterator[Result]:
         backend = get_backend()
         allows_utf8 = _allows_utf8(backend)
         makers = [
@@ -139,13 +141,14 @@ def _allows_utf8(backend: BaseEmailBackend) -> bool:
 
 def _as_job(maker: Callable[[], mail.EmailMultiAlternatives]) -> smtp.Job:
     email = maker()
-    addresses = [mailbox.parse_mailbox(text, smtputf8=True).address for text in (email.from_email, *email.recipients())]
-    return smtp.Job(addresses[0], list(dict.fromkeys(addresses[1:])), mime.as_bytes(email))
+    sender = mailbox.parse_mailbox(email.from_email, "sender's address")
+    recipients = [mailbox.parse_mailbox(text, smtputf8=True).address for text in email.recipients()]
+    return smtp.Job(sender.address, list(dict.fromkeys(recipients)), mime.as_bytes(email))
 
 
 def _send_through(
     backend: BaseEmailBackend, makers: Iterable[Callable[[], mail.EmailMultiAlternatives]]
-) -> Iterator[str | Exception | None]:
+) -> Iterator[Result]:
     """Make each email and send it over one session of *backend*; yield an id, None or an error for each."""
     down: Exception | None = None
     is_open = False
@@ -184,7 +187,7 @@ def _close(backend: BaseEmailBackend) -> None:
         backend.close()
 
 
-def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives) -> str | Exception | None:
+def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives) -> Result:
     try:
         sent = backend.send_messages([email])
     except Exception as error:
@@ -199,4 +202,4 @@ def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives) -> str 
 
 
 def _channel_error(error: Exception, addresses: Iterable[str] = ()) -> Exception:
-    return smtp.as_channel_error(anymail.channel_error(error), addresses)
+    return smtp.error_for_exception(anymail.error_for_exception(error), addresses)

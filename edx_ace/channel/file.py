@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from edx_ace import envelope
 from edx_ace.channel.base import Channel, ChannelType
-from edx_ace.channel.mailbox import check_text, parse_mailbox, shown
+from edx_ace.channel.mailbox import check_text, parse_mailbox
 from edx_ace.channel.mixins import EmailChannelMixin
 from edx_ace.conf import settings
 from edx_ace.errors import FatalChannelDeliveryError, InvalidMessageError
 from edx_ace.utils.date import get_current_time
+from edx_ace.validation import shown
 
 if TYPE_CHECKING:
     from edx_ace.message import Message

@@ -14,7 +14,7 @@ Page = Callable[[str | None], tuple[HTTPStatus, str]]
 
 class PageServer(HTTPServer):
     """
-    Serves one page on 127.0.0.1. One request at a time, as making the page may change settings while it lasts.
+    Serves one page on 127.0.0.1, one request at a time.
 
     Args:
         port: Port to listen on; 0: any that is free.
