@@ -119,6 +119,18 @@ def test_a_long_word_does_not_widen_the_message(email: MakeParcel) -> None:
     assert card.style["word-break"] == "break-word"
 
 
+def test_what_the_site_gives_keeps_its_own_direction() -> None:
+    """
+    In a message from right to left "12 Harbour Street" would else read "Harbour Street 12", and "Yahoo!" "!Yahoo".
+    """
+    parts = elements(rendered("ar"))
+
+    (name,) = [element for element in parts if element.tag == "bdi"]
+    (address,) = [element for element in parts if element.text == "12 Harbour Street Dublin"]
+    assert name.text == "Northwind & Co"
+    assert address.attributes == {"dir": "auto"}
+
+
 def test_tables_for_layout_say_so_and_others_do_not() -> None:
     """
     A screen reader reads out rows and columns only where there are any.
