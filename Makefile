@@ -110,4 +110,4 @@ upgrade: venv ## Compile requirements/*.in and setup.py to pinned requirements/*
 	$$compile setup.py requirements/test.in --constraint requirements/dev.txt --no-annotate --no-emit-package django --output-file requirements/test.txt
 
 clean: ## Remove everything that these targets made.
-	@rm -rf .venv .tox build dist *.egg-info docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	@rm -rf .venv benchmarks/.venv-* .tox build dist *.egg-info docs/_build .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -269,3 +269,31 @@ def test_ace_preview_says_when_the_port_is_taken():
         port = str(taken.getsockname()[1])
         with pytest.raises(CommandError, match=rf"Port {port} cannot be used: .*Choose another one: --serve PORT"):
             run("ace_preview", "tests.welcome", "--serve", port)
+
+
+def test_ace_send_takes_a_number_that_is_no_id_for_an_address():
+    """
+    One of thousands of digits is refused like any text that is no mailbox.
+    """
+    out = io.StringIO()
+
+    with pytest.raises(CommandError, match="Nothing was sent"):
+        call_command("ace_send", "tests.Welcome", "--to", "9" * 5000, stdout=out)
+
+    assert "bad_address" in out.getvalue()
+
+
+def test_a_context_nested_too_deeply_is_refused():
+    """
+    Reading it would exhaust the stack.
+    """
+    with pytest.raises(CommandError, match="--context: expected a JSON object, but this one is nested too deeply"):
+        call_command("ace_send", "tests.Welcome", "--to", "a@b.example", "--context", '{"a":' + "[" * 200_000)
+
+
+def test_ace_preview_says_that_a_file_cannot_be_written(tmp_path):
+    """
+    A folder is no file.
+    """
+    with pytest.raises(CommandError, match=r"--output: .* cannot be written: .* Name another file\."):
+        run("ace_preview", "tests.Welcome", "--output", str(tmp_path))

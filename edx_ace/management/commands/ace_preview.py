@@ -68,7 +68,10 @@ class Command(BaseCommand):
                 html = page(language=code)
             except Exception as error:
                 raise CommandError(preview.describe(error)) from error
-            Path(output).write_text(html, encoding="utf-8")
+            try:
+                Path(output).write_text(html, encoding="utf-8")
+            except OSError as error:
+                raise CommandError(f"--output: {output!a} cannot be written: {error}. Name another file.") from error
             self.stdout.write(f"Written to {output}")
         elif serve is not None:
             self._serve(serve, lambda asked: _response(unique_name, asked or code, page))
