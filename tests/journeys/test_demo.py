@@ -17,6 +17,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import cast
+from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import urlopen
 
@@ -298,6 +299,13 @@ def test_the_inbox_lists_what_came_in(page: str) -> None:
     assert "Welcome to Lantern Campus, O&#x27;Brien &amp; Co" in inbox
 
 
+def test_the_inbox_shows_what_mail_programs_show_beside_the_subject(page: str) -> None:
+    """
+    It is the hidden text at the start of a message, without the characters that pad it.
+    """
+    assert "Your course is ready. Here is when it begins and how to start.</span>" in get(page)
+
+
 def test_the_inbox_can_be_searched_and_filtered(page: str) -> None:
     """
     A search and a language narrow the list; what matches nothing says so.
@@ -305,6 +313,17 @@ def test_the_inbox_can_be_searched_and_filtered(page: str) -> None:
     assert get(f"{page}/?q={quote('Jörg')}").count("<li>") > 1
     assert "No message matches" in get(f"{page}/?q={quote('Jörg')}&language=ar")
     assert "مرحبًا بك في منصة فانوس" in get(f"{page}/?language=ar")
+
+
+def test_a_message_that_is_gone_leads_back_to_the_others(page: str) -> None:
+    """
+    As when a page is still open from the run before.
+    """
+    with pytest.raises(HTTPError) as caught:
+        get(f"{page}/messages/501/")
+
+    assert caught.value.code == 404
+    assert "Show all messages" in caught.value.read().decode()
 
 
 def test_a_message_can_be_read_as_html_text_and_source(page: str) -> None:
