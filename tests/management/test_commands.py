@@ -317,11 +317,3 @@ def test_a_context_nested_too_deeply_is_refused():
     """
     with pytest.raises(CommandError, match="--context: expected a JSON object, but this one is nested too deeply"):
         call_command("ace_send", "tests.Welcome", "--to", "a@b.example", "--context", '{"a":' + "[" * 200_000)
-
-
-def test_ace_preview_says_that_a_file_cannot_be_written(tmp_path):
-    """
-    A folder is no file.
-    """
-    with pytest.raises(CommandError, match=r"--output: .* cannot be written: .* Name another file\."):
-        run("ace_preview", "tests.Welcome", "--output", str(tmp_path))
