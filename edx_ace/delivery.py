@@ -38,6 +38,8 @@ def deliver(channel: Channel, rendered_message: Any, message: Message) -> Delive
     """
     Hand *rendered_message* to *channel*, sleeping between attempts, until it is accepted or expires.
 
+    The first time it has to wait is logged as a warning: whoever watches should know why nothing moves.
+
     Returns:
         The delivery: SENT, SKIPPED or EXPIRED.
 
@@ -62,6 +64,14 @@ def deliver(channel: Channel, rendered_message: Any, message: Message) -> Delive
             logger.debug("The next attempt would come after the message's expiry")
             break
         seconds = (next_time - now).total_seconds()
+        if attempts == 1:
+            logger.warning(
+                "Not sent over %s yet, trying again until %s: %s: %s",
+                channel.channel_type,
+                expiry.isoformat(" ", "seconds"),
+                last.code,
+                last.reason,
+            )
         logger.debug("Waiting %s s before the next attempt", seconds)
         message.report(f"{channel.channel_type}_delivery_retried", seconds)
         time.sleep(seconds)
@@ -127,9 +137,8 @@ def expired(channel: Channel, message: Message, last: Attempt | None, attempts: 
     message.report(f"{channel.channel_type}_delivery_expired", after)
     reason = "The message expired before it could be handed over."
     if last is not None:
-        reason = (
-            f"The message expired after {attempts} attempts, of which the last ended with {last.code}: {last.reason}"
-        )
+        tried = f"{attempts} attempts, of which the last" if attempts > 1 else "one attempt, which"
+        reason = f"The message expired after {tried} ended with {last.code}: {last.reason}"
     return _delivery(channel, Outcome.EXPIRED, code="expired", reason=reason, attempts=attempts)
 
 

@@ -88,6 +88,9 @@ class Sending:
                 missing.append(text_of(error))
             else:
                 self.message.report(f"{delivery.channel_type}_error", text_of(error))
+        for delivery in self.deliveries:
+            if delivery.outcome is Outcome.EXPIRED and delivery.attempts:
+                logger.error("Not sent over %s: %s: %s", delivery.channel_type, delivery.code, delivery.reason)
         for name in missing:
             self.message.report("template_error", f"Unable to send message because template not found\n{name}")
         return SendReport.of(self.message, self.deliveries)

@@ -185,6 +185,43 @@ def test_a_send_retries_until_the_channel_accepts(use_channels, ace_clock):
     assert (report[EMAIL].outcome, report[EMAIL].attempts, ace_clock.now) == (Outcome.SENT, 2, soon)
 
 
+def test_a_wait_is_announced_once_and_an_expiry_after_attempts_is_a_failure_in_the_log(use_channels, ace_clock, caplog):
+    """
+    Whoever watches a send sees why nothing moves, and the log has what never arrived; a message that was past its time
+    from the start is neither.
+    """
+    until = ace_clock.now + timedelta(seconds=8)
+    use_channels(mailer=Scripted(*[RecoverableChannelDeliveryError("Busy.", None, code="smtp_450")] * 50))
+    message = welcome(expiration_time=until)
+
+    ace.send(message, [EMAIL])
+    ace.send(welcome(expiration_time=until - timedelta(days=1)), [EMAIL])
+
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        (
+            "WARNING",
+            f"[{message.log_id}] Not sent over email yet, trying again until {until.isoformat(' ', 'seconds')}: "
+            "smtp_450: Busy.",
+        ),
+        (
+            "ERROR",
+            f"[{message.log_id}] Not sent over email: expired: The message expired after 2 attempts, "
+            "of which the last ended with smtp_450: Busy.",
+        ),
+    ]
+
+
+def test_one_attempt_is_counted_in_words(use_channels, ace_clock):
+    """
+    A message that expires before a second attempt does not speak of "1 attempts".
+    """
+    use_channels(mailer=Scripted(RecoverableChannelDeliveryError("Busy.", None, code="smtp_450")))
+
+    report = ace.send(welcome(expiration_time=ace_clock.now + timedelta(seconds=3)), [EMAIL])
+
+    assert report[EMAIL].reason == "The message expired after one attempt, which ended with smtp_450: Busy."
+
+
 def test_a_channel_with_nowhere_to_send_to_has_sent_nothing(use_channels):
     """
     A person without a device is no failure and no success.

@@ -29,6 +29,8 @@ class PageServer(HTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: PageServer
+    #: Seconds. Browsers open connections ahead on which they ask for nothing; those must not hold up the others.
+    timeout = 1
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)

@@ -41,12 +41,15 @@ class Command(BaseCommand):
             self.stdout.write(note)
         if findings.problems:
             self.stdout.write(_table(findings.problems, every=len(languages)))
-        self.stdout.write(
-            f"{len(message_types.known())} message types, {len(languages)} languages: {findings.renderings} messages "
-            f"rendered, {len(findings.problems)} problems."
-        )
+        types, tried = _counted(len(message_types.known()), "message type"), _counted(len(languages), "language")
+        rendered, problems = _counted(findings.renderings, "message"), _counted(len(findings.problems), "problem")
+        self.stdout.write(f"{types}, {tried}: {rendered} rendered, {problems}.")
         if findings.problems:
             raise CommandError("Some messages cannot be sent as they should; see above.")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _table(problems: list[examination.Problem], every: int) -> str:

@@ -52,6 +52,8 @@ class Command(BaseCommand):
             report = ace.send(message, channels_of(channel))
         except AceError as error:
             raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            raise CommandError("Stopped. Whether the message was sent is not known.", returncode=130) from None
         self.stdout.write(str(report))
         if not report:
             raise CommandError("Nothing was sent; see above.")
