@@ -164,7 +164,7 @@ def channels_for_many(messages: Sequence[Message]) -> list[AllowedChannels]:
 
     A policy that fails for the batch is asked again message by message; where it fails again, the message goes nowhere.
     """
-    every_type = list(ChannelType)
+    every_type = in_order(ChannelType)
     allowed = [AllowedChannels(every_type) for _ in messages]
     for policy in policies():
         name = type(policy).__name__

@@ -56,7 +56,7 @@ class AbstractRenderer:
         rendered_message_cls: attrs class with one str field a template.
     """
 
-    rendered_message_cls: ClassVar[Any]
+    rendered_message_cls: ClassVar[Any] = None
 
     def render(self, channel: Channel | type[Channel], message: Message) -> Any:
         """

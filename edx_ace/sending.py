@@ -5,6 +5,7 @@ Internal: one message on its way, from the checks of its content to its report.
 from __future__ import annotations
 
 import logging
+import re
 
 from django.template import TemplateDoesNotExist
 
@@ -17,6 +18,8 @@ from edx_ace.report import Delivery, Outcome, SendReport, text_of
 from edx_ace.validation import validate
 
 LOG = logging.getLogger(__name__)
+
+_ADDRESS = re.compile(r"[^\s@]*@\S*")
 
 
 class Sending:
@@ -74,7 +77,12 @@ class Sending:
         for delivery, error in self._errors:
             unexpected = None if isinstance(error, AceError | TemplateDoesNotExist) else error
             logger.error(
-                "Not sent over %s: %s: %s", delivery.channel_type, delivery.code, delivery.reason, exc_info=unexpected
+                "Not sent over %s: %s: %s",
+                delivery.channel_type,
+                delivery.code,
+                # The report shows what was given; the log tells nothing about the person.
+                _ADDRESS.sub("<address>", delivery.reason),
+                exc_info=unexpected,
             )
             if isinstance(error, TemplateDoesNotExist):
                 missing.append(text_of(error))

@@ -10,7 +10,7 @@ import pytest
 from django.core import mail
 from django.test import override_settings
 
-from edx_ace import ChannelType, PolicyResult, ace
+from edx_ace import ChannelType, PolicyResult, Recipient, ace
 from edx_ace.errors import (
     FatalChannelDeliveryError,
     RecoverableChannelDeliveryError,
@@ -456,3 +456,26 @@ def test_a_message_is_reported_as_sent_whatever_its_context_holds():
         "live": "<Sealed>",
         "by_id": {"(1, 2)": "pair"},
     }
+
+
+def test_the_log_of_a_refusal_tells_nothing_about_the_person(caplog):
+    """
+    The report shows the address that was given, the log that there was one.
+    """
+    report = ace.send(welcome(recipient=Recipient(7, "ann@@example.com")), [EMAIL])
+
+    assert "'ann@@example.com'" in report[EMAIL].reason
+    assert "Not sent over email: bad_address" in caplog.text
+    assert "example.com" not in caplog.text
+
+
+@pytest.mark.parametrize("limit", [5, [{}], [[]], [None], b"push", ["x" * 1_000_000]])
+def test_a_limit_of_the_wrong_type_is_an_argument_error(limit):
+    """
+    The error says what was expected, and is no longer than a screen.
+    """
+    with pytest.raises(UnknownChannelError, match="limit_to_channels must") as raised:
+        ace.send(welcome(), limit)
+
+    assert len(str(raised.value)) < 500
+    assert mail.outbox == []

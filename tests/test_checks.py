@@ -13,7 +13,7 @@ from django.core.checks import ERROR, WARNING, CheckMessage, run_checks
 from django.test import override_settings
 
 import tests
-from edx_ace import ChannelType, MessageType, presentation
+from edx_ace import MessageType, presentation
 from edx_ace.utils.plugins import unknown_name_text
 
 
@@ -388,7 +388,7 @@ def test_a_channel_that_cannot_render_is_an_error(monkeypatch):
     """
     A channel of a type without renderer, which brings none of its own, fails every message.
     """
-    monkeypatch.delitem(presentation.RENDERERS, ChannelType.EMAIL)
+    monkeypatch.setattr(presentation, "RENDERERS", {})
 
     (found,) = check(ACE_ENABLED_CHANNELS=["django_email"])
 

@@ -6,6 +6,7 @@ from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from unittest import mock
 
+import attrs
 import pytest
 
 from edx_ace import ChannelType, delivery
@@ -132,6 +133,23 @@ def test_the_envelope_in_use_is_the_one_a_channel_finds():
         assert current(other, ChannelType.EMAIL).headers == {}
     assert current(message, ChannelType.EMAIL).headers == {"List-Id": "mine"}
     assert sealed.headers == {"List-Id": "mine", "Precedence": "bulk"}
+
+
+def test_what_a_channel_changes_in_its_message_is_heard():
+    """
+    An address or a header that the message gives otherwise than it did wins; what content steps made stays.
+    """
+    message = welcome(headers={"X-A": "1", "X-B": "1", "X-C": "1"})
+    stepped = seal(message, ChannelType.EMAIL).with_headers({"X-Step": "1"})
+
+    with in_use(attrs.evolve(stepped, to="step@example.com")):
+        message.headers = {"X-A": "1", "x-step": "2", "X-B": "2"}
+        found = current(message, ChannelType.EMAIL)
+        message.recipient.email_address = "new@example.com"
+        redirected = current(message, ChannelType.EMAIL)
+
+    assert (found.to, found.headers) == ("step@example.com", {"x-step": "2", "X-B": "2", "X-A": "1"})
+    assert redirected.to == "new@example.com"
 
 
 def test_a_loop_over_deliver_has_each_messages_envelope_in_use():

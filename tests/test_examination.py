@@ -33,6 +33,7 @@ def test_a_type_that_renders_has_no_problems(templates, settings):
     settings.ACE_CHANNEL_DEFAULT_PUSH = "push_notification"
     templates({"fine/email/subject.txt": "Hi", "fine/email/body.html": "<p>Hi</p>"})
 
+    settings.ACE_CHANNEL_DEFAULT_PUSH = "push_notification"
     with capture():
         assert findings_for("preview.fine") == (
             [],

@@ -85,6 +85,7 @@ def test_a_page_shows_each_channel_type_that_has_templates(templates, settings):
         }
     )
 
+    settings.ACE_CHANNEL_DEFAULT_PUSH = "push_notification"
     with capture():
         both = preview.page("preview.both", "en")
         push = preview.page("preview.both", "en", only=["push"])

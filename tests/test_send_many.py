@@ -399,13 +399,14 @@ def test_a_channel_that_names_no_moment_for_the_retry_affects_nobody(use_channel
     assert all(ace.send_many(many(2)))
 
 
-def test_a_setting_of_the_wrong_type_is_reported_for_each_message(use_channels):
+@pytest.mark.parametrize("setting", ["ACE_DEFAULT_EXPIRATION_DELAY", "ACE_CONTENT_STEPS"])
+def test_a_setting_of_the_wrong_type_is_reported_for_each_message(use_channels, setting):
     """
     The batch ends with a report for every message and no traceback.
     """
     use_channels(mailer=Recorder())
 
-    with override_settings(ACE_DEFAULT_EXPIRATION_DELAY="two minutes"):
+    with override_settings(**{setting: object()}):
         reports = list(ace.send_many(many(2)))
 
     assert [report[EMAIL].code for report in reports] == ["unexpected_error"] * 2

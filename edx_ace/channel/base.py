@@ -35,6 +35,13 @@ class _EnabledTypes(EnumMeta):
             if name in ("EMAIL", "PUSH") or enabled.get(channel_type):
                 yield channel_type
 
+    def __reversed__(cls) -> Iterator[Any]:
+        members: list[Any] = list(cls)
+        return iter(members[::-1])
+
+    def __len__(cls) -> int:
+        return sum(1 for _ in cls)
+
 
 class ChannelType(Enum, metaclass=_EnabledTypes):
     """The kinds of channel, in the order in which a message is sent over them."""

@@ -22,10 +22,11 @@ except ImportError as error:
 
 from edx_ace.channel.base import Channel
 from edx_ace.channel.django_email import DjangoEmailChannel
-from edx_ace.channel.mailbox import check_text, parse_mailbox, parse_mailboxes
+from edx_ace.channel.mailbox import parse_mailbox, parse_mailboxes
 from edx_ace.channel.mixins import EmailChannelMixin
 from edx_ace.channel.providers import error_for_answer, error_for_exception, redacted, retry_time
 from edx_ace.conf import settings
+from edx_ace.text import check_text
 
 if TYPE_CHECKING:
     from edx_ace.message import Message

@@ -11,18 +11,20 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.backends.smtp import EmailBackend
 
 from edx_ace.channel import anymail, mailbox, mime, smtp
 from edx_ace.channel.base import Channel, ChannelType
-from edx_ace.channel.mailbox import Mailbox, check_text
-from edx_ace.channel.mixins import EmailChannelMixin, one_line
+from edx_ace.channel.mailbox import Mailbox
+from edx_ace.channel.mixins import EmailChannelMixin
 from edx_ace.conf import settings
 from edx_ace.envelope import Envelope, Parcel, current
 from edx_ace.errors import FatalChannelDeliveryError, RecoverableChannelDeliveryError
 from edx_ace.report import Result
+from edx_ace.text import check_text, one_line
 
 if TYPE_CHECKING:
     from edx_ace.message import Message
@@ -99,8 +101,8 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
             sender = Mailbox(one_line(check_text(rendered.from_name, "rendered from_name")), sender.address)
         check_text(rendered.subject, "rendered subject")
         html = self.make_simple_html_template(rendered.head_html, rendered.body_html)
-        own_headers = mailbox.check_headers(options.get("headers") or {})
-        headers = mailbox.check_headers(envelope.with_headers(own_headers).headers)
+        sealed = attrs.evolve(envelope, headers=mailbox.check_headers(envelope.headers))
+        headers = dict(sealed.with_headers(mailbox.check_headers(options.get("headers") or {})).headers)
         if not any(name.lower() == "auto-submitted" for name in headers):
             headers["Auto-Submitted"] = "auto-generated"
         headers["Message-ID"] = f"<{message.uuid}@{sender.domain}>"

@@ -1,5 +1,5 @@
 """
-Internal: checks of what goes into an email's envelope and header: mailboxes, header fields, text, attachments.
+Internal: checks of what goes into an email's envelope and header: mailboxes, header fields, attachments.
 
 Every refusal is an `InvalidMessageError` whose text shows what was given with control characters escaped.
 """
@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from edx_ace.errors import InvalidMessageError
-from edx_ace.validation import shown
+from edx_ace.text import check_text, shown
 
 #: Longest addr-spec that fits into an SMTP path, in octets. Source: RFC 5321, 4.5.3.1.3, less the angle brackets.
 MAX_ADDRESS_LENGTH = 254
@@ -37,7 +37,7 @@ _is_plain = re.compile(rf"(?:{_ATEXT}|\.)+@{_DOMAIN}").fullmatch
 #: The parts of a mailbox in the shapes that people write: an address, or a display name and an address in brackets.
 _split_mailbox = re.compile(
     rf"""
-    (?: (?P<name> {_QUOTED} | [^"<>@,:;()\[\]\\]*+ ) \s* (?P<bracket><) )?
+    (?: (?P<name> {_QUOTED} | [^"<>@,:;\[\]\\]*+ ) \s* (?P<bracket><) )?
     (?P<local> {_QUOTED} | [^\s"<>@,:;()\[\]\\]+ ) @ (?P<domain> [^\s"<>@,;()\\]+ )
     (?(bracket)>)""",
     re.VERBOSE,
@@ -91,7 +91,7 @@ class Mailbox(NamedTuple):
         return f"{name} <{self.address}>"
 
 
-def parse_mailbox(text: object, what: str = "recipient's email address", *, smtputf8: bool = False) -> Mailbox:
+def parse_mailbox(text: object, what: str = "email address of the recipient", *, smtputf8: bool = False) -> Mailbox:
     """
     Return the one mailbox that *text* holds, with an internationalised domain encoded by IDNA 2008.
 
@@ -218,27 +218,6 @@ def check_headers(headers: object) -> dict[str, str]:
             )
         checked[name] = text
     return checked
-
-
-def check_text(text: str, what: str) -> str:
-    """
-    Return *text*.
-
-    Raises:
-        InvalidMessageError: If it holds NUL or half of a surrogate pair, which no encoding of an email can carry.
-    """
-    if "\0" in text:
-        raise InvalidMessageError(f"The {what} holds NUL characters; remove them.", code="bad_text")
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise InvalidMessageError(
-                f"The {what} holds {shown(text[error.start])} at position {error.start}, half of a surrogate "
-                "pair. Decode the text where it comes from.",
-                code="bad_text",
-            ) from None
-    return text
 
 
 def check_attachments(attachments: object, max_bytes: int) -> list[tuple[str, str | bytes, str | None]]:

@@ -17,13 +17,13 @@ from typing import Any
 
 from django.utils.http import parse_http_date_safe
 
-from edx_ace.channel.mixins import one_line
 from edx_ace.errors import (
     ChannelDownError,
     ChannelError,
     FatalChannelDeliveryError,
     RecoverableChannelDeliveryError,
 )
+from edx_ace.text import one_line
 from edx_ace.utils.date import get_current_time
 
 #: When a provider does not say how long to wait: this long, give or take the spread, in seconds.

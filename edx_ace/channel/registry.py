@@ -14,7 +14,8 @@ import edx_ace.channel as package
 from edx_ace.channel.base import Channel, ChannelType
 from edx_ace.conf import settings
 from edx_ace.errors import UnknownChannelError, UnsupportedChannelError, did_you_mean
-from edx_ace.utils.plugins import get_manager, get_plugins, known_names
+from edx_ace.text import shown
+from edx_ace.utils.plugins import get_plugins, known_names, load
 
 if TYPE_CHECKING:
     from edx_ace.message import Message
@@ -142,7 +143,7 @@ def limits_of(limit_to_channels: Iterable[ChannelType | str] | None) -> Limits:
     Raises:
         UnknownChannelError: If an item is none of these.
     """
-    if isinstance(limit_to_channels, str | ChannelType):
+    if isinstance(limit_to_channels, str | ChannelType) or not isinstance(limit_to_channels, Iterable | None):
         raise UnknownChannelError(
             f"limit_to_channels must be a list of channel types or names, given {limit_to_channels!r}. "
             f"Write [{limit_to_channels!r}]."
@@ -151,7 +152,9 @@ def limits_of(limit_to_channels: Iterable[ChannelType | str] | None) -> Limits:
     for item in limit_to_channels or ():
         if isinstance(item, ChannelType):
             limits.setdefault(item, None)
-        elif item in (types := {str(member): member for member in ChannelType.__members__.values()}):
+        elif isinstance(item, str) and item in (
+            types := {str(member): member for member in ChannelType.__members__.values()}
+        ):
             limits.setdefault(types[item], None)
         else:
             channel_type, channels_of_that_name = _by_name(item)
@@ -162,16 +165,16 @@ def limits_of(limit_to_channels: Iterable[ChannelType | str] | None) -> Limits:
 def _by_name(name: str) -> tuple[ChannelType, list[Channel]]:
     registered = package.channels()
     for channel_type, implementations in registered.channel_type_to_channel_impl.items():
-        if name in implementations:
+        if isinstance(name, str) and name in implementations:
             return channel_type, [implementations[name]]
     if name in known_names(CHANNEL_EXTENSION_NAMESPACE):
         # Installed but not enabled: existing sites name such channels, so messages are skipped and nothing is raised.
-        for extension in get_manager(CHANNEL_EXTENSION_NAMESPACE, [name]):
+        for extension in load(CHANNEL_EXTENSION_NAMESPACE, (name,)):
             return extension.plugin.channel_type, []
     types = [str(member) for member in ChannelType.__members__.values()]
     raise UnknownChannelError(
         f"limit_to_channels must hold ChannelType members, their values ({', '.join(types)}) or names of channels, "
-        f"given {name!r}.{did_you_mean(str(name).lower(), [*registered.names(), *types])}"
+        f"given {shown(name)}.{did_you_mean(str(name).lower(), [*registered.names(), *types])}"
     )
 
 

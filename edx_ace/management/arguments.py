@@ -75,6 +75,10 @@ def channels_of(given: str | None) -> list[str] | None:
 def _json_object(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
+    except RecursionError:
+        raise CommandError(
+            "--context: expected a JSON object, but this one is nested too deeply. Flatten it."
+        ) from None
     except ValueError as error:
         raise CommandError(f"--context: expected a JSON object, but {text!r} is no JSON: {error}.") from error
     if not isinstance(found, dict):

@@ -12,7 +12,6 @@ from edx_ace.channel.mailbox import (
     Mailbox,
     check_attachments,
     check_headers,
-    check_text,
     parse_mailbox,
     parse_mailboxes,
 )
@@ -31,6 +30,7 @@ BREAKS = ["\r", "\n", "\0", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2
         ("Ann <ann@example.com>", "Ann", "ann@example.com"),
         ("Ann O'Brien <ann+tag@example.com>", "Ann O'Brien", "ann+tag@example.com"),
         ('"O\'Brien, Ann \\"A\\"" <ann@example.com>', 'O\'Brien, Ann "A"', "ann@example.com"),
+        ("Campus (Staging) <ann@example.com>", "Campus (Staging)", "ann@example.com"),
         ("=?utf-8?q?J=C3=B6rg?= <j@example.com>", "Jörg", "j@example.com"),
         # What Django's default and development hosts use.
         ("webmaster@localhost", "", "webmaster@localhost"),
@@ -54,7 +54,7 @@ def test_one_mailbox_is_read(text, name, address):
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (None, "No recipient's email address: expected one mailbox such as user@example.com, got None"),
+        (None, "No email address of the recipient: expected one mailbox such as user@example.com, got None"),
         ("", "got ''"),
         ("ann", "it is none, or holds more than one"),
         ("@example.com", "it is none"),
@@ -179,15 +179,6 @@ def test_header_values_are_one_line(character):
     """
     with pytest.raises(InvalidMessageError, match="expected one line of text"):
         check_headers({"X-Test": f"a{character}Bcc: b@example.com"})
-
-
-@pytest.mark.parametrize(("text", "why"), [("a\0b", "NUL"), ("aü\udc80b", "surrogate")])
-def test_text_that_no_encoding_can_carry_is_refused(text, why):
-    """
-    NUL and halves of surrogate pairs stay out of subjects and bodies.
-    """
-    with pytest.raises(InvalidMessageError, match=f"The rendered subject holds .*{why}"):
-        check_text(text, "rendered subject")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ Internal: mail over SMTP: results matched to messages, connections kept, and eve
 import logging
 import os
 import random
+import signal
 import ssl
 import threading
 import time
@@ -421,6 +422,32 @@ def test_a_certificate_that_nobody_trusts_is_the_channels_fault(run_sink):
 
     with pytest.raises(ChannelDownError, match="CERTIFICATE_VERIFY_FAILED"):
         deliver(*to("one"))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_process_may_fork_while_a_thread_awaits_an_answer(run_sink):
+    """
+    The new process does not wait for what the thread, which it has not, was reading; the old one gets its answer.
+    """
+    sink = run_sink(answers={"slow": Answer("250 2.1.5 OK", delay=1)})
+    results = []
+    sender = threading.Thread(target=lambda: results.extend(deliver_many(to("slow"))))
+    sender.start()
+    while not sink.sessions:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    child = os.fork()
+    if not child:
+        signal.alarm(5)
+        os._exit(0 if codes(deliver_many(to("one"))) == ["sent"] else 1)
+
+    status = os.waitpid(child, 0)[1]
+    sender.join()
+
+    assert status == 0
+    assert codes(results) == ["sent"]
+    assert sorted(received(sink)) == ["one", "slow"]
 
 
 @in_both_modes

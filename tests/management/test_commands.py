@@ -228,14 +228,6 @@ def test_ace_preview_writes_a_page(tmp_path):
     assert '<dd lang="ar" dir="auto">Welcome, Bob</dd>' in file.read_text("utf-8")
 
 
-def test_ace_preview_says_where_it_cannot_write(tmp_path):
-    """
-    A folder in place of a file is a mistake to mend and no traceback.
-    """
-    with pytest.raises(CommandError, match=r"--output: .* cannot be written: Is a directory\. Name a file in a folder"):
-        run("ace_preview", "tests.welcome", "--output", str(tmp_path))
-
-
 def test_ace_preview_says_what_keeps_it_from_being_shown(tmp_path):
     """
     A message that cannot be rendered is an error and no page.
@@ -297,3 +289,31 @@ def test_ace_preview_says_when_the_port_is_taken():
         port = str(taken.getsockname()[1])
         with pytest.raises(CommandError, match=rf"Port {port} cannot be used: .*Choose another one: --serve PORT"):
             run("ace_preview", "tests.welcome", "--serve", port)
+
+
+def test_ace_send_takes_a_number_that_is_no_id_for_an_address():
+    """
+    One of thousands of digits is refused like any text that is no mailbox.
+    """
+    out = io.StringIO()
+
+    with pytest.raises(CommandError, match="Nothing was sent"):
+        call_command("ace_send", "tests.Welcome", "--to", "9" * 5000, stdout=out)
+
+    assert "bad_address" in out.getvalue()
+
+
+def test_a_context_nested_too_deeply_is_refused():
+    """
+    Reading it would exhaust the stack.
+    """
+    with pytest.raises(CommandError, match="--context: expected a JSON object, but this one is nested too deeply"):
+        call_command("ace_send", "tests.Welcome", "--to", "a@b.example", "--context", '{"a":' + "[" * 200_000)
+
+
+def test_ace_preview_says_that_a_file_cannot_be_written(tmp_path):
+    """
+    A folder is no file.
+    """
+    with pytest.raises(CommandError, match=r"--output: .* cannot be written: .* Name another file\."):
+        run("ace_preview", "tests.Welcome", "--output", str(tmp_path))

@@ -148,9 +148,14 @@ class Session:
 
     def close(self) -> None:
         """Say goodbye without waiting for the answer; a QUIT over an inherited connection would end the parent's."""
-        if not self.is_inherited():
-            with suppress(OSError, smtplib.SMTPException):
-                self.smtp.send(b"QUIT\r\n")
+        if self.is_inherited():
+            # Not smtp.close(): a thread of the parent may have held the lock of its buffer, here for ever.
+            if self.smtp.sock is not None:
+                with suppress(OSError):
+                    os.close(self.smtp.sock.detach())
+            return
+        with suppress(OSError, smtplib.SMTPException):
+            self.smtp.send(b"QUIT\r\n")
         self.smtp.close()
 
     def _is_streamable(self, job: Job) -> bool:

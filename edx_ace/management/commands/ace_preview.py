@@ -71,9 +71,7 @@ class Command(BaseCommand):
             try:
                 Path(output).write_text(html, encoding="utf-8")
             except OSError as error:
-                raise CommandError(
-                    f"--output: {output!r} cannot be written: {error.strerror}. Name a file in a folder that exists."
-                ) from error
+                raise CommandError(f"--output: {output!a} cannot be written: {error}. Name another file.") from error
             self.stdout.write(f"Written to {output}")
         elif serve is not None:
             self._serve(serve, lambda asked: _response(unique_name, asked or code, page))
