@@ -109,13 +109,17 @@ def _check_plugins(site: _Site) -> list[CheckMessage]:
             if name not in installed:
                 text = unknown_name_text(f"ACE_{setting}", name, namespace)
                 provided = ", ".join(sorted(installed)) or "none"
-                found.append(Error(text, hint=f"Installed packages provide: {provided}.", id=check_id))
+                hint = (
+                    f"Installed packages provide: {provided}. After a change of its entry points, install yours again."
+                )
+                found.append(Error(text, hint=hint, id=check_id))
             elif (failure := _load_failure(installed[name])) is not None:
                 found.append(_not_loaded(setting, name, failure))
     for name in site.loadable:
         if not any(name in implementations for implementations in site.enabled.values()):
             text = f"ACE_ENABLED_CHANNELS names {name!r}, but that channel is not set up, so it is left out."
-            hint = "Set the settings that this channel needs, or take it out of ACE_ENABLED_CHANNELS."
+            plugin = site.installed[CHANNEL_EXTENSION_NAMESPACE][name].value.replace(":", ".")
+            hint = f"Set what {plugin}.enabled asks for, or take it out of ACE_ENABLED_CHANNELS."
             found.append(Warning(text, hint=hint, id="edx_ace.W004"))
     return found
 

@@ -70,7 +70,7 @@ def renderer_of(channel: Channel | type[Channel]) -> AbstractRenderer:
     if renderer is None:
         raise UnsupportedChannelError(
             f"{channel_class.__name__} cannot render: there is no renderer for {channel.channel_type} "
-            f"(there is one for {', '.join(map(str, RENDERERS))}). Set `renderer` on the channel's class."
+            f"(there is one for {', '.join(sorted(map(str, RENDERERS)))}). Set `renderer` on the channel's class."
         )
     return renderer
 

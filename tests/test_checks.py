@@ -277,6 +277,9 @@ def test_a_channel_that_is_not_set_up_is_a_warning():
 
     assert (found.id, found.level) == ("edx_ace.W004", WARNING)
     assert found.msg == ("ACE_ENABLED_CHANNELS names 'braze_email', but that channel is not set up, so it is left out.")
+    assert found.hint == (
+        "Set what edx_ace.channel.braze.BrazeEmailChannel.enabled asks for, or take it out of ACE_ENABLED_CHANNELS."
+    )
 
 
 def mail_backend(path: str) -> dict[str, object]:

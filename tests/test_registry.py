@@ -92,6 +92,20 @@ def test_an_unknown_name_is_logged_with_the_nearest_and_the_others_load(caplog):
     assert "Did you mean 'django_email'?" in caplog.text
 
 
+@pytest.mark.parametrize(("name", "logged"), [("push_notification", 0), ("push_notfication", 1)])
+def test_a_site_may_name_a_channel_that_it_does_not_enable(settings, caplog, name, logged):
+    """
+    Where nothing is to be chosen, an installed channel that is named is no error at every send; a mistyped name is.
+    """
+    settings.ACE_ENABLED_CHANNELS = ["django_email"]
+    settings.ACE_PUSH_CHANNELS = [name]
+
+    with pytest.raises(UnsupportedChannelError):
+        get_channel_for_message(ChannelType.PUSH, welcome())
+
+    assert len(caplog.records) == logged
+
+
 def test_plug_ins_are_constructed_once_however_many_threads_ask():
     """
     A channel is known by its identity, so that there must not be two.

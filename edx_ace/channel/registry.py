@@ -204,6 +204,10 @@ def candidate_names(channel_type: ChannelType, message: Message) -> list[tuple[s
 
 
 def _log_unknown_candidate(setting: str, name: str, channel_type: ChannelType, registered: ChannelMap) -> None:
+    if name in known_names(CHANNEL_EXTENSION_NAMESPACE) and not registered.channel_type_to_channel_impl.get(
+        channel_type
+    ):
+        return  # A site may name a channel that it does not enable (yet): nothing is to be chosen, as the report says.
     LOG.error(
         "%s names %r, which is no registered %s channel.%s",
         setting,
