@@ -17,6 +17,7 @@ import attr
 import attrs
 
 from edx_ace.channel import ChannelType
+from edx_ace.channel.base import ALL_TYPES
 from edx_ace.conf import settings
 from edx_ace.errors import AceError, ConfigurationError
 from edx_ace.message import Message
@@ -164,7 +165,7 @@ def channels_for_many(messages: Sequence[Message]) -> list[AllowedChannels]:
 
     A policy that fails for the batch is asked again message by message; where it fails again, the message goes nowhere.
     """
-    every_type = in_order(ChannelType)
+    every_type = list(ChannelType)
     allowed = [AllowedChannels(every_type) for _ in messages]
     for policy in policies():
         name = type(policy).__name__
@@ -218,7 +219,7 @@ def obstacle(allowed: Iterable[ChannelType], channel_type: ChannelType) -> Deliv
 def in_order(channel_types: Iterable[ChannelType]) -> list[ChannelType]:
     """Return *channel_types* in the order of ChannelType, whatever collection they come in."""
     members = set(channel_types)
-    return [channel_type for channel_type in ChannelType.__members__.values() if channel_type in members]
+    return [channel_type for channel_type in ALL_TYPES if channel_type in members]
 
 
 def _results(policy: Policy, messages: Sequence[Message]) -> list[PolicyResult | Exception]:

@@ -31,6 +31,19 @@ def test_a_site_that_is_set_up_has_no_faults():
     assert check() == []
 
 
+@pytest.mark.parametrize("channels", [[], None])
+def test_a_site_that_names_no_channel_is_warned(channels):
+    """
+    With a mistyped name of the setting nothing would be sent, and each send would be the first to say so.
+    """
+    [found] = [
+        one for one in check(ACE_ENABLED_CHANNELS=channels, ACE_CHANNEL_DEFAULT_EMAIL=None) if one.id == "edx_ace.W006"
+    ]
+
+    assert found.level == WARNING
+    assert found.hint == "For email write: ACE_ENABLED_CHANNELS = ['django_email']."
+
+
 @pytest.mark.parametrize(
     ("settings", "check_id", "text", "hint"),
     [
@@ -265,7 +278,9 @@ def test_without_channels_no_default_is_missed():
     """
     A site that enables no email channel needs no default.
     """
-    assert check(ACE_ENABLED_CHANNELS=[], ACE_CHANNEL_DEFAULT_EMAIL=None) == []
+    found = check(ACE_ENABLED_CHANNELS=[], ACE_CHANNEL_DEFAULT_EMAIL=None)
+
+    assert [one.id for one in found] == ["edx_ace.W006"]
 
 
 def test_a_channel_that_is_not_set_up_is_a_warning():

@@ -7,11 +7,14 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+from stevedore.extension import Extension
 
 # `channels` is looked up on the package at each call: existing tests replace it there.
 import edx_ace.channel as package
-from edx_ace.channel.base import Channel, ChannelType
+from edx_ace.channel.base import ALL_TYPES, Channel, ChannelType
 from edx_ace.conf import settings
 from edx_ace.errors import UnknownChannelError, UnsupportedChannelError, did_you_mean
 from edx_ace.text import shown
@@ -82,7 +85,11 @@ class ChannelMap:
 
 def channels() -> ChannelMap:
     """Return the channels that ACE_ENABLED_CHANNELS names and that are enabled now, in that order."""
-    plugins = get_plugins(CHANNEL_EXTENSION_NAMESPACE, settings.ENABLED_CHANNELS)
+    return _map_of(*get_plugins(CHANNEL_EXTENSION_NAMESPACE, settings.ENABLED_CHANNELS))
+
+
+@lru_cache(maxsize=64)
+def _map_of(*plugins: Extension[Any]) -> ChannelMap:
     return ChannelMap((plugin.name, cast(Channel, plugin.obj)) for plugin in plugins)
 
 
@@ -152,9 +159,7 @@ def limits_of(limit_to_channels: Iterable[ChannelType | str] | None) -> Limits:
     for item in limit_to_channels or ():
         if isinstance(item, ChannelType):
             limits.setdefault(item, None)
-        elif isinstance(item, str) and item in (
-            types := {str(member): member for member in ChannelType.__members__.values()}
-        ):
+        elif isinstance(item, str) and item in (types := {str(member): member for member in ALL_TYPES}):
             limits.setdefault(types[item], None)
         else:
             channel_type, channels_of_that_name = _by_name(item)
@@ -174,7 +179,7 @@ def _by_name(name: str) -> tuple[ChannelType, list[Channel]]:
         raise UnknownChannelError(
             f"limit_to_channels names {name!r}, which is installed but cannot be loaded; the log says why."
         )
-    types = [str(member) for member in ChannelType.__members__.values()]
+    types = [str(member) for member in ALL_TYPES]
     raise UnknownChannelError(
         f"limit_to_channels must hold ChannelType members, their values ({', '.join(types)}) or names of channels, "
         f"given {shown(name)}.{did_you_mean(str(name).lower(), [*registered.names(), *types])}"
