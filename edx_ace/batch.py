@@ -99,7 +99,7 @@ class BatchDelivery(Generic[Ticket]):
                 if last.outcome in (Outcome.SENT, Outcome.SKIPPED):
                     yield one.ticket, channel, delivery.done(channel, one.parcel.message, last, one.attempts)
                 elif last.error is not None and last.outcome is Outcome.FAILED:
-                    yield one.ticket, channel, last.error
+                    yield one.ticket, channel, delivery.counted(last.error, one.attempts)
                 else:
                     yield from self._postpone(one, last)
 

@@ -57,7 +57,7 @@ def deliver(channel: Channel, rendered_message: Any, message: Message) -> Delive
         if last.outcome in (Outcome.SENT, Outcome.SKIPPED):
             return done(channel, message, last, attempts)
         if last.outcome is Outcome.FAILED and last.error is not None:
-            raise last.error
+            raise counted(last.error, attempts)
         now = get_current_time()
         next_time = next_attempt_time(last, now)
         if next_time > expiry:
@@ -108,6 +108,18 @@ def attempt_many(channel: Channel, parcels: Sequence[Parcel]) -> Iterator[Attemp
         failure = error
     for _ in parcels[done:]:
         yield _attempt_of(failure)
+
+
+def counted(error: Exception, attempts: int) -> Exception:
+    """Return *error*, which ended a delivery, with a note of how many *attempts* there were."""
+    # On any exception, and not by a class of our own around it: callers of `deliver` catch what the channel raised.
+    error.__dict__["_ace_attempts"] = attempts
+    return error
+
+
+def attempts_before(error: Exception) -> int:
+    """Return how often a message was handed over before *error* ended its delivery; 0 if that was not a channel's."""
+    return int(error.__dict__.get("_ace_attempts", 0))
 
 
 def expiry_of(message: Message, started: datetime) -> datetime:

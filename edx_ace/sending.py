@@ -11,6 +11,7 @@ from django.template import TemplateDoesNotExist
 
 from edx_ace.channel import Channel, ChannelType
 from edx_ace.channel.registry import Limits, name_of
+from edx_ace.delivery import attempts_before
 from edx_ace.errors import AceError, UnsupportedChannelError
 from edx_ace.message import Message
 from edx_ace.policy import in_order
@@ -58,15 +59,13 @@ class Sending:
         """Record *delivery*."""
         self.deliveries.append(delivery)
 
-    def fail(
-        self, error: Exception, channel_type: ChannelType, channel: Channel | None = None, attempts: int = 0
-    ) -> None:
+    def fail(self, error: Exception, channel_type: ChannelType, channel: Channel | None = None) -> None:
         """Record that *error* ended the message's way over *channel_type*."""
         name = None if channel is None else name_of(channel)
         if isinstance(error, UnsupportedChannelError) and channel is None:
             self.add(Delivery(channel_type=channel_type, outcome=Outcome.SKIPPED, code=error.code, reason=str(error)))
             return
-        delivery = Delivery.failed(channel_type, error, channel=name, attempts=attempts)
+        delivery = Delivery.failed(channel_type, error, channel=name, attempts=attempts_before(error))
         self.deliveries.append(delivery)
         self._errors.append((delivery, error))
 
@@ -87,7 +86,7 @@ class Sending:
             if isinstance(error, TemplateDoesNotExist):
                 missing.append(text_of(error))
             else:
-                self.message.report(f"{delivery.channel_type}_error", text_of(error))
+                self.message.report(f"{delivery.channel_type}_error", delivery.reason)
         for delivery in self.deliveries:
             if delivery.outcome is Outcome.EXPIRED and delivery.attempts:
                 logger.error("Not sent over %s: %s: %s", delivery.channel_type, delivery.code, delivery.reason)

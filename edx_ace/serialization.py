@@ -62,7 +62,7 @@ class MessageAttributeSerializationMixin:
         Return the instance that *string_value* was made from.
 
         Raises:
-            InvalidMessageError: If *string_value* is not JSON of an object, or is nested too deeply to be read.
+            InvalidMessageError: If *string_value* is not JSON of such an object, or is nested too deeply to be read.
         """
         try:
             fields = json.loads(string_value)
@@ -79,7 +79,12 @@ class MessageAttributeSerializationMixin:
             raise InvalidMessageError(
                 f"A {cls.__name__} is read from a JSON object, but this is a {type(fields).__name__}."
             )
-        return cls.from_json(fields)
+        try:
+            return cls.from_json(fields)
+        except KeyError as error:
+            raise InvalidMessageError(f"A {cls.__name__} cannot be made of this JSON: it lacks {error}.") from error
+        except (AttributeError, TypeError, ValueError) as error:
+            raise InvalidMessageError(f"A {cls.__name__} cannot be made of these fields: {error}.") from error
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields by name, as `MessageEncoder` takes them."""

@@ -222,6 +222,44 @@ def test_one_attempt_is_counted_in_words(use_channels, ace_clock):
     assert report[EMAIL].reason == "The message expired after one attempt, which ended with smtp_450: Busy."
 
 
+@pytest.mark.parametrize("error", [FatalChannelDeliveryError("Refused.", code="smtp_550"), ZeroDivisionError()])
+def test_a_failure_says_how_often_the_message_was_handed_over(use_channels, ace_clock, error):
+    """
+    Alone and in a batch; what fails before the channel was handed over no time.
+    """
+    busy = RecoverableChannelDeliveryError("Busy.", None, code="smtp_450")
+    mailer = Scripted(busy, error, busy, error)
+    use_channels(mailer=mailer)
+
+    single, (batched,) = ace.send(welcome(), [EMAIL]), ace.send_many([welcome()], [EMAIL])
+
+    assert (single[EMAIL].attempts, batched[EMAIL].attempts) == (2, 2)
+    assert ace.send(welcome(name="nothing_here"), [EMAIL])[EMAIL].attempts == 0
+
+
+def test_monitoring_hears_no_text_of_a_foreign_exception(use_channels, monkeypatch):
+    """
+    It may hold personal data; what our own errors say is told.
+    """
+    heard = {}
+    monkeypatch.setattr("edx_ace.message.monitoring_report", heard.__setitem__)
+    use_channels(mailer=Scripted(KeyError("ann@example.com")), push=Scripted(OSError("x"), channel_type=PUSH))
+
+    ace.send(welcome())
+
+    assert heard["email_error"] == "KeyError was raised; see the log."
+
+
+def test_a_named_channel_that_cannot_be_loaded_is_told_from_an_unknown_one(monkeypatch):
+    """
+    The error says where the reason is.
+    """
+    monkeypatch.setattr("edx_ace.channel.registry.load", lambda namespace, names: [])
+
+    with pytest.raises(UnknownChannelError, match="'braze_email', which is installed but cannot be loaded; the log says"):
+        ace.send(welcome(), ["braze_email"])
+
+
 def test_a_channel_with_nowhere_to_send_to_has_sent_nothing(use_channels):
     """
     A person without a device is no failure and no success.

@@ -171,6 +171,9 @@ def _by_name(name: str) -> tuple[ChannelType, list[Channel]]:
         # Installed but not enabled: existing sites name such channels, so messages are skipped and nothing is raised.
         for extension in load(CHANNEL_EXTENSION_NAMESPACE, (name,)):
             return extension.plugin.channel_type, []
+        raise UnknownChannelError(
+            f"limit_to_channels names {name!r}, which is installed but cannot be loaded; the log says why."
+        )
     types = [str(member) for member in ChannelType.__members__.values()]
     raise UnknownChannelError(
         f"limit_to_channels must hold ChannelType members, their values ({', '.join(types)}) or names of channels, "
