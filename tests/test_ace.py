@@ -256,7 +256,9 @@ def test_a_named_channel_that_cannot_be_loaded_is_told_from_an_unknown_one(monke
     """
     monkeypatch.setattr("edx_ace.channel.registry.load", lambda namespace, names: [])
 
-    with pytest.raises(UnknownChannelError, match="'braze_email', which is installed but cannot be loaded; the log says"):
+    with pytest.raises(
+        UnknownChannelError, match="'braze_email', which is installed but cannot be loaded; the log says"
+    ):
         ace.send(welcome(), ["braze_email"])
 
 
