@@ -169,7 +169,7 @@ runpy.run_path("test_project/manage.py", run_name="__main__")
     with subprocess.Popen(
         [sys.executable, "-c", program],
         cwd=ROOT,
-        env=environment(tmp_path),
+        env=environment(tmp_path, SERVE="0"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
