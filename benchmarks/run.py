@@ -3,7 +3,8 @@ Internal: measures this package beside the released edx-ace 1.15.0 and others (`
 
 ``python benchmarks/run.py json css`` measures these rows alone. Both sides run on the same interpreter and the same
 Django, in environments of their own and alternately (A B A B …), so that a busy machine is busy for both; the
-figures are medians. The table goes to standard output, the figures to ``benchmarks/results``.
+figures are medians. The table goes to standard output, the figures to ``benchmarks/results``, and so does the table
+of a whole run.
 """
 
 from __future__ import annotations
@@ -70,6 +71,12 @@ class Figure:
             return ""
         reached = self.ratio <= self.target if self.at_most else self.ratio >= self.target
         return f"{'≤' if self.at_most else '≥'} {self.target:g}{'' if reached else '  missed'}"
+
+    def line(self, row: str) -> str:
+        """Return the line of the table, in *row*."""
+        label = f"{row}: {self.name}" if self.name else row
+        figures = f"{self.ours:10,.1f}{self.peer:10,.1f}  {self.unit:9}{self.ratio:7.2f}×"
+        return f"{label:44}{figures}  {self.verdict}".rstrip()
 
     def to_json(self) -> dict[str, Any]:
         """Return what goes into the results."""
@@ -233,7 +240,7 @@ def mime(rounds: int = 7, count: int = 100) -> Iterator[Figure]:
         yield Figure(f"Django {django}", median(results, "ours", count), peer, "µs CPU", 10 if is_reference else None)
 
 
-def json_text(rounds: int = 7, count: int = 2_000) -> Iterator[Figure]:
+def json_text(rounds: int = 21, count: int = 2_000) -> Iterator[Figure]:
     """``str(message)`` and ``Message.from_string``, of the same JSON."""
     with Worker("released") as released, Worker("ours") as ours:
         text = released.ask("message_text")
@@ -313,18 +320,22 @@ def main(arguments: list[str] | None = None) -> None:
     names = parser.parse_args(arguments).row or list(ROWS)
     for environment in environments.ENVIRONMENTS:
         environments.make(environment)
-    RESULTS.mkdir(exist_ok=True)
-    print(f"Python {platform.python_version()}, {environments.DJANGO}, {os.cpu_count()} processors\n")
-    print(f"{'':44}{'ours':>10}{'peer':>10}  {'unit':9}{'ratio':>8}  target", flush=True)
+    table = [
+        f"Python {platform.python_version()}, {environments.DJANGO}, {os.cpu_count()} processors",
+        "",
+        f"{'':44}{'ours':>10}{'peer':>10}  {'unit':9}{'ratio':>8}  target",
+    ]
+    print("\n".join(table), flush=True)
     for name in names:
         figures = list(ROWS[name]())
-        for figure in figures:
-            label = f"{name}: {figure.name}" if figure.name else name
-            figures_text = f"{figure.ours:10,.1f}{figure.peer:10,.1f}  {figure.unit:9}{figure.ratio:7.2f}×"
-            print(f"{label:44}{figures_text}  {figure.verdict}", flush=True)
-        (RESULTS / f"{name}.json").write_text(
-            json.dumps([figure.to_json() for figure in figures], indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        lines = [figure.line(name) for figure in figures]
+        print("\n".join(lines), flush=True)
+        table += lines
+        text = json.dumps([figure.to_json() for figure in figures], indent=2, ensure_ascii=False)
+        (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    if names == list(ROWS):
+        # The page on performance in the docs shows it.
+        (RESULTS / "table.txt").write_text("\n".join(table) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

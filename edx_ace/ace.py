@@ -99,14 +99,19 @@ def explain(message: Message, limit_to_channels: Iterable[ChannelType | str] | N
 def _send_chunks(messages: Iterable[Message], limits: Limits) -> Iterator[SendReport]:
     batch: BatchDelivery[Sending] = BatchDelivery()
     lookups: dict[Any, dict[str, Any]] = {}
-    for chunk in chunks(messages):
-        sendings = [Sending(message) for message in chunk]
-        with presentation.lookups_shared_in(lookups):
-            packed = _pack([sending for sending in sendings if sending.is_valid(limits)], limits)
-        for sending in sendings:
-            if sending.is_complete:
-                yield sending.report()
-        yield from _reports(batch.deliver(packed))
+    try:
+        for chunk in chunks(messages):
+            sendings = [Sending(message) for message in chunk]
+            with presentation.lookups_shared_in(lookups):
+                packed = _pack([sending for sending in sendings if sending.is_valid(limits)], limits)
+            for sending in sendings:
+                if sending.is_complete:
+                    yield sending.report()
+            yield from _reports(batch.deliver(packed))
+    except Exception:
+        # The iterable failed: what waits for a retry is one of those that it gave before.
+        yield from _reports(batch.finish())
+        raise
     yield from _reports(batch.finish())
 
 
@@ -144,7 +149,7 @@ def _pack(sendings: list[Sending], limits: Limits) -> list[tuple[Sending, Parcel
 
 def _plan(sending: Sending, allowed: Iterable[ChannelType], limits: Limits) -> Iterator[tuple[ChannelType, Channel]]:
     """Yield each channel that the message is to go over; a type that is out is recorded, with the reason."""
-    for channel_type in policy.in_order({*allowed, *ChannelType, *limits}):
+    for channel_type in policy.in_order({*policy.considered(allowed), *limits}):
         if limits and channel_type not in limits:
             if channel_type in allowed:
                 log.debug("Skipping channel %s", channel_type)

@@ -56,8 +56,12 @@ class BatchDelivery(Generic[Ticket]):
         self, parcels: Iterable[tuple[Ticket, Parcel]]
     ) -> Iterator[tuple[Ticket, Channel, Delivery | Exception]]:
         """Attempt *parcels*, and those that waited long enough, and yield each one that is done with."""
-        now = get_current_time()
-        tries = [_Try(ticket, parcel, now, delivery.expiry_of(parcel.message, now)) for ticket, parcel in parcels]
+        now, tries = get_current_time(), []
+        for ticket, parcel in parcels:
+            try:
+                tries.append(_Try(ticket, parcel, now, delivery.expiry_of(parcel.message, now)))
+            except Exception as error:
+                yield ticket, parcel.channel, error
         yield from self._attempt(tries)
         yield from self._attempt(self._due())
         while len(self._waiting) > MAX_WAITING:
@@ -95,7 +99,7 @@ class BatchDelivery(Generic[Ticket]):
                 if last.outcome in (Outcome.SENT, Outcome.SKIPPED):
                     yield one.ticket, channel, delivery.done(channel, one.parcel.message, last, one.attempts)
                 elif last.error is not None and last.outcome is Outcome.FAILED:
-                    yield one.ticket, channel, last.error
+                    yield one.ticket, channel, delivery.counted(last.error, one.attempts)
                 else:
                     yield from self._postpone(one, last)
 

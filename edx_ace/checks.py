@@ -16,7 +16,7 @@ from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 import attrs
 from django.conf import settings as django_settings
 from django.core import mail
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, Warning
 from django.template import engines
 from django.utils.module_loading import import_string
 
@@ -70,7 +70,6 @@ class _Site:
     enabled: dict[ChannelType, dict[str, Channel]]
 
 
-@register("edx_ace")
 def check_site(**kwargs: object) -> list[CheckMessage]:
     """Run all checks of the core."""
     entry_points_of = entry_points()
@@ -109,15 +108,27 @@ def _check_plugins(site: _Site) -> list[CheckMessage]:
             if name not in installed:
                 text = unknown_name_text(f"ACE_{setting}", name, namespace)
                 provided = ", ".join(sorted(installed)) or "none"
-                found.append(Error(text, hint=f"Installed packages provide: {provided}.", id=check_id))
+                hint = (
+                    f"Installed packages provide: {provided}. After a change of its entry points, install yours again."
+                )
+                found.append(Error(text, hint=hint, id=check_id))
             elif (failure := _load_failure(installed[name])) is not None:
                 found.append(_not_loaded(setting, name, failure))
     for name in site.loadable:
         if not any(name in implementations for implementations in site.enabled.values()):
             text = f"ACE_ENABLED_CHANNELS names {name!r}, but that channel is not set up, so it is left out."
-            hint = "Set the settings that this channel needs, or take it out of ACE_ENABLED_CHANNELS."
+            plugin = site.installed[CHANNEL_EXTENSION_NAMESPACE][name].value.replace(":", ".")
+            hint = f"Set what {plugin}.enabled asks for, or take it out of ACE_ENABLED_CHANNELS."
             found.append(Warning(text, hint=hint, id="edx_ace.W004"))
     return found
+
+
+def _check_channels_are_named(site: _Site) -> list[CheckMessage]:
+    """W006: no channel is named, so that no message goes anywhere."""
+    if settings.ENABLED_CHANNELS:
+        return []
+    text = "ACE_ENABLED_CHANNELS is not set or empty, so no message goes anywhere."
+    return [Warning(text, hint="For email write: ACE_ENABLED_CHANNELS = ['django_email'].", id="edx_ace.W006")]
 
 
 def _check_default_channels(site: _Site) -> list[CheckMessage]:
@@ -344,6 +355,7 @@ def _shown(name: str, value: Any) -> str:
 _CHECKS = (
     _check_types_of_settings,
     _check_plugins,
+    _check_channels_are_named,
     _check_default_channels,
     _check_rendering,
     _check_message_types,

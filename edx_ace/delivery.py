@@ -38,6 +38,8 @@ def deliver(channel: Channel, rendered_message: Any, message: Message) -> Delive
     """
     Hand *rendered_message* to *channel*, sleeping between attempts, until it is accepted or expires.
 
+    The first time it has to wait is logged as a warning: whoever watches should know why nothing moves.
+
     Returns:
         The delivery: SENT, SKIPPED or EXPIRED.
 
@@ -55,13 +57,21 @@ def deliver(channel: Channel, rendered_message: Any, message: Message) -> Delive
         if last.outcome in (Outcome.SENT, Outcome.SKIPPED):
             return done(channel, message, last, attempts)
         if last.outcome is Outcome.FAILED and last.error is not None:
-            raise last.error
+            raise counted(last.error, attempts)
         now = get_current_time()
         next_time = next_attempt_time(last, now)
         if next_time > expiry:
             logger.debug("The next attempt would come after the message's expiry")
             break
         seconds = (next_time - now).total_seconds()
+        if attempts == 1:
+            logger.warning(
+                "Not sent over %s yet, trying again until %s: %s: %s",
+                channel.channel_type,
+                expiry.isoformat(" ", "seconds"),
+                last.code,
+                last.reason,
+            )
         logger.debug("Waiting %s s before the next attempt", seconds)
         message.report(f"{channel.channel_type}_delivery_retried", seconds)
         time.sleep(seconds)
@@ -100,6 +110,18 @@ def attempt_many(channel: Channel, parcels: Sequence[Parcel]) -> Iterator[Attemp
         yield _attempt_of(failure)
 
 
+def counted(error: Exception, attempts: int) -> Exception:
+    """Return *error*, which ended a delivery, with a note of how many *attempts* there were."""
+    # On any exception, and not by a class of our own around it: callers of `deliver` catch what the channel raised.
+    error.__dict__["_ace_attempts"] = attempts
+    return error
+
+
+def attempts_before(error: Exception) -> int:
+    """Return how often a message was handed over before *error* ended its delivery; 0 if that was not a channel's."""
+    return int(error.__dict__.get("_ace_attempts", 0))
+
+
 def expiry_of(message: Message, started: datetime) -> datetime:
     """Return the moment after which *message*, first tried at *started*, is not handed over any more."""
     expiry = message.expiration_time or started + timedelta(seconds=settings.DEFAULT_EXPIRATION_DELAY)
@@ -108,7 +130,8 @@ def expiry_of(message: Message, started: datetime) -> datetime:
 
 def next_attempt_time(last: Attempt, now: datetime) -> datetime:
     """Return the moment of the attempt after *last*: the channel's wish, if it lies ahead."""
-    wished = None if last.retry_at is None else as_utc(last.retry_at)
+    # What is no moment, such as a number of seconds, is a fault of the channel and not of the message.
+    wished = as_utc(last.retry_at) if isinstance(last.retry_at, datetime) else None
     return wished if wished is not None and wished > now else now + RETRY_DELAY
 
 
@@ -126,9 +149,8 @@ def expired(channel: Channel, message: Message, last: Attempt | None, attempts: 
     message.report(f"{channel.channel_type}_delivery_expired", after)
     reason = "The message expired before it could be handed over."
     if last is not None:
-        reason = (
-            f"The message expired after {attempts} attempts, of which the last ended with {last.code}: {last.reason}"
-        )
+        tried = f"{attempts} attempts, of which the last" if attempts > 1 else "one attempt, which"
+        reason = f"The message expired after {tried} ended with {last.code}: {last.reason}"
     return _delivery(channel, Outcome.EXPIRED, code="expired", reason=reason, attempts=attempts)
 
 

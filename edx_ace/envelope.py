@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from edx_ace.channel.base import ChannelType
+from edx_ace.recipient import Recipient
 
 if TYPE_CHECKING:
     from edx_ace.channel import Channel
@@ -29,17 +30,29 @@ class Envelope:
         to: The recipient's address for this channel type, as given; None when there is none. Checked by the channel.
 
         headers: Header names and values: the caller's, over the library's defaults.
+
+        given: The address and the headers as the message itself gave them when it was sealed.
     """
 
     message_uuid: Any
     to: str | None
     headers: Mapping[str, str] = attrs.field(factory=dict)
+    given: tuple[str | None, Mapping[str, str]] | None = attrs.field(default=None, eq=False, repr=False)
 
     def with_headers(self, headers: Mapping[str, str]) -> Envelope:
         """Return a copy with *headers* added; a name that is there already, in any case, keeps its value."""
         present = {name.lower() for name in self.headers}
         added = {name: value for name, value in headers.items() if name.lower() not in present}
         return attrs.evolve(self, headers={**self.headers, **added})
+
+    def with_changes_of(self, sealed: Envelope) -> Envelope:
+        """Return a copy with what the message, *sealed* anew, gives otherwise than it did."""
+        if self.given is None or self.given == sealed.given:
+            return self
+        to, headers = self.given
+        changed = {name: value for name, value in sealed.headers.items() if headers.get(name) != value}
+        kept = {name: value for name, value in self.headers.items() if name in sealed.headers or name not in headers}
+        return attrs.evolve(self, to=self.to if sealed.to == to else sealed.to, headers=changed).with_headers(kept)
 
 
 @attrs.frozen
@@ -54,12 +67,18 @@ class Parcel:
 
 def seal(message: Message, channel_type: ChannelType) -> Envelope:
     """Return the envelope of *message* for *channel_type* as the message itself gives it."""
-    recipient = message.recipient
-    return Envelope(
-        message_uuid=message.uuid,
-        to=None if recipient is None else recipient.address_for(channel_type),
-        headers=dict(message.headers or {}),
-    )
+    to = _address_of(message.recipient, channel_type)
+    headers: Any = message.headers or {}
+    if isinstance(headers, Mapping):
+        headers = dict(headers)
+    return Envelope(message_uuid=message.uuid, to=to, headers=headers, given=(to, headers))
+
+
+def _address_of(recipient: Any, channel_type: ChannelType) -> str | None:
+    if isinstance(recipient, Recipient):
+        return recipient.address_for(channel_type)
+    # None, or a stand-in of a test, which has the attributes that recipients always had.
+    return getattr(recipient, "email_address", None) if channel_type is ChannelType.EMAIL else None
 
 
 _current: ContextVar[Envelope | None] = ContextVar("edx_ace_envelope", default=None)
@@ -76,8 +95,13 @@ def in_use(envelope: Envelope) -> Iterator[None]:
 
 
 def current(message: Message, channel_type: ChannelType) -> Envelope:
-    """Return the envelope in use for *message*, or a fresh one when a channel is called outside the pipeline."""
-    envelope = _current.get()
-    if envelope is not None and envelope.message_uuid == message.uuid:
-        return envelope
-    return seal(message, channel_type)
+    """
+    Return the envelope in use for *message*, or a fresh one when a channel is called outside the pipeline.
+
+    A channel that changes the message's recipient or headers before it passes the message on, for example to redirect
+    all mail of a staging site, is heard.
+    """
+    envelope, sealed = _current.get(), seal(message, channel_type)
+    if envelope is None or envelope.message_uuid != message.uuid:
+        return sealed
+    return envelope.with_changes_of(sealed)

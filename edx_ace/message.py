@@ -108,6 +108,13 @@ class Message(MessageAttributeSerializationMixin):
         """Report *key* and *value* to the site's monitoring."""
         monitoring_report(key, value)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields by name, those of the recipient too."""
+        fields = super().to_json()
+        if self.recipient is not None:
+            fields["recipient"] = self.recipient.to_json()
+        return fields
+
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> Self:
         """Return the message that has *fields*, as JSON gives them; a key it does not know is ignored."""

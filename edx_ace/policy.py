@@ -17,6 +17,7 @@ import attr
 import attrs
 
 from edx_ace.channel import ChannelType
+from edx_ace.channel.base import ALL_TYPES
 from edx_ace.conf import settings
 from edx_ace.errors import AceError, ConfigurationError
 from edx_ace.message import Message
@@ -137,11 +138,14 @@ class AllowedChannels(set[ChannelType]):
     The channel types a message may use now: a plain set, with the decisions that led to it.
 
     Attributes:
+        considered: The channel types that policies were asked about.
+
         decisions: Each policy's decision about each channel type, in the order of policies and of ChannelType.
     """
 
     def __init__(self, allowed: Iterable[ChannelType] = (), decisions: Iterable[Decision] = ()) -> None:
         super().__init__(allowed)
+        self.considered = frozenset(self)
         self.decisions = list(decisions)
 
 
@@ -174,6 +178,11 @@ def channels_for_many(messages: Sequence[Message]) -> list[AllowedChannels]:
     for message, channel_types in zip(messages, allowed, strict=True):
         message.report("policy_allowed_channels", ",".join(map(str, in_order(channel_types))))
     return allowed
+
+
+def considered(allowed: Iterable[ChannelType]) -> Iterable[ChannelType]:
+    """Return the channel types that *allowed* was chosen from; it may be a plain set from a replaced `channels_for`."""
+    return allowed.considered if isinstance(allowed, AllowedChannels) else {*allowed, *ChannelType}
 
 
 def decisions_of(allowed: Iterable[ChannelType]) -> list[Decision]:
@@ -210,7 +219,7 @@ def obstacle(allowed: Iterable[ChannelType], channel_type: ChannelType) -> Deliv
 def in_order(channel_types: Iterable[ChannelType]) -> list[ChannelType]:
     """Return *channel_types* in the order of ChannelType, whatever collection they come in."""
     members = set(channel_types)
-    return [channel_type for channel_type in ChannelType.__members__.values() if channel_type in members]
+    return [channel_type for channel_type in ALL_TYPES if channel_type in members]
 
 
 def _results(policy: Policy, messages: Sequence[Message]) -> list[PolicyResult | Exception]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.utils import translation
@@ -71,7 +70,7 @@ def renderer_of(channel: Channel | type[Channel]) -> AbstractRenderer:
     if renderer is None:
         raise UnsupportedChannelError(
             f"{channel_class.__name__} cannot render: there is no renderer for {channel.channel_type} "
-            f"(there is one for {', '.join(map(str, RENDERERS))}). Set `renderer` on the channel's class."
+            f"(there is one for {', '.join(sorted(map(str, RENDERERS)))}). Set `renderer` on the channel's class."
         )
     return renderer
 
@@ -79,7 +78,7 @@ def renderer_of(channel: Channel | type[Channel]) -> AbstractRenderer:
 def host_context(message: Message) -> AbstractContextManager[Any]:
     """Return what the host's ACE_RENDER_CONTEXT puts around the rendering of *message*."""
     hook = settings.RENDER_CONTEXT
-    return nullcontext() if not hook else _imported(hook)(message)
+    return nullcontext() if not hook else import_string(hook)(message)
 
 
 def _language_of(message: Message) -> AbstractContextManager[Any]:
@@ -91,6 +90,3 @@ def _lookups_of(place: Any, message: Message) -> AbstractContextManager[None]:
     if shared is None or (place is None and settings.RENDER_CONTEXT):
         return nullcontext()
     return lookups_kept_in(shared.setdefault((place, message.language), {}))
-
-
-_imported = cache(import_string)

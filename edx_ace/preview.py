@@ -1,5 +1,5 @@
 """
-Public: what messages look like, and what is wrong with them, without sending any.
+Public: what messages look like, without sending any.
 
 A preview shows what would be sent: it is rendered in the host's context, and those content steps of ACE_CONTENT_STEPS
 are applied that change nothing but how a message looks (`LOOKS`). Other steps stay out, as they may make links that
@@ -8,20 +8,19 @@ count clicks or write to a database. With sample contexts this needs no data of 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import attrs
 from django.conf import settings as django_settings
 from django.template import Context, Engine, TemplateDoesNotExist, engines
-from django.test.utils import override_settings
+from django.template.utils import EngineHandler
 from django.utils.translation import get_language_info, override
 
 from edx_ace import channel as channel_package
-from edx_ace import content, message_types, presentation
+from edx_ace import content, message_types, presentation, renderers
 from edx_ace.channel import Channel, ChannelType, get_channel_for_message
 from edx_ace.channel.django_email import DjangoEmailChannel
 from edx_ace.channel.mixins import EmailChannelMixin
@@ -40,55 +39,6 @@ LOOKS = frozenset({"absolute_urls", "inline_css", "plain_text"})
 
 #: Whom sample messages are for. No account has this id, and the address leads nowhere (RFC 2606).
 SAMPLE_RECIPIENT = Recipient(lms_user_id=0, email_address="sample@example.com")
-
-
-@attrs.frozen(kw_only=True)
-class Problem:
-    """
-    Something that keeps messages of one type from being sent as they should.
-
-    Attributes:
-        message_type: ``app_label.name``.
-
-        channel_type: The kind of channel concerned; None: all of them.
-
-        languages: The languages concerned; empty: it has nothing to do with the language.
-
-        text: What is wrong, with the template and the line where that is known.
-    """
-
-    message_type: str
-    channel_type: ChannelType | None = None
-    languages: tuple[str, ...] = ()
-    text: str
-
-
-@attrs.define
-class Findings:
-    """
-    What `examine` found.
-
-    Attributes:
-        problems: What is wrong.
-
-        notes: Sentences about what may be meant to be so.
-
-        renderings: How many messages were rendered.
-    """
-
-    problems: list[Problem] = attrs.field(factory=list)
-    notes: list[str] = attrs.field(factory=list)
-    renderings: int = 0
-
-
-def examine(languages: Iterable[str]) -> Findings:
-    """Render every known message type over every enabled channel type in *languages* and say what is wrong."""
-    languages = list(languages)
-    findings = Findings()
-    with located_errors():
-        for app_label, name in message_types.known():
-            _examine_type(f"{app_label}.{name}", languages, findings)
-    return findings
 
 
 def render(message: Message, channel_type: ChannelType, channel: Channel) -> Parcel:
@@ -129,11 +79,11 @@ def channels_for(message: Message, only: Iterable[ChannelType | str] | None = No
             channel_type: get_channel_for_message(channel_type, message) if named is None else choose(named, message)
             for channel_type, named in limits.items()
         }
-    enabled = _enabled_channels(message)
+    enabled = enabled_channels(message)
     with presentation.host_context(message):
         found = {kind: channel for kind, channel in enabled.items() if templates_for(channel, message)[0]}
     if not found:
-        raise InvalidMessageError(_text_without_templates(message, enabled))
+        raise InvalidMessageError(text_without_templates(message, enabled))
     return found
 
 
@@ -187,20 +137,14 @@ def describe(error: Exception) -> str:
     return " ".join([text, *(f"({place})" for place in [*places, *getattr(error, "__notes__", ())])])
 
 
-@contextmanager
-def located_errors() -> Iterator[None]:
-    """
-    Read templates anew, and have their errors carry the template and the line, as with ``debug`` in TEMPLATES.
-
-    Changes the settings of the whole process while it lasts: for commands, not for requests.
-    """
+def located_errors() -> AbstractContextManager[None]:
+    """Return a context in which templates are read anew, and in which their errors carry the template and the line."""
     templates = []
     for alias, engine in engines.templates.items():
         # Jinja2's errors carry it in any case, and that engine has no such option.
         debug = {"debug": True} if hasattr(getattr(engines[alias], "engine", None), "debug") else {}
         templates.append({**engine, "OPTIONS": {**engine["OPTIONS"], **debug}})
-    with override_settings(TEMPLATES=templates):
-        yield
+    return renderers.engines_in_use(EngineHandler(templates))
 
 
 def page(
@@ -272,64 +216,16 @@ def _parts(parcel: Parcel) -> Iterator[dict[str, str]]:
         yield {"kind": kind, "name": name.replace("_", " "), "text": text if kind == "html" else text.strip()}
 
 
-def _examine_type(unique_name: str, languages: Sequence[str], findings: Findings) -> None:
-    def problem(text: str, **fields: Any) -> None:
-        findings.problems.append(Problem(message_type=unique_name, text=text, **fields))
-
-    try:
-        message = message_types.sample(unique_name, SAMPLE_RECIPIENT, languages[0])
-        enabled = _enabled_channels(message)
-    except Exception as error:
-        return problem(f"No sample message could be made: {describe(error)}")
-    absent = []
-    for channel_type, channel in enabled.items():
-        try:
-            with presentation.host_context(message):
-                found, missing = templates_for(channel, message)
-        except Exception as error:
-            problem(describe(error), channel_type=channel_type)
-            continue
-        if not found:
-            absent.append(channel_type)
-        elif missing:
-            for name in missing:
-                problem(f"The template {name} does not exist.", channel_type=channel_type)
-        else:
-            findings.renderings += len(languages)
-            for text, concerned in _failures(unique_name, channel_type, channel, languages).items():
-                problem(text, channel_type=channel_type, languages=tuple(concerned))
-    if len(absent) < len(enabled):
-        findings.notes += [f"{unique_name} has no {kind} templates, so it does not go over {kind}." for kind in absent]
-    elif message_types.is_base(unique_name):
-        findings.notes.append(f"{unique_name} has no templates; other message types derive from it.")
-    else:
-        problem(_text_without_templates(message, enabled))
-    return None
-
-
-def _failures(
-    unique_name: str, channel_type: ChannelType, channel: Channel, languages: Sequence[str]
-) -> dict[str, list[str]]:
-    """Return what fails when the message is rendered, each with the languages in which it does."""
-    failures = defaultdict(list)
-    for language in languages:
-        message = message_types.sample(unique_name, SAMPLE_RECIPIENT, language)
-        try:
-            render(message, channel_type, channel)
-        except Exception as error:
-            # Without what differs from message to message, so that one failure in every language is one line.
-            failures[describe(error).replace(message.log_id, unique_name)].append(language)
-    return failures
-
-
-def _enabled_channels(message: Message) -> dict[ChannelType, Channel]:
+def enabled_channels(message: Message) -> dict[ChannelType, Channel]:
+    """Return the channel over which *message* goes for each type that has an enabled one, in the order of types."""
     # Looked up on the package at each call: tests replace it there.
     implementations = channel_package.channels().channel_type_to_channel_impl
     enabled = in_order(channel_type for channel_type, named in implementations.items() if named)
     return {channel_type: get_channel_for_message(channel_type, message) for channel_type in enabled}
 
 
-def _text_without_templates(message: Message, enabled: Collection[ChannelType]) -> str:
+def text_without_templates(message: Message, enabled: Collection[ChannelType]) -> str:
+    """Return the sentence that says where templates of *message* are expected, when there are none."""
     folder = f"templates/{message.app_label}/edx_ace/{message.name}"
     if not enabled:
         return "No channel is enabled. Name one in ACE_ENABLED_CHANNELS."

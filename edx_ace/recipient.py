@@ -31,6 +31,10 @@ class Recipient(MessageAttributeSerializationMixin):
     email_address: str | None = None
     addresses: dict[str, str] = attr.ib(factory=dict, kw_only=True)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Pickles of edx-ace 1.x, in queues and caches, hold no addresses.
+        self.__dict__.update({"addresses": {}, **state})
+
     def address_for(self, channel_type: ChannelType) -> str | None:
         """Return the address for *channel_type*, or None."""
         found = self.addresses.get(str(channel_type))

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
 
 import attr
-from django.template import TemplateDoesNotExist, engines, loader
+from django.template import TemplateDoesNotExist, engines
+from django.template.utils import EngineHandler
 from django.utils.module_loading import import_string
 
 from edx_ace.conf import settings
@@ -55,7 +56,7 @@ class AbstractRenderer:
         rendered_message_cls: attrs class with one str field a template.
     """
 
-    rendered_message_cls: ClassVar[Any]
+    rendered_message_cls: ClassVar[Any] = None
 
     def render(self, channel: Channel | type[Channel], message: Message) -> Any:
         """
@@ -121,7 +122,8 @@ def find_template(name: str) -> Any:
             known[name] = missing
     found = known[name]
     if isinstance(found, TemplateDoesNotExist):
-        raise found
+        # With the traceback of every message that missed it before, it would keep all of them in memory.
+        raise found.with_traceback(None)
     return found
 
 
@@ -139,13 +141,26 @@ def lookups_kept_in(known: dict[str, Any]) -> Iterator[None]:
         _known.reset(token)
 
 
+#: The engines that render; elsewhere than in a preview they are the site's own.
+_engines: ContextVar[EngineHandler] = ContextVar("edx_ace_engines", default=engines)
+
+
+@contextmanager
+def engines_in_use(handler: EngineHandler) -> Iterator[None]:
+    """Render with the engines of *handler* in place of the site's own."""
+    token = _engines.set(handler)
+    try:
+        yield
+    finally:
+        _engines.reset(token)
+
+
 def _find_template(name: str) -> Any:
-    if not name.endswith(".txt") or settings.PLAIN_TEXT_AUTOESCAPE:
-        return loader.get_template(name, using=settings.TEMPLATE_ENGINE)
-    chain = []
-    for engine in [engines[settings.TEMPLATE_ENGINE]] if settings.TEMPLATE_ENGINE else engines.all():
+    handler, chain = _engines.get(), []
+    is_literal = not settings.PLAIN_TEXT_AUTOESCAPE and name.endswith(".txt")
+    for engine in [handler[settings.TEMPLATE_ENGINE]] if settings.TEMPLATE_ENGINE else handler.all():
         try:
-            return _plain_text_twin(engine).get_template(name)
+            return (_plain_text_twin(engine, handler) if is_literal else engine).get_template(name)
         except TemplateDoesNotExist as missing:
             chain.append(missing)
     raise TemplateDoesNotExist(name, chain=chain)
@@ -154,11 +169,11 @@ def _find_template(name: str) -> Any:
 _twins: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
 
-def _plain_text_twin(engine: Any) -> Any:
+def _plain_text_twin(engine: Any, handler: EngineHandler) -> Any:
     """Return an engine configured like *engine* that escapes nothing; every backend takes this as an option."""
     twin = _twins.get(engine)
     if twin is None:
-        params = dict(engines.templates[engine.name])
+        params = dict(handler.templates[engine.name])
         backend = import_string(params.pop("BACKEND"))
         twin = _twins[engine] = backend({**params, "OPTIONS": {**params["OPTIONS"], "autoescape": False}})
     return twin

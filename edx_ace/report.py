@@ -224,7 +224,16 @@ def reason_of(error: Exception) -> str:
     if isinstance(error, MessageTemplateMissing):
         return f"Expected the templates {' and '.join(error.needed)}, which do not exist."
     if isinstance(error, TemplateDoesNotExist):
-        return f"The template {error} does not exist."
+        return f"The template {text_of(error)} does not exist."
     if isinstance(error, AceError):
-        return str(error)
+        return text_of(error)
     return f"{type(error).__name__} was raised; see the log."
+
+
+def text_of(error: Exception) -> str:
+    """Return ``str(error)`` for a report: printable, and the name of the class where an error cannot even say that."""
+    try:
+        text = str(error)
+    except Exception:
+        return type(error).__name__
+    return text if text.isprintable() else ascii(text)[1:-1]

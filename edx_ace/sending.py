@@ -5,18 +5,22 @@ Internal: one message on its way, from the checks of its content to its report.
 from __future__ import annotations
 
 import logging
+import re
 
 from django.template import TemplateDoesNotExist
 
 from edx_ace.channel import Channel, ChannelType
 from edx_ace.channel.registry import Limits, name_of
-from edx_ace.errors import AceError, InvalidMessageError, UnsupportedChannelError
+from edx_ace.delivery import attempts_before
+from edx_ace.errors import AceError, UnsupportedChannelError
 from edx_ace.message import Message
 from edx_ace.policy import in_order
-from edx_ace.report import Delivery, Outcome, SendReport
+from edx_ace.report import Delivery, Outcome, SendReport, text_of
 from edx_ace.validation import validate
 
 LOG = logging.getLogger(__name__)
+
+_ADDRESS = re.compile(r"[^\s@]*@\S*")
 
 
 class Sending:
@@ -46,7 +50,7 @@ class Sending:
         """Check the message's content; one that is refused has failed over every channel type asked for."""
         try:
             validate(self.message)
-        except InvalidMessageError as error:
+        except Exception as error:  # A hostile value in it may raise anything.
             for channel_type in in_order(limits or ChannelType):
                 self.fail(error, channel_type)
         return not self.deliveries
@@ -55,15 +59,13 @@ class Sending:
         """Record *delivery*."""
         self.deliveries.append(delivery)
 
-    def fail(
-        self, error: Exception, channel_type: ChannelType, channel: Channel | None = None, attempts: int = 0
-    ) -> None:
+    def fail(self, error: Exception, channel_type: ChannelType, channel: Channel | None = None) -> None:
         """Record that *error* ended the message's way over *channel_type*."""
         name = None if channel is None else name_of(channel)
         if isinstance(error, UnsupportedChannelError) and channel is None:
             self.add(Delivery(channel_type=channel_type, outcome=Outcome.SKIPPED, code=error.code, reason=str(error)))
             return
-        delivery = Delivery.failed(channel_type, error, channel=name, attempts=attempts)
+        delivery = Delivery.failed(channel_type, error, channel=name, attempts=attempts_before(error))
         self.deliveries.append(delivery)
         self._errors.append((delivery, error))
 
@@ -74,12 +76,20 @@ class Sending:
         for delivery, error in self._errors:
             unexpected = None if isinstance(error, AceError | TemplateDoesNotExist) else error
             logger.error(
-                "Not sent over %s: %s: %s", delivery.channel_type, delivery.code, delivery.reason, exc_info=unexpected
+                "Not sent over %s: %s: %s",
+                delivery.channel_type,
+                delivery.code,
+                # The report shows what was given; the log tells nothing about the person.
+                _ADDRESS.sub("<address>", delivery.reason),
+                exc_info=unexpected,
             )
             if isinstance(error, TemplateDoesNotExist):
-                missing.append(str(error))
+                missing.append(text_of(error))
             else:
-                self.message.report(f"{delivery.channel_type}_error", str(error))
+                self.message.report(f"{delivery.channel_type}_error", delivery.reason)
+        for delivery in self.deliveries:
+            if delivery.outcome is Outcome.EXPIRED and delivery.attempts:
+                logger.error("Not sent over %s: %s: %s", delivery.channel_type, delivery.code, delivery.reason)
         for name in missing:
             self.message.report("template_error", f"Unable to send message because template not found\n{name}")
         return SendReport.of(self.message, self.deliveries)

@@ -57,15 +57,15 @@ class MessageAttributeSerializationMixin:
         return _encode(self.to_json())
 
     @classmethod
-    def from_string(cls, string: str) -> Self:
+    def from_string(cls, string_value: str) -> Self:
         """
-        Return the instance that *string* was made from.
+        Return the instance that *string_value* was made from.
 
         Raises:
-            InvalidMessageError: If *string* is not JSON of an object, or is nested too deeply to be read.
+            InvalidMessageError: If *string_value* is not JSON of such an object, or is nested too deeply to be read.
         """
         try:
-            fields = json.loads(string)
+            fields = json.loads(string_value)
         except RecursionError:
             raise InvalidMessageError(
                 f"A {cls.__name__} is JSON nested at most some hundreds of levels deep; this one is deeper. "
@@ -79,7 +79,12 @@ class MessageAttributeSerializationMixin:
             raise InvalidMessageError(
                 f"A {cls.__name__} is read from a JSON object, but this is a {type(fields).__name__}."
             )
-        return cls.from_json(fields)
+        try:
+            return cls.from_json(fields)
+        except KeyError as error:
+            raise InvalidMessageError(f"A {cls.__name__} cannot be made of this JSON: it lacks {error}.") from error
+        except (AttributeError, TypeError, ValueError) as error:
+            raise InvalidMessageError(f"A {cls.__name__} cannot be made of these fields: {error}.") from error
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields by name, as `MessageEncoder` takes them."""

@@ -5,6 +5,7 @@ Internal: fixtures that every test may ask for.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from pytest_django import Settings
@@ -64,3 +65,17 @@ def use_policies(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr("edx_ace.policy.policies", lambda: list(policies))
 
     return use
+
+
+@pytest.fixture
+def templates(tmp_path: Path, settings: Settings) -> Callable[[dict[str, str]], None]:
+    """Return a function that writes the templates of the app "preview", by path; the site has no others."""
+    settings.TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": [str(tmp_path)]}]
+
+    def write(files: dict[str, str]) -> None:
+        for path, text in files.items():
+            file = tmp_path / "preview/edx_ace" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+
+    return write

@@ -2,6 +2,7 @@
 Internal: what `send` and `explain` promise.
 """
 
+import json
 import logging
 from datetime import UTC, datetime, timedelta
 
@@ -9,13 +10,14 @@ import pytest
 from django.core import mail
 from django.test import override_settings
 
-from edx_ace import ChannelType, PolicyResult, ace
+from edx_ace import ChannelType, PolicyResult, Recipient, ace
 from edx_ace.errors import (
     FatalChannelDeliveryError,
     RecoverableChannelDeliveryError,
     UnknownChannelError,
 )
 from edx_ace.report import Outcome, Skipped
+from edx_ace.signals import message_sent
 from tests.pipeline import Recorder, Says, Scripted, welcome
 
 EMAIL, PUSH, SMS = ChannelType.EMAIL, ChannelType.PUSH, ChannelType.SMS
@@ -181,6 +183,83 @@ def test_a_send_retries_until_the_channel_accepts(use_channels, ace_clock):
     report = ace.send(welcome(), [EMAIL])
 
     assert (report[EMAIL].outcome, report[EMAIL].attempts, ace_clock.now) == (Outcome.SENT, 2, soon)
+
+
+def test_a_wait_is_announced_once_and_an_expiry_after_attempts_is_a_failure_in_the_log(use_channels, ace_clock, caplog):
+    """
+    Whoever watches a send sees why nothing moves, and the log has what never arrived; a message that was past its time
+    from the start is neither.
+    """
+    until = ace_clock.now + timedelta(seconds=8)
+    use_channels(mailer=Scripted(*[RecoverableChannelDeliveryError("Busy.", None, code="smtp_450")] * 50))
+    message = welcome(expiration_time=until)
+
+    ace.send(message, [EMAIL])
+    ace.send(welcome(expiration_time=until - timedelta(days=1)), [EMAIL])
+
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        (
+            "WARNING",
+            f"[{message.log_id}] Not sent over email yet, trying again until {until.isoformat(' ', 'seconds')}: "
+            "smtp_450: Busy.",
+        ),
+        (
+            "ERROR",
+            f"[{message.log_id}] Not sent over email: expired: The message expired after 2 attempts, "
+            "of which the last ended with smtp_450: Busy.",
+        ),
+    ]
+
+
+def test_one_attempt_is_counted_in_words(use_channels, ace_clock):
+    """
+    A message that expires before a second attempt does not speak of "1 attempts".
+    """
+    use_channels(mailer=Scripted(RecoverableChannelDeliveryError("Busy.", None, code="smtp_450")))
+
+    report = ace.send(welcome(expiration_time=ace_clock.now + timedelta(seconds=3)), [EMAIL])
+
+    assert report[EMAIL].reason == "The message expired after one attempt, which ended with smtp_450: Busy."
+
+
+@pytest.mark.parametrize("error", [FatalChannelDeliveryError("Refused.", code="smtp_550"), ZeroDivisionError()])
+def test_a_failure_says_how_often_the_message_was_handed_over(use_channels, ace_clock, error):
+    """
+    Alone and in a batch; what fails before the channel was handed over no time.
+    """
+    busy = RecoverableChannelDeliveryError("Busy.", None, code="smtp_450")
+    mailer = Scripted(busy, error, busy, error)
+    use_channels(mailer=mailer)
+
+    single, (batched,) = ace.send(welcome(), [EMAIL]), ace.send_many([welcome()], [EMAIL])
+
+    assert (single[EMAIL].attempts, batched[EMAIL].attempts) == (2, 2)
+    assert ace.send(welcome(name="nothing_here"), [EMAIL])[EMAIL].attempts == 0
+
+
+def test_monitoring_hears_no_text_of_a_foreign_exception(use_channels, monkeypatch):
+    """
+    It may hold personal data; what our own errors say is told.
+    """
+    heard = {}
+    monkeypatch.setattr("edx_ace.message.monitoring_report", heard.__setitem__)
+    use_channels(mailer=Scripted(KeyError("ann@example.com")), push=Scripted(OSError("x"), channel_type=PUSH))
+
+    ace.send(welcome())
+
+    assert heard["email_error"] == "KeyError was raised; see the log."
+
+
+def test_a_named_channel_that_cannot_be_loaded_is_told_from_an_unknown_one(monkeypatch):
+    """
+    The error says where the reason is.
+    """
+    monkeypatch.setattr("edx_ace.channel.registry.load", lambda namespace, names: [])
+
+    with pytest.raises(
+        UnknownChannelError, match="'braze_email', which is installed but cannot be loaded; the log says"
+    ):
+        ace.send(welcome(), ["braze_email"])
 
 
 def test_a_channel_with_nowhere_to_send_to_has_sent_nothing(use_channels):
@@ -354,3 +433,89 @@ def test_a_site_without_channels_is_told_so():
 
     assert not report
     assert "Name one in ACE_ENABLED_CHANNELS" in report[EMAIL].reason
+
+
+class Unspeakable(Exception):
+    def __str__(self):
+        raise ValueError("no words")
+
+
+class UnspeakableRefusal(FatalChannelDeliveryError):
+    def __str__(self):
+        raise ValueError("no words")
+
+
+@pytest.mark.parametrize("error", [Unspeakable(), UnspeakableRefusal()])
+def test_an_error_that_cannot_be_shown_is_reported_by_its_name(use_channels, error):
+    """
+    Of another's error nothing is relied upon, and the next message is not affected.
+    """
+    use_channels(mailer=Scripted(error))
+
+    failed, sent = ace.send_many([welcome(), welcome()])
+
+    assert type(error).__name__ in failed[EMAIL].reason
+    assert sent
+
+
+def test_an_error_is_reported_without_control_characters(use_channels):
+    """
+    A channel may quote what a provider said; whoever prints the report is safe from it.
+    """
+    use_channels(mailer=Scripted(FatalChannelDeliveryError("no\r\n\x1b[2J way")))
+
+    assert ace.send(welcome())[EMAIL].reason == r"no\r\n\x1b[2J way"
+
+
+class Sealed:
+    """Cannot be shown."""
+
+    def __str__(self):
+        raise ValueError("sealed")
+
+
+def test_a_message_is_reported_as_sent_whatever_its_context_holds():
+    """
+    What the receivers of message_sent are told is made after the mail has gone; what cannot be shown is its class.
+    """
+    told = []
+
+    def receive(sender, message, **kwargs):
+        told.append(message)
+
+    message_sent.connect(receive)
+    try:
+        report = ace.send(welcome(context={"name": "Ann", "live": Sealed(), "by_id": {(1, 2): "pair"}}))
+    finally:
+        message_sent.disconnect(receive)
+
+    assert report
+    assert len(mail.outbox) == 1
+    assert json.loads(json.dumps(told[0]["context"])) == {
+        "name": "Ann",
+        "live": "<Sealed>",
+        "by_id": {"(1, 2)": "pair"},
+    }
+
+
+def test_the_log_of_a_refusal_tells_nothing_about_the_person(caplog):
+    """
+    The report shows the address that was given, the log that there was one.
+    """
+    report = ace.send(welcome(recipient=Recipient(7, "ann@@example.com")), [EMAIL])
+
+    assert "'ann@@example.com'" in report[EMAIL].reason
+    assert "Not sent over email: bad_address" in caplog.text
+    assert "example.com" not in caplog.text
+
+
+@pytest.mark.parametrize("limit", [5, [{}], [[]], [None], b"push", ["x" * 1_000_000]])
+def test_a_limit_of_the_wrong_type_is_an_argument_error(limit):
+    """
+    The error says what was expected, and is no longer than a screen.
+    """
+    with pytest.raises(UnknownChannelError, match="limit_to_channels must") as raised:
+        ace.send(welcome(), limit)
+
+    assert len(str(raised.value)) < 500
+    assert mail.outbox == []

@@ -13,7 +13,7 @@ from django.core.checks import ERROR, WARNING, CheckMessage, run_checks
 from django.test import override_settings
 
 import tests
-from edx_ace import ChannelType, MessageType, presentation
+from edx_ace import MessageType, presentation
 from edx_ace.utils.plugins import unknown_name_text
 
 
@@ -29,6 +29,19 @@ def test_a_site_that_is_set_up_has_no_faults():
     The settings of the tests pass every check.
     """
     assert check() == []
+
+
+@pytest.mark.parametrize("channels", [[], None])
+def test_a_site_that_names_no_channel_is_warned(channels):
+    """
+    With a mistyped name of the setting nothing would be sent, and each send would be the first to say so.
+    """
+    [found] = [
+        one for one in check(ACE_ENABLED_CHANNELS=channels, ACE_CHANNEL_DEFAULT_EMAIL=None) if one.id == "edx_ace.W006"
+    ]
+
+    assert found.level == WARNING
+    assert found.hint == "For email write: ACE_ENABLED_CHANNELS = ['django_email']."
 
 
 @pytest.mark.parametrize(
@@ -265,7 +278,9 @@ def test_without_channels_no_default_is_missed():
     """
     A site that enables no email channel needs no default.
     """
-    assert check(ACE_ENABLED_CHANNELS=[], ACE_CHANNEL_DEFAULT_EMAIL=None) == []
+    found = check(ACE_ENABLED_CHANNELS=[], ACE_CHANNEL_DEFAULT_EMAIL=None)
+
+    assert [one.id for one in found] == ["edx_ace.W006"]
 
 
 def test_a_channel_that_is_not_set_up_is_a_warning():
@@ -277,6 +292,9 @@ def test_a_channel_that_is_not_set_up_is_a_warning():
 
     assert (found.id, found.level) == ("edx_ace.W004", WARNING)
     assert found.msg == ("ACE_ENABLED_CHANNELS names 'braze_email', but that channel is not set up, so it is left out.")
+    assert found.hint == (
+        "Set what edx_ace.channel.braze.BrazeEmailChannel.enabled asks for, or take it out of ACE_ENABLED_CHANNELS."
+    )
 
 
 def mail_backend(path: str) -> dict[str, object]:
@@ -385,7 +403,7 @@ def test_a_channel_that_cannot_render_is_an_error(monkeypatch):
     """
     A channel of a type without renderer, which brings none of its own, fails every message.
     """
-    monkeypatch.delitem(presentation.RENDERERS, ChannelType.EMAIL)
+    monkeypatch.setattr(presentation, "RENDERERS", {})
 
     (found,) = check(ACE_ENABLED_CHANNELS=["django_email"])
 

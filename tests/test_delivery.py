@@ -2,9 +2,11 @@
 Internal: handing over, as existing code and its tests know it.
 """
 
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from unittest import mock
 
+import attrs
 import pytest
 
 from edx_ace import ChannelType, delivery
@@ -133,6 +135,23 @@ def test_the_envelope_in_use_is_the_one_a_channel_finds():
     assert sealed.headers == {"List-Id": "mine", "Precedence": "bulk"}
 
 
+def test_what_a_channel_changes_in_its_message_is_heard():
+    """
+    An address or a header that the message gives otherwise than it did wins; what content steps made stays.
+    """
+    message = welcome(headers={"X-A": "1", "X-B": "1", "X-C": "1"})
+    stepped = seal(message, ChannelType.EMAIL).with_headers({"X-Step": "1"})
+
+    with in_use(attrs.evolve(stepped, to="step@example.com")):
+        message.headers = {"X-A": "1", "x-step": "2", "X-B": "2"}
+        found = current(message, ChannelType.EMAIL)
+        message.recipient.email_address = "new@example.com"
+        redirected = current(message, ChannelType.EMAIL)
+
+    assert (found.to, found.headers) == ("step@example.com", {"x-step": "2", "X-B": "2", "X-A": "1"})
+    assert redirected.to == "new@example.com"
+
+
 def test_a_loop_over_deliver_has_each_messages_envelope_in_use():
     """
     The default deliver_many is a loop that changes envelopes.
@@ -154,6 +173,19 @@ def test_a_loop_over_deliver_has_each_messages_envelope_in_use():
         # Between two messages nothing of the first is in use any more.
         assert current(parcel.message, ChannelType.EMAIL).headers == {}
     assert seen == ["0", "1"]
+
+
+def test_a_batch_may_be_iterated_from_another_context_each_time():
+    """
+    An async view takes each result by sync_to_async, which runs in a context of its own; none sees an envelope.
+    """
+    messages = [welcome(headers={"X-Mine": "yes"}) for _ in range(2)]
+    parcels = [Parcel(one, Recorder(), None, seal(one, ChannelType.EMAIL).with_headers({"X": "1"})) for one in messages]
+    results = Recorder().deliver_many(parcels)
+
+    assert copy_context().run(next, results) == "id-1"
+    assert current(messages[0], ChannelType.EMAIL).headers == {"X-Mine": "yes"}
+    assert copy_context().run(list, results) == ["id-2"]
 
 
 def test_the_names_that_existing_tests_replace_are_there():

@@ -138,6 +138,11 @@ def test_the_types_of_a_few_fields_are_checked(fields, text):
         ("[" * 100_000, "nested at most some hundreds of levels deep"),
         ("hello", "this is not JSON"),
         ("[1]", "this is a list"),
+        ("{}", "it lacks 'app_label'"),
+        ('{"app_label": "a", "name": "b"}', "it lacks 'uuid'"),
+        ('{"app_label": "a", "name": "b", "uuid": "no"}', "badly formed hexadecimal UUID string"),
+        ('{"app_label": "a", "name": "b", "uuid": 5}', "Message cannot be made of these fields"),
+        ('{"app_label": "a", "name": "b", "recipient": 5}', "Message cannot be made of these fields"),
     ],
 )
 def test_what_is_no_message_is_refused_with_what_was_expected(string, text):

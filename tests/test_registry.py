@@ -2,13 +2,17 @@
 Internal: which channel a message goes over, and plug-ins.
 """
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from django.test import override_settings
+from stevedore.extension import Extension
 
 from edx_ace import ChannelType
 from edx_ace.channel import ChannelMap, get_channel_for_message
 from edx_ace.errors import UnsupportedChannelError
-from edx_ace.utils.plugins import get_plugins
+from edx_ace.utils.plugins import check_plugin, get_plugins
 from tests.pipeline import Recorder, welcome
 
 EMAIL, PUSH = ChannelType.EMAIL, ChannelType.PUSH
@@ -86,6 +90,37 @@ def test_an_unknown_name_is_logged_with_the_nearest_and_the_others_load(caplog):
 
     assert [plugin.name for plugin in found] == ["django_email"]
     assert "Did you mean 'django_email'?" in caplog.text
+
+
+@pytest.mark.parametrize(("name", "logged"), [("push_notification", 0), ("push_notfication", 1)])
+def test_a_site_may_name_a_channel_that_it_does_not_enable(settings, caplog, name, logged):
+    """
+    Where nothing is to be chosen, an installed channel that is named is no error at every send; a mistyped name is.
+    """
+    settings.ACE_ENABLED_CHANNELS = ["django_email"]
+    settings.ACE_PUSH_CHANNELS = [name]
+
+    with pytest.raises(UnsupportedChannelError):
+        get_channel_for_message(ChannelType.PUSH, welcome())
+
+    assert len(caplog.records) == logged
+
+
+def test_plug_ins_are_constructed_once_however_many_threads_ask():
+    """
+    A channel is known by its identity, so that there must not be two.
+    """
+
+    class Slow(Recorder):
+        def __init__(self):
+            super().__init__()
+            time.sleep(0.01)
+
+    extension = Extension("slow", None, Slow, None)
+    with ThreadPoolExecutor(4) as threads:
+        seen = list(threads.map(lambda _: check_plugin(extension, "x") and extension.obj, range(4)))
+
+    assert {id(one) for one in seen} == {id(extension.obj)}
 
 
 def test_plug_ins_keep_their_instance():

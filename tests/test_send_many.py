@@ -3,6 +3,7 @@ Internal: what `send_many` promises.
 """
 
 import tracemalloc
+import weakref
 from collections import Counter
 from contextlib import contextmanager
 from datetime import timedelta
@@ -346,3 +347,66 @@ def test_memory_does_not_grow_with_the_number_of_messages(use_channels):
 
     peak(CHUNK_SIZE)
     assert peak(10 * CHUNK_SIZE) < 1.2 * peak(3 * CHUNK_SIZE)
+
+
+def test_messages_without_an_optional_template_are_forgotten_when_they_are_sent(settings):
+    """
+    That a template is missing is remembered for the batch, and not with it every message that missed it.
+    """
+    templates = {f"tests/edx_ace/bare/email/{name}": "text" for name in ("subject.txt", "body.html")}
+    loader = ("django.template.loaders.locmem.Loader", templates)
+    settings.TEMPLATES = [
+        {"BACKEND": "django.template.backends.django.DjangoTemplates", "OPTIONS": {"loaders": [loader]}}
+    ]
+    sent = []
+
+    def messages():
+        for message in many(5 * CHUNK_SIZE, name="bare"):
+            sent.append(weakref.ref(message))
+            yield message
+
+    alive = [sum(message() is not None for message in sent) for _ in ace.send_many(messages(), [EMAIL])]
+
+    assert max(alive) <= 2 * CHUNK_SIZE
+
+
+def test_messages_that_wait_for_a_retry_are_sent_when_the_iterable_raises(use_channels, ace_clock):
+    """
+    They are among those that it gave before, so each is reported before the error goes on.
+    """
+    mailer = Scripted(RecoverableChannelDeliveryError("busy"))
+    use_channels(mailer=mailer)
+    reports = []
+
+    def messages():
+        yield from many(2)
+        raise LookupError("no more")
+
+    with pytest.raises(LookupError, match="no more"):
+        reports.extend(ace.send_many(messages()))
+
+    assert [bool(report) for report in reports] == [True, True]
+    assert len(mailer.delivered) == 2
+
+
+@pytest.mark.parametrize("moment", ["tomorrow", 30, object()])
+def test_a_channel_that_names_no_moment_for_the_retry_affects_nobody(use_channels, ace_clock, moment):
+    """
+    Its message is retried like one without a wish, and the others are sent.
+    """
+    use_channels(mailer=Scripted(RecoverableChannelDeliveryError("busy", moment)))
+
+    assert all(ace.send_many(many(2)))
+
+
+@pytest.mark.parametrize("setting", ["ACE_DEFAULT_EXPIRATION_DELAY", "ACE_CONTENT_STEPS"])
+def test_a_setting_of_the_wrong_type_is_reported_for_each_message(use_channels, setting):
+    """
+    The batch ends with a report for every message and no traceback.
+    """
+    use_channels(mailer=Recorder())
+
+    with override_settings(**{setting: object()}):
+        reports = list(ace.send_many(many(2)))
+
+    assert [report[EMAIL].code for report in reports] == ["unexpected_error"] * 2

@@ -4,6 +4,7 @@ Internal: what is refused when a message is sent, with what was expected, given 
 
 import pytest
 from django.core import mail
+from django.utils.functional import lazystr
 
 from edx_ace import ChannelType, Message, ace
 from edx_ace.errors import InvalidMessageError
@@ -16,6 +17,13 @@ def nested(levels):
     value = []
     for _ in range(levels):
         value = [value]
+    return value
+
+
+def nested_sets():
+    value = frozenset()
+    for _ in range(100_000):
+        value = frozenset([value])
     return value
 
 
@@ -51,7 +59,31 @@ BAD = [
     ({"context": {"deep": cyclic()}}, r"may be nested 32 levels deep"),
     ({"context": {"big": "x" * (MAX_SIZE + 1)}}, r"context may hold 1000000 characters"),
     ({"context": {"big": [0] * (MAX_SIZE + 1)}}, r"context may hold 1000000 characters"),
+    # As they are written into paths, not as they are typed.
+    ({"app_label": lazystr("../x")}, r"app_label must name one folder .* given '\.\./x'"),
+    ({"name": "x" * 256}, r"name must name one folder .* at most 255 bytes\), given 'x{99}\.\.\."),
+    ({"name": "ü" * 128}, r"name must name one folder .* at most 255 bytes"),
+    ({"language": lazystr("../de")}, r"language must be a language code such as 'pt-br', given '\.\./de'"),
+    ({"language": "x" * 1_000_000}, r"language must be a language code such as 'pt-br', given 'x{99}\.\.\.\.$"),
+    ({"language": b"de"}, r"language must be a language code such as 'pt-br', given \"b'de'\""),
+    ({"context": {"tags": {"a\x00"}}}, r"context\['tags'\]\[0\] must be text that can be encoded"),
+    ({"options": {"deep": nested_sets()}}, r"options may be nested 32 levels deep"),
+    # Messages may be changed after they were made, so these are not what the constructor takes.
+    ({"uuid": "x>\r\nBcc: eve@example.com"}, r"uuid must be a UUID, given 'x>\\r\\nBcc: eve@example.com'"),
+    ({"expiration_time": "2027-01-01"}, r"expiration_time must be a datetime or None, given '2027-01-01'"),
+    ({"options": None}, r"options must be a dict, given None"),
+    ({"options": []}, r"options must be a dict, given \[\]"),
+    ({"headers": [("X-A", "a")]}, r"headers must be a dict, given \[\('X-A', 'a'\)\]"),
+    ({"context": "name"}, r"context must be a dict, given 'name'"),
 ]
+
+
+def message_with(fields):
+    """Return a message with *fields*, set where the constructor would refuse them."""
+    message = welcome()
+    for name, value in fields.items():
+        setattr(message, name, value)
+    return message
 
 
 @pytest.mark.parametrize(("fields", "text"), BAD)
@@ -60,7 +92,7 @@ def test_bad_content_is_refused_by_its_place(fields, text):
     The error names the place and never repeats a control character as it is.
     """
     with pytest.raises(InvalidMessageError, match=text) as caught:
-        validate(welcome(**fields))
+        validate(message_with(fields))
 
     assert str(caught.value).isprintable()
 
@@ -70,7 +102,7 @@ def test_bad_content_is_reported_and_nothing_goes_out(fields, text):
     """
     The message fails over every channel; the next one is not affected.
     """
-    refused, accepted = ace.send_many([welcome(**fields), welcome()])
+    refused, accepted = ace.send_many([message_with(fields), welcome()])
 
     assert set(refused.outcomes.values()) == {Outcome.FAILED}
     assert refused[ChannelType.EMAIL].code == "invalid_message"
@@ -89,6 +121,7 @@ def test_bad_content_is_reported_and_nothing_goes_out(fields, text):
         {"language": "sr@latin"},
         {"language": None},
         {"language": ""},
+        {"language": lazystr("de")},
         {"options": {"attachments": [("notes.txt", "two\nlines", "text/plain")]}},
         {"recipient": None},
     ],
@@ -106,3 +139,21 @@ def test_a_deep_context_costs_no_recursion():
     """
     with pytest.raises(InvalidMessageError, match="nested 32 levels"):
         validate(Message("a", "n", None, context={"deep": nested(200_000)}))
+
+
+class Hostile(dict):
+    """Cannot be looked into."""
+
+    def __iter__(self):
+        raise LookupError("hostile")
+
+
+def test_a_value_that_raises_when_it_is_checked_fails_its_message_alone():
+    """
+    Contexts hold objects of all kinds; whatever they raise stays in the report.
+    """
+    refused, accepted = ace.send_many([welcome(context={"name": Hostile(a=1)}), welcome()])
+
+    assert refused[ChannelType.EMAIL].code == "unexpected_error"
+    assert accepted
+    assert len(mail.outbox) == 1

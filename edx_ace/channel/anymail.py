@@ -10,14 +10,15 @@ the messages of an unpersonalised announcement do. Those are sent so; personalis
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from http import HTTPStatus
 from typing import Any
 
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.base import BaseEmailBackend
 
 from edx_ace.channel.mailbox import parse_mailbox
+from edx_ace.channel.providers import error_for_answer, retry_time
 from edx_ace.errors import ChannelDownError, ChannelError, FatalChannelDeliveryError, RecoverableChannelDeliveryError
+from edx_ace.report import Result
 
 #: Messages in one call; every provider that django-anymail knows takes as many.
 MAX_BATCH = 100
@@ -53,9 +54,7 @@ def batches(
         yield run
 
 
-def send_batch(
-    backend: BaseEmailBackend, emails: Sequence[EmailMultiAlternatives]
-) -> list[str | Exception | None] | None:
+def send_batch(backend: BaseEmailBackend, emails: Sequence[EmailMultiAlternatives]) -> list[Result] | None:
     """
     Send *emails*, which share their content, in one call and return a result for each.
 
@@ -85,19 +84,19 @@ def send_batch(
         backend.send_messages([batch])
     except Exception as error:
         if "AnymailRecipientsRefused" not in _names(type(error)):
-            meaning = channel_error(error)
+            meaning = error_for_exception(error)
             if isinstance(meaning, FatalChannelDeliveryError) or not isinstance(meaning, ChannelError):
                 return None
             return [meaning] * len(emails)
     return [status_result(batch.anymail_status, address) for address in addresses]  # type: ignore[attr-defined]
 
 
-def result_of(email: EmailMultiAlternatives) -> str | Exception | None:
+def result_of(email: EmailMultiAlternatives) -> Result:
     """Return the provider's id for an email that django-anymail has sent, or what became of it instead."""
     return status_result(email.anymail_status, _address(email))  # type: ignore[attr-defined]
 
 
-def status_result(status: Any, address: str) -> str | Exception | None:
+def status_result(status: Any, address: str) -> Result:
     """Return the provider's id in an AnymailStatus for *address*, or what became of the message instead."""
     recipient = (status.recipients or {}).get(address)
     if recipient is None:
@@ -109,23 +108,19 @@ def status_result(status: Any, address: str) -> str | Exception | None:
     return None if recipient.message_id is None else str(recipient.message_id)
 
 
-def channel_error(error: Exception) -> Exception:
-    """Return what *error* means for the message if django-anymail raised it, else *error*."""
+def error_for_exception(error: Exception) -> Exception:
+    """Return what *error* means for the message if django-anymail raised it; any other error as it is."""
     names = _names(type(error))
     if not names:
         return error
     status = getattr(error, "status_code", None)
-    if status is not None:
-        said = f"The mail provider answered {status}."
-        code = f"http_{status}"
-        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            return ChannelDownError(f"{said} Check its key in the settings of django-anymail.", code=code)
-        if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return RecoverableChannelDeliveryError(said, code=code)
-        return FatalChannelDeliveryError(said, code=code)
+    # An answer of 2xx that could not be read says nothing about the message, which the provider may well have taken.
+    if status is not None and status not in range(200, 300):
+        headers = getattr(getattr(error, "response", None), "headers", {})
+        return error_for_answer("The mail provider", status, retry_at=retry_time(headers))
     if "AnymailConfigurationError" in names:
         return ChannelDownError(f"django-anymail is not set up: {type(error).__name__}.", code="configuration")
-    if "AnymailRequestsAPIError" in names:
+    if "AnymailRequestsAPIError" in names and status is None:
         return RecoverableChannelDeliveryError("No answer from the mail provider.", code="connection")
     return FatalChannelDeliveryError(f"django-anymail refused the message: {type(error).__name__}.", code="anymail")
 

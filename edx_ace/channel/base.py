@@ -30,10 +30,14 @@ class _EnabledTypes(EnumMeta):
     def __iter__(cls) -> Iterator[Any]:
         # Looked up on the package at each call: existing tests replace it there.
         enabled: Mapping[Any, Any] = package.channels().channel_type_to_channel_impl
-        members: Mapping[str, Any] = cls.__members__
-        for name, channel_type in members.items():
-            if name in ("EMAIL", "PUSH") or enabled.get(channel_type):
-                yield channel_type
+        return iter([member for member in ALL_TYPES if member in _ALWAYS or enabled.get(member)])
+
+    def __reversed__(cls) -> Iterator[Any]:
+        members: list[Any] = list(cls)
+        return iter(members[::-1])
+
+    def __len__(cls) -> int:
+        return sum(1 for _ in cls)
 
 
 class ChannelType(Enum, metaclass=_EnabledTypes):
@@ -59,6 +63,11 @@ class ChannelType(Enum, metaclass=_EnabledTypes):
 
     # One object a member, so its identity will do; Enum hashes the name, in Python.
     __hash__ = object.__hash__
+
+
+#: Every kind of channel there is, enabled or not, in order. (Iterating ChannelType leaves out what is not enabled.)
+ALL_TYPES: tuple[ChannelType, ...] = tuple(ChannelType.__members__.values())
+_ALWAYS = (ChannelType.EMAIL, ChannelType.PUSH)
 
 
 class Channel(ABC):

@@ -22,14 +22,16 @@ except ImportError as error:
 
 from edx_ace.channel.base import Channel
 from edx_ace.channel.django_email import DjangoEmailChannel
-from edx_ace.channel.mailbox import check_text, parse_mailbox, parse_mailboxes
+from edx_ace.channel.mailbox import parse_mailbox, parse_mailboxes
 from edx_ace.channel.mixins import EmailChannelMixin
 from edx_ace.channel.providers import error_for_answer, error_for_exception, redacted, retry_time
 from edx_ace.conf import settings
+from edx_ace.text import check_text
 
 if TYPE_CHECKING:
     from edx_ace.message import Message
     from edx_ace.renderers import RenderedEmail
+    from edx_ace.report import Skipped
 
 #: Braze replaces this Liquid tag by the recipient's own unsubscribe link.
 _UNSUBSCRIBE_LINK = "{{${set_user_to_unsubscribed_url}}}"
@@ -65,7 +67,7 @@ class BrazeEmailChannel(EmailChannelMixin, Channel):
         """None: Braze puts in its own."""
         return []
 
-    def deliver(self, message: Message, rendered_message: RenderedEmail) -> str | None:
+    def deliver(self, message: Message, rendered_message: RenderedEmail) -> str | Skipped | None:
         """Hand the email over and return Braze's dispatch id, if its answer holds one."""
         user_id = None if message.recipient is None else message.recipient.lms_user_id
         if not user_id:

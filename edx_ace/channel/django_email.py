@@ -11,21 +11,25 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.backends.smtp import EmailBackend
 
 from edx_ace.channel import anymail, mailbox, mime, smtp
 from edx_ace.channel.base import Channel, ChannelType
-from edx_ace.channel.mailbox import Mailbox, check_text
-from edx_ace.channel.mixins import EmailChannelMixin, one_line
+from edx_ace.channel.mailbox import Mailbox
+from edx_ace.channel.mixins import EmailChannelMixin
 from edx_ace.conf import settings
 from edx_ace.envelope import Envelope, Parcel, current
 from edx_ace.errors import FatalChannelDeliveryError, RecoverableChannelDeliveryError
+from edx_ace.report import Result
+from edx_ace.text import check_text, one_line
 
 if TYPE_CHECKING:
     from edx_ace.message import Message
     from edx_ace.renderers import RenderedEmail
+    from edx_ace.report import Skipped
 
 
 class DjangoEmailChannel(EmailChannelMixin, Channel):
@@ -42,7 +46,7 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
         attachments: Tuples (file name, content as str or bytes, MIME type or None), or Django's EmailAttachment.
     """
 
-    def deliver(self, message: Message, rendered_message: RenderedEmail) -> str | None:
+    def deliver(self, message: Message, rendered_message: RenderedEmail) -> str | Skipped | None:
         """
         Send one email and return the mail server's or provider's id for it, if it gives one.
 
@@ -56,7 +60,7 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
             raise result
         return result
 
-    def deliver_many(self, parcels: Sequence[Parcel]) -> Iterator[str | Exception | None]:
+    def deliver_many(self, parcels: Sequence[Parcel]) -> Iterator[Result]:
         """
         Send many emails over one session of the backend; see `Channel.deliver_many`.
 
@@ -64,7 +68,7 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
         """
         return self._send_all(parcels)
 
-    def _send_all(self, parcels: Sequence[Parcel]) -> Iterator[str | Exception | None]:
+    def _send_all(self, parcels: Sequence[Parcel]) -> Iterator[Result]:
         backend = get_backend()
         allows_utf8 = _allows_utf8(backend)
         makers = [
@@ -97,8 +101,8 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
             sender = Mailbox(one_line(check_text(rendered.from_name, "rendered from_name")), sender.address)
         check_text(rendered.subject, "rendered subject")
         html = self.make_simple_html_template(rendered.head_html, rendered.body_html)
-        own_headers = mailbox.check_headers(options.get("headers") or {})
-        headers = mailbox.check_headers(envelope.with_headers(own_headers).headers)
+        sealed = attrs.evolve(envelope, headers=mailbox.check_headers(envelope.headers))
+        headers = dict(sealed.with_headers(mailbox.check_headers(options.get("headers") or {})).headers)
         if not any(name.lower() == "auto-submitted" for name in headers):
             headers["Auto-Submitted"] = "auto-generated"
         headers["Message-ID"] = f"<{message.uuid}@{sender.domain}>"
@@ -139,13 +143,14 @@ def _allows_utf8(backend: BaseEmailBackend) -> bool:
 
 def _as_job(maker: Callable[[], mail.EmailMultiAlternatives]) -> smtp.Job:
     email = maker()
-    addresses = [mailbox.parse_mailbox(text, smtputf8=True).address for text in (email.from_email, *email.recipients())]
-    return smtp.Job(addresses[0], list(dict.fromkeys(addresses[1:])), mime.as_bytes(email))
+    sender = mailbox.parse_mailbox(email.from_email, "sender's address")
+    recipients = [mailbox.parse_mailbox(text, smtputf8=True).address for text in email.recipients()]
+    return smtp.Job(sender.address, list(dict.fromkeys(recipients)), mime.as_bytes(email))
 
 
 def _send_through(
     backend: BaseEmailBackend, makers: Iterable[Callable[[], mail.EmailMultiAlternatives]]
-) -> Iterator[str | Exception | None]:
+) -> Iterator[Result]:
     """Make each email and send it over one session of *backend*; yield an id, None or an error for each."""
     down: Exception | None = None
     is_open = False
@@ -184,7 +189,7 @@ def _close(backend: BaseEmailBackend) -> None:
         backend.close()
 
 
-def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives) -> str | Exception | None:
+def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives) -> Result:
     try:
         sent = backend.send_messages([email])
     except Exception as error:
@@ -199,4 +204,4 @@ def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives) -> str 
 
 
 def _channel_error(error: Exception, addresses: Iterable[str] = ()) -> Exception:
-    return smtp.as_channel_error(anymail.channel_error(error), addresses)
+    return smtp.error_for_exception(anymail.error_for_exception(error), addresses)

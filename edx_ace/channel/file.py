@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from edx_ace import envelope
 from edx_ace.channel.base import Channel, ChannelType
-from edx_ace.channel.mailbox import check_text, parse_mailbox, shown
+from edx_ace.channel.mailbox import parse_mailbox
 from edx_ace.channel.mixins import EmailChannelMixin
 from edx_ace.conf import settings
 from edx_ace.errors import FatalChannelDeliveryError, InvalidMessageError
+from edx_ace.text import check_text, shown
 from edx_ace.utils.date import get_current_time
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class FileEmailChannel(EmailChannelMixin, Channel):
 
         A file that is there already is overwritten when the message names it, and never otherwise.
         """
-        mailbox = parse_mailbox(envelope.current(message, ChannelType.EMAIL).to, "email address of the recipient")
+        mailbox = parse_mailbox(envelope.current(message, ChannelType.EMAIL).to)
         document = check_text(self._document(str(mailbox), rendered_message), "email")
         named = message.options.get(PATH_OVERRIDE_KEY)
         user_id = None if message.recipient is None else message.recipient.lms_user_id

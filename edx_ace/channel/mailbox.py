@@ -1,5 +1,5 @@
 """
-Internal: checks of what goes into an email's envelope and header: mailboxes, header fields, text, attachments.
+Internal: checks of what goes into an email's envelope and header: mailboxes, header fields, attachments.
 
 Every refusal is an `InvalidMessageError` whose text shows what was given with control characters escaped.
 """
@@ -7,19 +7,24 @@ Every refusal is an `InvalidMessageError` whose text shows what was given with c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.utils import quote, unquote
 from functools import lru_cache
 from typing import NamedTuple
 
 from edx_ace.errors import InvalidMessageError
+from edx_ace.text import check_text, shown
 
 #: Longest addr-spec that fits into an SMTP path, in octets. Source: RFC 5321, 4.5.3.1.3, less the angle brackets.
 MAX_ADDRESS_LENGTH = 254
 
 #: Longest text worth parsing as a mailbox: a display name and an address on one line. Source: RFC 5322, 2.1.1.
 MAX_MAILBOX_LENGTH = 998
+
+#: Longest name of an attachment: what file systems take.
+MAX_FILE_NAME_LENGTH = 255
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
@@ -31,10 +36,10 @@ _is_plain = re.compile(rf"(?:{_ATEXT}|\.)+@{_DOMAIN}").fullmatch
 
 #: The parts of a mailbox in the shapes that people write: an address, or a display name and an address in brackets.
 _split_mailbox = re.compile(
-    rf"""\s*
-    (?: (?P<name> {_QUOTED} | [^"<>@,:;()\[\]\\]* ) \s* (?P<bracket><) )?
+    rf"""
+    (?: (?P<name> {_QUOTED} | [^"<>@,:;\[\]\\]*+ ) \s* (?P<bracket><) )?
     (?P<local> {_QUOTED} | [^\s"<>@,:;()\[\]\\]+ ) @ (?P<domain> [^\s"<>@,;()\\]+ )
-    (?(bracket)>) \s*""",
+    (?(bracket)>)""",
     re.VERBOSE,
 ).fullmatch
 
@@ -54,7 +59,7 @@ _SPECIALS = re.compile(r'[][\\()<>@,:;".]|=\?')
 _is_header_name = re.compile(r"[!-9;-~]+").fullmatch
 
 #: Headers that this package or the mail system writes; a caller's would contradict them.
-_OWNED_HEADERS = frozenset(["from", "to", "cc", "bcc", "sender", "message-id", "date", "received"])
+_OWNED_HEADERS = frozenset(["subject", "from", "to", "cc", "bcc", "sender", "message-id", "date", "received"])
 _OWNED_PREFIXES = ("content-", "mime-", "dkim-")
 
 _UNSAFE_IN_FILE_NAME = re.compile("[/\\\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -86,7 +91,7 @@ class Mailbox(NamedTuple):
         return f"{name} <{self.address}>"
 
 
-def parse_mailbox(text: object, what: str = "recipient's email address", *, smtputf8: bool = False) -> Mailbox:
+def parse_mailbox(text: object, what: str = "email address of the recipient", *, smtputf8: bool = False) -> Mailbox:
     """
     Return the one mailbox that *text* holds, with an internationalised domain encoded by IDNA 2008.
 
@@ -116,6 +121,12 @@ def parse_mailboxes(texts: object, what: str, *, smtputf8: bool = False) -> list
     """Return a mailbox for each of *texts*: None, one text or an iterable of them, as options give them."""
     if not texts:
         return []
+    if isinstance(texts, Iterator):
+        # A retry would find it empty, and some never end.
+        raise InvalidMessageError(
+            f"The {what}: expected one mailbox or a list of them, got {type(texts).__name__}. Write list(…) around it.",
+            code="bad_address",
+        )
     if isinstance(texts, str) or not isinstance(texts, Iterable):
         texts = [texts]
     return [parse_mailbox(text, what, smtputf8=smtputf8) for text in texts]
@@ -127,7 +138,7 @@ def _parse_unusual_mailbox(given: str, what: str, smtputf8: bool) -> Mailbox:
         raise _bad_mailbox(what, given, "it holds a line break, control character or surrogate; remove it")
     if len(given) > MAX_MAILBOX_LENGTH:
         raise _bad_mailbox(what, given, f"it has {len(given)} characters; shorten it")
-    match = _split_mailbox(given)
+    match = _split_mailbox(given.strip())
     if not match:
         raise _bad_mailbox(what, given, "it is none, or holds more than one; give exactly one (others: cc, bcc)")
     name = _display_name(match["name"] or "", what, given)
@@ -151,11 +162,11 @@ def _parse_unusual_mailbox(given: str, what: str, smtputf8: bool) -> Mailbox:
 def _display_name(text: str, what: str, given: str) -> str:
     if text.startswith('"'):
         text = unquote(text)
-    elif "=?" in text:
+    if "=?" in text:
         # What encoded words hide is checked as if it were written out.
         try:
             text = str(make_header(decode_header(text)))
-        except (LookupError, ValueError) as error:
+        except (LookupError, ValueError, MessageError) as error:
             raise _bad_mailbox(what, given, "its display name cannot be decoded; write it without encoding") from error
         if _UNSAFE.search(text):
             raise _bad_mailbox(what, given, "its display name hides a line break or control character; remove it")
@@ -193,8 +204,9 @@ def check_headers(headers: object) -> dict[str, str]:
             )
         if name.lower() in _OWNED_HEADERS or name.lower().startswith(_OWNED_PREFIXES):
             raise InvalidMessageError(
-                f"Header {name!r} is written by the library or the mail server. Leave it out of headers; sender, "
-                "copies and attachments go into the options from_address, cc, bcc and attachments.",
+                f"Header {name!r} is written by the library or the mail server. Leave it out of headers; the "
+                "subject has a template; sender, copies and attachments go into the options from_address, cc, bcc and "
+                "attachments.",
                 code="owned_header",
             )
         text = str(value)
@@ -206,27 +218,6 @@ def check_headers(headers: object) -> dict[str, str]:
             )
         checked[name] = text
     return checked
-
-
-def check_text(text: str, what: str) -> str:
-    """
-    Return *text*.
-
-    Raises:
-        InvalidMessageError: If it holds NUL or half of a surrogate pair, which no encoding of an email can carry.
-    """
-    if "\0" in text:
-        raise InvalidMessageError(f"The {what} holds NUL characters; remove them.", code="bad_text")
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise InvalidMessageError(
-                f"The {what} holds {shown(text[error.start])} at position {error.start}, half of a surrogate "
-                "pair. Decode the text where it comes from.",
-                code="bad_text",
-            ) from None
-    return text
 
 
 def check_attachments(attachments: object, max_bytes: int) -> list[tuple[str, str | bytes, str | None]]:
@@ -243,7 +234,9 @@ def check_attachments(attachments: object, max_bytes: int) -> list[tuple[str, st
     """
     checked = []
     total = 0
-    for attachment in attachments if isinstance(attachments, Iterable) else [attachments]:
+    # An iterator would be empty when the message is sent again.
+    is_list = isinstance(attachments, Iterable) and not isinstance(attachments, Iterator)
+    for attachment in attachments if is_list else [attachments]:  # type: ignore[attr-defined]
         match attachment:
             case (str() as name, str() | bytes() as content):
                 mimetype: str | None = None
@@ -257,9 +250,10 @@ def check_attachments(attachments: object, max_bytes: int) -> list[tuple[str, st
                     f"got {type(attachment).__name__}.",
                     code="bad_attachment",
                 )
-        if not name.strip(". ") or _UNSAFE_IN_FILE_NAME.search(name):
+        if not name.strip(". ") or _UNSAFE_IN_FILE_NAME.search(name) or len(name) > MAX_FILE_NAME_LENGTH:
             raise InvalidMessageError(
-                f"Attachment name {shown(name)}: expected a plain file name, without folders and control characters.",
+                f"Attachment name {shown(name)}: expected a plain file name, without folders and control characters, "
+                f"of at most {MAX_FILE_NAME_LENGTH} characters.",
                 code="bad_attachment",
             )
         if mimetype is not None and not re.fullmatch(rf"{_ATEXT}+/[\w!#$&^.+-]+", mimetype, re.ASCII):
@@ -278,12 +272,6 @@ def check_attachments(attachments: object, max_bytes: int) -> list[tuple[str, st
             code="attachments_too_large",
         )
     return checked
-
-
-def shown(value: object) -> str:
-    """Return *value* for an error's text: escaped to ASCII, on one line, cut where it is long."""
-    text = ascii(value)
-    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def _bad_mailbox(what: str, given: str, why: str) -> InvalidMessageError:

@@ -4,19 +4,17 @@ Public: what email channels share.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, ClassVar
 
 from django.conf import settings as django_settings
 
 from edx_ace.channel.base import ChannelType
+from edx_ace.errors import FatalChannelDeliveryError
+from edx_ace.text import one_line
 
 if TYPE_CHECKING:
     from edx_ace.message import Message
     from edx_ace.renderers import RenderedEmail
-
-#: Everything that Unicode or a mail server may take for white space or the end of a line.
-_WHITE_SPACE = re.compile(r"[\s\x00\x1c-\x1f\x85\u2028\u2029]+")
 
 _DOCUMENT = """\
 <!DOCTYPE html>
@@ -30,11 +28,6 @@ _DOCUMENT = """\
 </html>"""
 
 
-def one_line(text: str) -> str:
-    """Return *text* with every run of white space and line separators as one space, and none at the ends."""
-    return _WHITE_SPACE.sub(" ", text).strip()
-
-
 class EmailChannelMixin:
     """The parts of an email that every email channel makes alike; statics, so that a class will do."""
 
@@ -42,8 +35,20 @@ class EmailChannelMixin:
 
     @staticmethod
     def get_from_address(message: Message) -> str:
-        """Return ``options["from_address"]``, else Django's DEFAULT_FROM_EMAIL."""
-        return str(message.options.get("from_address") or django_settings.DEFAULT_FROM_EMAIL)
+        """
+        Return ``options["from_address"]``, else Django's DEFAULT_FROM_EMAIL.
+
+        Raises:
+            FatalChannelDeliveryError: If there is neither.
+        """
+        address = message.options.get("from_address") or django_settings.DEFAULT_FROM_EMAIL
+        if not address:
+            raise FatalChannelDeliveryError(
+                f"No sender's address: expected one mailbox such as user@example.com, got {address!r}. "
+                "Set DEFAULT_FROM_EMAIL or options['from_address'].",
+                code="no_sender",
+            )
+        return str(address)
 
     @staticmethod
     def get_subject(rendered_message: RenderedEmail) -> str:

@@ -16,15 +16,14 @@ from http import HTTPStatus
 from typing import Any
 
 from django.utils.http import parse_http_date_safe
-from requests.exceptions import RequestException, Timeout
 
-from edx_ace.channel.mixins import one_line
 from edx_ace.errors import (
     ChannelDownError,
     ChannelError,
     FatalChannelDeliveryError,
     RecoverableChannelDeliveryError,
 )
+from edx_ace.text import one_line
 from edx_ace.utils.date import get_current_time
 
 #: When a provider does not say how long to wait: this long, give or take the spread, in seconds.
@@ -119,6 +118,9 @@ def error_for_exception(provider: str, error: Exception) -> ChannelError:
 
     A code of ``timeout`` or ``connection`` leaves open whether the provider has accepted the message.
     """
+    # Imported here because only the channels that are built on it bring it.
+    from requests.exceptions import RequestException, Timeout
+
     chain = list(_causes(error))
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in chain):
         return ChannelDownError(

@@ -34,9 +34,9 @@ except ImportError as error:
     raise MissingExtraError("The push notification channel", "push") from error
 
 from edx_ace.channel.base import Channel, ChannelType
-from edx_ace.channel.mixins import one_line
 from edx_ace.channel.providers import retry_time
 from edx_ace.report import Skipped
+from edx_ace.text import check_text, one_line
 
 if TYPE_CHECKING:
     from edx_ace.message import Message
@@ -168,15 +168,10 @@ def _check_size(data: Mapping[str, Any]) -> None:
     Refuse what Firebase would refuse: a refusal there sets the devices inactive, as if their tokens were at fault.
 
     Raises:
-        InvalidMessageError: If *data* cannot be encoded, or is larger than `MAX_PAYLOAD_BYTES`.
+        InvalidMessageError: If *data* is not sendable, or is larger than `MAX_PAYLOAD_BYTES`.
     """
-    try:
-        size = sum(len(str(part).encode()) for name, value in data.items() for part in (name, value))
-    except UnicodeEncodeError as error:
-        raise InvalidMessageError(
-            "The push notification holds half of a surrogate pair. Decode the text where it comes from.",
-            code="bad_text",
-        ) from error
+    texts = [check_text(str(part), "push notification") for item in data.items() for part in item]
+    size = sum(len(text.encode()) for text in texts)
     if size > MAX_PAYLOAD_BYTES:
         raise InvalidMessageError(
             f"The push notification has {size:,} bytes with context['push_notification_extra_context']; expected at "

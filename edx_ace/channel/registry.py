@@ -7,14 +7,18 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+from stevedore.extension import Extension
 
 # `channels` is looked up on the package at each call: existing tests replace it there.
 import edx_ace.channel as package
-from edx_ace.channel.base import Channel, ChannelType
+from edx_ace.channel.base import ALL_TYPES, Channel, ChannelType
 from edx_ace.conf import settings
 from edx_ace.errors import UnknownChannelError, UnsupportedChannelError, did_you_mean
-from edx_ace.utils.plugins import get_manager, get_plugins, known_names
+from edx_ace.text import shown
+from edx_ace.utils.plugins import get_plugins, known_names, load
 
 if TYPE_CHECKING:
     from edx_ace.message import Message
@@ -81,7 +85,11 @@ class ChannelMap:
 
 def channels() -> ChannelMap:
     """Return the channels that ACE_ENABLED_CHANNELS names and that are enabled now, in that order."""
-    plugins = get_plugins(CHANNEL_EXTENSION_NAMESPACE, settings.ENABLED_CHANNELS)
+    return _map_of(*get_plugins(CHANNEL_EXTENSION_NAMESPACE, settings.ENABLED_CHANNELS))
+
+
+@lru_cache(maxsize=64)
+def _map_of(*plugins: Extension[Any]) -> ChannelMap:
     return ChannelMap((plugin.name, cast(Channel, plugin.obj)) for plugin in plugins)
 
 
@@ -142,7 +150,7 @@ def limits_of(limit_to_channels: Iterable[ChannelType | str] | None) -> Limits:
     Raises:
         UnknownChannelError: If an item is none of these.
     """
-    if isinstance(limit_to_channels, str | ChannelType):
+    if isinstance(limit_to_channels, str | ChannelType) or not isinstance(limit_to_channels, Iterable | None):
         raise UnknownChannelError(
             f"limit_to_channels must be a list of channel types or names, given {limit_to_channels!r}. "
             f"Write [{limit_to_channels!r}]."
@@ -151,7 +159,7 @@ def limits_of(limit_to_channels: Iterable[ChannelType | str] | None) -> Limits:
     for item in limit_to_channels or ():
         if isinstance(item, ChannelType):
             limits.setdefault(item, None)
-        elif item in (types := {str(member): member for member in ChannelType.__members__.values()}):
+        elif isinstance(item, str) and item in (types := {str(member): member for member in ALL_TYPES}):
             limits.setdefault(types[item], None)
         else:
             channel_type, channels_of_that_name = _by_name(item)
@@ -162,16 +170,19 @@ def limits_of(limit_to_channels: Iterable[ChannelType | str] | None) -> Limits:
 def _by_name(name: str) -> tuple[ChannelType, list[Channel]]:
     registered = package.channels()
     for channel_type, implementations in registered.channel_type_to_channel_impl.items():
-        if name in implementations:
+        if isinstance(name, str) and name in implementations:
             return channel_type, [implementations[name]]
     if name in known_names(CHANNEL_EXTENSION_NAMESPACE):
         # Installed but not enabled: existing sites name such channels, so messages are skipped and nothing is raised.
-        for extension in get_manager(CHANNEL_EXTENSION_NAMESPACE, [name]):
+        for extension in load(CHANNEL_EXTENSION_NAMESPACE, (name,)):
             return extension.plugin.channel_type, []
-    types = [str(member) for member in ChannelType.__members__.values()]
+        raise UnknownChannelError(
+            f"limit_to_channels names {name!r}, which is installed but cannot be loaded; the log says why."
+        )
+    types = [str(member) for member in ALL_TYPES]
     raise UnknownChannelError(
         f"limit_to_channels must hold ChannelType members, their values ({', '.join(types)}) or names of channels, "
-        f"given {name!r}.{did_you_mean(str(name).lower(), [*registered.names(), *types])}"
+        f"given {shown(name)}.{did_you_mean(str(name).lower(), [*registered.names(), *types])}"
     )
 
 
@@ -201,6 +212,10 @@ def candidate_names(channel_type: ChannelType, message: Message) -> list[tuple[s
 
 
 def _log_unknown_candidate(setting: str, name: str, channel_type: ChannelType, registered: ChannelMap) -> None:
+    if name in known_names(CHANNEL_EXTENSION_NAMESPACE) and not registered.channel_type_to_channel_impl.get(
+        channel_type
+    ):
+        return  # A site may name a channel that it does not enable (yet): nothing is to be chosen, as the report says.
     LOG.error(
         "%s names %r, which is no registered %s channel.%s",
         setting,

@@ -26,10 +26,11 @@ except ImportError as error:
 
 from edx_ace import envelope
 from edx_ace.channel.base import Channel, ChannelType
-from edx_ace.channel.mailbox import check_text, parse_mailbox, parse_mailboxes
+from edx_ace.channel.mailbox import parse_mailbox, parse_mailboxes
 from edx_ace.channel.mixins import EmailChannelMixin
 from edx_ace.channel.providers import error_for_answer, error_for_exception, redacted, retry_time
 from edx_ace.conf import settings
+from edx_ace.text import check_text
 
 if TYPE_CHECKING:
     from edx_ace.message import Message
@@ -78,19 +79,14 @@ class SailthruEmailChannel(EmailChannelMixin, Channel):
     def deliver(self, message: Message, rendered_message: RenderedEmail) -> str | None:
         """Hand the email over and return Sailthru's send id, if its answer holds one."""
         template = settings.CHANNEL_SAILTHRU_TEMPLATE_NAME
-        to = parse_mailbox(envelope.current(message, ChannelType.EMAIL).to, "email address of the recipient").address
+        to = parse_mailbox(envelope.current(message, ChannelType.EMAIL).to).address
         variables = self._variables(rendered_message)
         options = self._options(message)
         if settings.CHANNEL_SAILTHRU_DEBUG:
             LOG.info("[%s] would go to Sailthru: template %s, variables %s", message.log_id, template, list(variables))
             return None
-        client = SailthruClient(
-            settings.CHANNEL_SAILTHRU_API_KEY,
-            settings.CHANNEL_SAILTHRU_API_SECRET,
-            request_timeout=settings.DEFAULT_API_TIMEOUT,
-        )
         try:
-            response = client.send(template, to, _vars=variables, options=options)
+            response = _client().send(template, to, _vars=variables, options=options)
         except SailthruClientError as failure:
             raise error_for_exception("Sailthru", failure) from failure
         refusal = _refusal(response)
@@ -113,6 +109,15 @@ class SailthruEmailChannel(EmailChannelMixin, Channel):
             if mailboxes:
                 return {"behalf_email": str(mailboxes[0])}
         return {}
+
+
+def _client() -> SailthruClient:
+    keys = settings.CHANNEL_SAILTHRU_API_KEY, settings.CHANNEL_SAILTHRU_API_SECRET
+    try:
+        return SailthruClient(*keys, request_timeout=settings.DEFAULT_API_TIMEOUT)
+    except TypeError:
+        # sailthru-client 2.2.3, which edx-ace 1.x required, has a timeout of its own and no argument for it.
+        return SailthruClient(*keys)
 
 
 def _refusal(response: SailthruResponse) -> ChannelError | None:

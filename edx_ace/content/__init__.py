@@ -9,13 +9,12 @@ copying (`attrs.evolve`). It changes the kinds of rendered content that it knows
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import cast
 
 from edx_ace.conf import settings
 from edx_ace.envelope import Parcel
 from edx_ace.errors import ConfigurationError
-from edx_ace.utils.plugins import get_manager
+from edx_ace.utils.plugins import load
 
 CONTENT_STEP_NAMESPACE = "openedx.ace.content_step"
 
@@ -30,19 +29,17 @@ def apply(parcels: Sequence[Parcel], steps: Sequence[str] | None = None) -> list
     not affected: a step that raises for a batch is asked again for each parcel alone.
     """
     results: list[Parcel | Exception] = list(parcels)
-    for name, step in _load(tuple(settings.CONTENT_STEPS if steps is None else steps)):
+    try:
+        names = tuple(settings.CONTENT_STEPS if steps is None else steps)
+        loaded = load(CONTENT_STEP_NAMESPACE, names) if names else ()
+    except Exception as error:  # The setting is no list, for example.
+        return [error for _ in parcels]
+    for extension in loaded:
         going_on = [index for index, result in enumerate(results) if isinstance(result, Parcel)]
-        changed = _isolated(name, step, [cast(Parcel, results[index]) for index in going_on])
+        changed = _isolated(extension.name, extension.plugin, [cast(Parcel, results[index]) for index in going_on])
         for index, result in zip(going_on, changed, strict=True):
             results[index] = result
     return results
-
-
-@lru_cache(maxsize=64)
-def _load(names: tuple[str, ...]) -> list[tuple[str, Step]]:
-    if not names:
-        return []
-    return [(extension.name, extension.plugin) for extension in get_manager(CONTENT_STEP_NAMESPACE, names)]
 
 
 def _isolated(name: str, step: Step, parcels: list[Parcel]) -> Sequence[Parcel | Exception]:

@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from edx_ace.message import Message
 
 #: A style block up to its end tag, or a start tag. Tags inside conditional comments count: Outlook reads them.
-_PLACE = re.compile(r"""(<style\b[^>]*>.*?)(?=</style)|<[a-z](?:[^<>"']|"[^"]*"|'[^']*')*>""", re.S | re.I)
+_PLACE = re.compile(r"""(<style\b[^<>]*>.*?)(?=</style|\Z)|<[a-z](?:[^<>"']|"[^"]*"|'[^']*')*>""", re.S | re.I)
 _ATTRIBUTE = re.compile(
     r"""((?<=[\s"'])(?:(href|src|action|background|poster)|(srcset)|style)\s*=\s*)("[^"]*"|'[^']*'|[^\s"'<>]+)""", re.I
 )
 #: The address in CSS's ``url(…)``; inside an attribute its quotes may be entities.
-_CSS_URL = re.compile(r"""(\burl\(\s*(["']|&quot;|&\#39;|&\#x27;|))([^"'()]*?)(?=\2\s*\))""", re.I)
+_CSS_URL = re.compile(r"""(\burl\(\s*+(["']|&quot;|&\#39;|&\#x27;|))([^"'()]*?)(?=\2\s{0,99}\))""", re.I)
 #: One address of a ``srcset``, and what says when to use it.
-_CANDIDATE = re.compile(r"(\S*[^\s,])((?:\s+[^,]*)?(?:,|$))")
+_CANDIDATE = re.compile(r"([^\s,](?:\S*[^\s,])?)((?:\s+[^,]*)?(?:,|$))")
 #: How an address begins that is complete, that points inside the mail, or that a provider will fill in.
 _COMPLETE = re.compile(r"\s*(?:[a-z][a-z0-9+.-]*:|#|\{|$)", re.I)
 #: Finds an attribute that may have to change; where there is none, the mail is not looked at further.

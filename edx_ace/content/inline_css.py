@@ -26,14 +26,17 @@ import attrs
 
 from edx_ace.channel.mixins import EmailChannelMixin
 from edx_ace.envelope import Parcel
+from edx_ace.errors import InvalidMessageError
 from edx_ace.renderers import RenderedEmail
 
 #: A comment, which may hide style blocks from all but Outlook, or a style block: its attributes, its CSS.
-_STYLE = re.compile(r"<!--.*?-->|<style\b([^>]*)>(.*?)</style\s*>", re.S | re.I)
+#: What was left open ends with the document, as in browsers.
+_STYLE = re.compile(r"<!--.*?(?:-->|\Z)|<style\b([^<>]*)>(.*?)(?:</style\s*>|\Z)", re.S | re.I)
 #: A style block for other media than screens (print) stays as it is.
 _OTHER_MEDIA = re.compile(r"""\bmedia\s*=\s*["']?(?!\s*["']?(?:all|screen)\b)""", re.I)
 #: What stays of a style block stands aside, out of the engine's sight, as this comment.
 _ASIDE = "<!--ace-style-%d-->"
+_IS_ASIDE = re.compile(r"<!--ace-style-\d+-->")
 #: What documents of one shape differ in: a text, a link's target, a picture's source. With the characters that are
 #: excluded here, none can begin or end a tag, an attribute or a comment.
 _VARIABLE = re.compile(r"""(>|\s(?:href|src)=")(\s*[^\s<>"'][^<>"']*)""")
@@ -41,12 +44,20 @@ _VARIABLE = re.compile(r"""(>|\s(?:href|src)=")(\s*[^\s<>"'][^<>"']*)""")
 _SLOT = re.compile(r"ace(\d+)slot")
 
 _CSS_COMMENT = re.compile(r"/\*.*?\*/|<!--|-->", re.S)
-_CSS_TOKEN = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[{};]""", re.S)
+_CSS_TOKEN = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|[{};]""", re.S)
 # Element names in capitals are left out: premailer does not find them.
 _CLASS_OR_ID = r"[.#]-?[A-Za-z_][\w-]*"
 _COMPOUND = rf"(?:[a-z][a-z0-9]*|{_CLASS_OR_ID})(?:{_CLASS_OR_ID})*"
 #: A selector of elements, classes and ids, which nothing that happens later (hovering) can make true.
 _INLINABLE = re.compile(rf"{_COMPOUND}(?:\s*[\s>+~]\s*{_COMPOUND})*")
+#: How deep elements may be nested: well below what overflows the stack of css-inline (some 10,000).
+MAX_DEPTH = 2000
+_TAG = re.compile(r"<(/?)([A-Za-z][^\s/>]*)")
+_VOID = frozenset(
+    ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
+)
+#: Elements whose end tag is often left out.
+_CLOSED_BY_OTHERS = frozenset(["p", "li", "dt", "dd", "tr", "td", "th", "thead", "tbody", "tfoot", "option"])
 #: What joins two parts of a selector; premailer weighs selectors rightly only with spaces around it.
 _COMBINATOR = re.compile(r"\s*([>+~])\s*")
 
@@ -121,10 +132,34 @@ def _inline_shape(engine: Engine, css: str, aside: tuple[str, ...], constants: t
 
 
 def _run(engine: Engine, css: str, aside: Sequence[str], document: str) -> str:
-    document = engine(css, document)
-    for number, block in enumerate(aside):
-        document = document.replace(_ASIDE % number, block)
-    return document
+    _check_depth(document)
+    # In one pass, and blind to a comment of this name that is the author's own.
+    blocks = {_ASIDE % number: block for number, block in enumerate(aside)}
+    return _IS_ASIDE.sub(lambda match: blocks.get(match[0], match[0]), engine(css, document))
+
+
+def _check_depth(document: str) -> None:
+    """
+    Check that the engine can read *document*: css-inline ends the whole process when elements are nested too deeply.
+
+    Raises:
+        InvalidMessageError: If they may be. Each end tag counts that surely closes the element opened last.
+    """
+    opened: list[str] = []
+    for match in _TAG.finditer(document):
+        is_end, name = match[1], match[2].lower()
+        if is_end:
+            while opened and opened[-1] != name and opened[-1] in _CLOSED_BY_OTHERS:
+                opened.pop()
+            if opened and opened[-1] == name:
+                opened.pop()
+        elif name not in _VOID:
+            opened.append(name)
+            if len(opened) > MAX_DEPTH:
+                raise InvalidMessageError(
+                    f"The HTML may be nested {MAX_DEPTH} elements deep, but it is deeper. Close the elements of its "
+                    "templates."
+                )
 
 
 @lru_cache(maxsize=64)

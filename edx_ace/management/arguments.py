@@ -12,7 +12,7 @@ from typing import Any
 from django.core.management import CommandError
 
 from edx_ace import channel as channel_package
-from edx_ace.channel import ChannelType
+from edx_ace.channel.base import ALL_TYPES
 from edx_ace.channel.registry import limits_of
 from edx_ace.errors import UnknownChannelError, did_you_mean
 
@@ -64,7 +64,7 @@ def channels_of(given: str | None) -> list[str] | None:
         limits_of([given])
     except UnknownChannelError as error:
         # Looked up on the package at each call: tests replace it there.
-        known = [*map(str, ChannelType.__members__.values()), *channel_package.channels().names()]
+        known = [*map(str, ALL_TYPES), *channel_package.channels().names()]
         raise CommandError(
             f"--channel: expected a channel type or the name of a channel ({', '.join(known)}), given {given!r}."
             f"{did_you_mean(given, known)}"
@@ -75,6 +75,10 @@ def channels_of(given: str | None) -> list[str] | None:
 def _json_object(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
+    except RecursionError:
+        raise CommandError(
+            "--context: expected a JSON object, but this one is nested too deeply. Flatten it."
+        ) from None
     except ValueError as error:
         raise CommandError(f"--context: expected a JSON object, but {text!r} is no JSON: {error}.") from error
     if not isinstance(found, dict):

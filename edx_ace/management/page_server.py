@@ -14,7 +14,7 @@ Page = Callable[[str | None], tuple[HTTPStatus, str]]
 
 class PageServer(HTTPServer):
     """
-    Serves one page on 127.0.0.1. One request at a time, as making the page may change settings while it lasts.
+    Serves one page on 127.0.0.1, one request at a time.
 
     Args:
         port: Port to listen on; 0: any that is free.
@@ -29,6 +29,8 @@ class PageServer(HTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: PageServer
+    #: Seconds. Browsers open connections ahead on which they ask for nothing; those must not hold up the others.
+    timeout = 1
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)

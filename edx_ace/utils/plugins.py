@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from importlib.metadata import entry_points
+from threading import RLock
 from typing import Any
 
 from stevedore import ExtensionManager, NamedExtensionManager
@@ -19,6 +20,9 @@ from stevedore.extension import Extension
 from edx_ace.errors import did_you_mean
 
 LOG = logging.getLogger(__name__)
+
+#: Held while an instance is made, as threads share it. A plug-in may make others use theirs.
+_constructing = RLock()
 
 
 def get_manager(namespace: str, names: Sequence[str] | None = None) -> ExtensionManager[Any]:
@@ -44,7 +48,7 @@ def get_plugins(namespace: str, names: Sequence[str] | None = None) -> list[Exte
 
     Classes are imported once a process; whether one is enabled is asked at each call, so that changed settings count.
     """
-    loaded = _load(namespace, None if names is None else tuple(names))
+    loaded = load(namespace, None if names is None else tuple(names))
     return [extension for extension in loaded if check_plugin(extension, namespace, names)]
 
 
@@ -56,16 +60,25 @@ def check_plugin(extension: Extension[Any], namespace: str, names: Sequence[str]
         if not extension.plugin.enabled():
             return False
         if extension.obj is None:
-            extension.obj = extension.plugin()
+            with _constructing:
+                if extension.obj is None:
+                    extension.obj = extension.plugin()
     except Exception:
         LOG.exception("%s: plug-in %r could not be used; it is left out.", namespace, extension.name)
         return False
     return True
 
 
-def known_names(namespace: str) -> list[str]:
-    """Return the names of all installed entry points of *namespace*; imports none of them."""
-    return sorted({entry_point.name for entry_point in entry_points(group=namespace)})
+@lru_cache(maxsize=64)
+def load(namespace: str, names: tuple[str, ...] | None) -> list[Extension[Any]]:
+    """Return what `get_manager` finds. Looked for once a process: what is installed does not change while it runs."""
+    return list(get_manager(namespace, names))
+
+
+@lru_cache(maxsize=64)
+def known_names(namespace: str) -> tuple[str, ...]:
+    """Return the names of all entry points of *namespace* that were installed at the first call; imports none."""
+    return tuple(sorted({entry_point.name for entry_point in entry_points(group=namespace)}))
 
 
 def unknown_name_text(setting: str, name: str, namespace: str) -> str:
@@ -74,11 +87,6 @@ def unknown_name_text(setting: str, name: str, namespace: str) -> str:
         f"{setting} names {name!r}, but no installed package provides it under {namespace!r}."
         f"{did_you_mean(name, known_names(namespace))}"
     )
-
-
-@lru_cache(maxsize=64)
-def _load(namespace: str, names: tuple[str, ...] | None) -> list[Extension[Any]]:
-    return list(get_manager(namespace, names))
 
 
 def _log_load_failure(_manager: object, entry_point: Any, error: BaseException) -> None:

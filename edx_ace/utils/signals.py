@@ -18,18 +18,35 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+#: What the keys of a JSON object can be made of.
+_JSON_KEYS = (str, int, float, bool, type(None))
+
 
 def make_serializable_object(obj: Any) -> Any:
-    """Return *obj* when JSON can hold it; of dicts and lists, a copy in which whatever it cannot hold is its str()."""
+    """
+    Return *obj* when JSON can hold it; of dicts and lists, a copy in which whatever it cannot hold is its str().
+
+    Of what cannot say that either, the name of its class.
+    """
     try:
         json.dumps(obj)
     except (TypeError, ValueError, RecursionError):
         if isinstance(obj, dict):
-            return {key: make_serializable_object(value) for key, value in obj.items()}
+            return {
+                key if isinstance(key, _JSON_KEYS) else _text_of(key): make_serializable_object(value)
+                for key, value in obj.items()
+            }
         if isinstance(obj, list):
             return [make_serializable_object(value) for value in obj]
-        return str(obj)
+        return _text_of(obj)
     return obj
+
+
+def _text_of(obj: Any) -> str:
+    try:
+        return str(obj)
+    except Exception:
+        return f"<{type(obj).__name__}>"
 
 
 def send_ace_message_sent_signal(channel: type[Channel] | Channel, message: Message) -> None:
@@ -41,8 +58,19 @@ def send_ace_message_sent_signal(channel: type[Channel] | Channel, message: Mess
     """
     if not message_sent.has_listeners(channel):
         return
+    try:
+        payload = _payload(channel, message)
+    except Exception:
+        LOG.exception("The payload of message_sent could not be made, so its receivers are not told.")
+        return
+    for receiver, outcome in message_sent.send_robust(sender=channel, message=payload):
+        if isinstance(outcome, Exception):
+            LOG.error("A receiver of message_sent failed: %r", receiver, exc_info=outcome)
+
+
+def _payload(channel: type[Channel] | Channel, message: Message) -> dict[str, Any]:
     recipient = message.recipient
-    payload = {
+    return {
         "name": message.name,
         "app_label": message.app_label,
         "recipient": {
@@ -57,6 +85,3 @@ def send_ace_message_sent_signal(channel: type[Channel] | Channel, message: Mess
         "message_language": message.language,
         "translation_language": get_language(),
     }
-    for receiver, outcome in message_sent.send_robust(sender=channel, message=payload):
-        if isinstance(outcome, Exception):
-            LOG.error("A receiver of message_sent failed: %r", receiver, exc_info=outcome)

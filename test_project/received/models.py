@@ -7,11 +7,14 @@ from datetime import datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import parseaddr
+from html import unescape
 
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
 
+#: The hidden text with which a message begins, up to the characters that pad it.
+_PREHEADER = re.compile(r'<div class="ace-preheader"[^>]*>\s*([^<]*?)\s*(?:\u034f|<)')
 _HTML_LANGUAGE = re.compile(r"<html[^>]*\slang=[\"']?([\w-]+)", re.IGNORECASE)
 
 
@@ -69,6 +72,12 @@ class ReceivedMessage(models.Model):
         """The address it came to, with an internationalised domain in its own script."""
         mailbox, _, domain = self.envelope_to.rpartition("@")
         return f"{mailbox}@{domain.encode().decode('idna')}" if domain.isascii() else self.envelope_to
+
+    @property
+    def preview(self) -> str:
+        """What mail programs show beside the subject: the hidden text with which the message begins, or its text."""
+        preheader = _PREHEADER.search(unescape(self.html))
+        return preheader[1] if preheader and preheader[1] else self.text
 
     @property
     def source_text(self) -> str:

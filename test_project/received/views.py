@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.utils.translation import get_language_info
 from django.views.decorators.http import require_safe
 
 from received.models import ReceivedMessage
@@ -34,10 +36,11 @@ def inbox(request: HttpRequest) -> HttpResponse:
     counts = dict(found.order_by().values_list("language").annotate(Count("pk")))
     if language:
         found = found.filter(language=language)
-    page = Paginator(found.defer("source", "html"), MESSAGES_A_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(found.defer("source"), MESSAGES_A_PAGE).get_page(request.GET.get("page"))
     context: dict[str, Any] = {
         "search": search,
         "language": language,
+        "language_name": get_language_info(language)["name"] if language in dict(settings.LANGUAGES) else language,
         "languages": [(code, name, counts.get(code, 0)) for code, name in settings.LANGUAGES],
         "total": sum(counts.values()),
         "page": page,
@@ -49,7 +52,9 @@ def inbox(request: HttpRequest) -> HttpResponse:
 @require_safe
 def message(request: HttpRequest, pk: int, tab: str) -> HttpResponse:
     """Show one message: as HTML, as text or as it came."""
-    shown = get_object_or_404(ReceivedMessage, pk=pk)
+    shown = ReceivedMessage.objects.filter(pk=pk).first()
+    if shown is None:
+        return render(request, "received/gone.html", status=HTTPStatus.NOT_FOUND)
     neighbours = ReceivedMessage.objects.only("pk")
     context = {
         "message": shown,

@@ -2,6 +2,7 @@
 Internal: django-anymail's statuses, errors and batches.
 """
 
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -80,16 +81,20 @@ def test_a_recipient_that_the_provider_refused_is_not_sent(before_sending, statu
     assert raised.value.code == f"anymail_{status}"
 
 
-def api_error(status):
-    return AnymailRequestsAPIError(response=SimpleNamespace(status_code=status, reason="", json=dict, text=""))
+def api_error(status, headers=()):
+    response = SimpleNamespace(status_code=status, reason="", json=dict, text="", headers=dict(headers))
+    return AnymailRequestsAPIError(response=response)
 
 
 @pytest.mark.parametrize(
     ("raised", "error", "code"),
     [
+        # Accepted, perhaps, with an answer that cannot be read.
+        (api_error(200), FatalChannelDeliveryError, "anymail"),
         (api_error(400), FatalChannelDeliveryError, "http_400"),
         (api_error(401), ChannelDownError, "http_401"),
         (api_error(403), ChannelDownError, "http_403"),
+        (api_error(408), RecoverableChannelDeliveryError, "http_408"),
         (api_error(422), FatalChannelDeliveryError, "http_422"),
         (api_error(429), RecoverableChannelDeliveryError, "http_429"),
         (api_error(503), RecoverableChannelDeliveryError, "http_503"),
@@ -114,6 +119,21 @@ def test_errors_are_told_apart_by_their_status(before_sending, raised, error, co
     with pytest.raises(error) as caught:
         deliver(parcel())
     assert caught.value.code == code
+
+
+def test_a_provider_that_says_how_long_to_wait_is_believed(before_sending, ace_clock):
+    """
+    Retry-After counts, as with the providers that have a channel of their own.
+    """
+
+    def receive(message):
+        raise api_error(429, {"Retry-After": "90"})
+
+    before_sending(receive)
+
+    with pytest.raises(RecoverableChannelDeliveryError) as caught:
+        deliver(parcel())
+    assert caught.value.next_attempt_time == ace_clock.now + timedelta(seconds=90)
 
 
 def test_a_cancelled_message_is_not_reported_as_sent(before_sending):

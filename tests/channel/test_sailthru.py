@@ -315,6 +315,22 @@ class TestChannel:
 
         assert keys == [("public-key", "very-secret")]
 
+    def test_the_client_that_the_released_package_required(
+        self, monkeypatch: pytest.MonkeyPatch, provider: HttpTwin, rendered_email: RenderedEmail
+    ) -> None:
+        """
+        sailthru-client 2.2.3 takes no timeout; sites that pin it go on sending.
+        """
+        provider.answer(200, ACCEPTED)
+
+        class Older(sailthru.SailthruClient):  # type: ignore[misc]  # the package ships no types
+            def __init__(self, api_key: str, secret: str, api_url: str | None = None) -> None:
+                super().__init__(api_key, secret, api_url)
+
+        monkeypatch.setattr(sailthru, "SailthruClient", Older)
+
+        assert SailthruEmailChannel().deliver(a_message(), rendered_email) == ACCEPTED["send_id"]
+
     def test_action_links_and_tracker(self) -> None:
         """
         There are two links, of which the one for unsubscribing can be left out, and the image that counts opens.

@@ -5,6 +5,7 @@ Internal: mail over SMTP: results matched to messages, connections kept, and eve
 import logging
 import os
 import random
+import signal
 import ssl
 import threading
 import time
@@ -13,7 +14,7 @@ from collections import Counter
 import pytest
 import trustme
 
-from edx_ace.channel.smtp import reply_error
+from edx_ace.channel.smtp.errors import error_for_reply
 from edx_ace.errors import (
     ChannelDownError,
     FatalChannelDeliveryError,
@@ -423,6 +424,94 @@ def test_a_certificate_that_nobody_trusts_is_the_channels_fault(run_sink):
         deliver(*to("one"))
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_process_may_fork_while_a_thread_awaits_an_answer(run_sink):
+    """
+    The new process does not wait for what the thread, which it has not, was reading; the old one gets its answer.
+    """
+    sink = run_sink(answers={"slow": Answer("250 2.1.5 OK", delay=1)})
+    results = []
+    sender = threading.Thread(target=lambda: results.extend(deliver_many(to("slow"))))
+    sender.start()
+    while not sink.sessions:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    child = os.fork()
+    if not child:
+        signal.alarm(5)
+        os._exit(0 if codes(deliver_many(to("one"))) == ["sent"] else 1)
+
+    status = os.waitpid(child, 0)[1]
+    sender.join()
+
+    assert status == 0
+    assert codes(results) == ["sent"]
+    assert sorted(received(sink)) == ["one", "slow"]
+
+
+@in_both_modes
+@pytest.mark.parametrize("at", ["RCPT", "DATA", "END"])
+def test_a_reply_too_many_is_never_taken_for_that_to_another_message(run_sink, extensions, at):
+    """
+    Whoever is reported as sent has received their own message, and a server out of step is asked over a new connection.
+    """
+    usual = {"RCPT": "250 2.1.5 OK", "DATA": "354 go on", "END": "250 2.0.0 OK queued as A"}[at]
+    sink = run_sink(
+        extensions=extensions,
+        answers={"bad": Answer(f"{usual}\r\n250 2.0.0 and again", at=at), "gone": Answer("554 5.6.0 spam", at="END")},
+    )
+    names = ["one", "bad", "gone", "two", "three"]
+
+    results = deliver_many([parcel(f"{name}@example.com", body=f"for {name}") for name in names])
+
+    assert codes(results)[2] == "smtp_554"
+    assert codes(results)[3:] == ["sent", "sent"]
+    contents = {message.recipients[0].partition("@")[0]: message.content.decode() for message in sink.messages}
+    assert all(f"for {name}\r\n" in content for name, content in contents.items())
+    assert {name for name, code in zip(names, codes(results), strict=True) if code == "sent"} <= contents.keys()
+    assert sink.sessions > 1
+
+
+def test_a_kept_connection_on_which_something_came_is_not_used_again(run_sink):
+    """
+    What the server said while nobody asked is the answer to nothing.
+    """
+    sink = run_sink(answers={"one": Answer("250 2.0.0 OK\r\n250 2.0.0 and again", at="END")})
+
+    deliver(*to("one"))
+    deliver(*to("two"))
+
+    assert (received(sink), sink.sessions) == (["one", "two"], 2)
+
+
+@in_both_modes
+def test_a_transaction_that_cannot_be_taken_back_ends_the_connection(run_sink, extensions):
+    """
+    Its recipients would be added to those of the next message.
+    """
+    sink = run_sink(
+        extensions=extensions, answers={"bad": Answer("451 4.3.0 later", at="DATA")}, commands={"RSET": "502 5.5.2 no"}
+    )
+
+    results = deliver_many(to("bad", "one"))
+
+    assert codes(results) == ["smtp_451", "sent"]
+    assert [message.recipients for message in sink.messages] == [("one@example.com",)]
+    assert sink.sessions == 2
+
+
+def test_what_a_server_says_at_its_goodbye_tells_nothing_about_the_person(run_sink):
+    """
+    Addresses are replaced in the reply that closes the connection as in any other.
+    """
+    run_sink(answers={"bad": Answer("421 4.7.0 <bad@example.com> not now", cut=True)})
+
+    [error] = deliver_many(to("bad"))
+
+    assert str(error) == "The mail server answered 421 4.7.0 <recipient> not now."
+
+
 def test_an_address_in_another_script_needs_smtputf8(run_sink):
     """
     It goes where the server offers that, and fails alone where it does not.
@@ -470,4 +559,4 @@ def test_a_reply_outside_of_smtp_is_no_reason_to_give_up():
     """
     Only 5xx is for good.
     """
-    assert type(reply_error(250, b"what?")) is RecoverableChannelDeliveryError
+    assert type(error_for_reply(250, b"what?")) is RecoverableChannelDeliveryError

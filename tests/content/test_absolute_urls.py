@@ -2,6 +2,7 @@
 Internal: tests of the content step ``absolute_urls``.
 """
 
+import time
 from typing import Any
 
 import pytest
@@ -168,3 +169,24 @@ def test_without_a_base_url_absolute_links_are_fine(email: MakeParcel, settings:
     parcel = email(body_html='<a href="https://example.com/x"><img src="//cdn.example/a.png">')
 
     assert 'src="https://cdn.example/a.png"' in absolute_urls([parcel])[0].rendered.body_html
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<style>" * 60_000,
+        "<p style='background: url(" + " " * 200_000 + "'>",
+        "<style>p { background: url(" + " " * 200_000 + "</style>",
+        "<img srcset='" + "," * 200_000 + "'>",
+    ],
+    ids=["blocks", "attribute", "block", "srcset"],
+)
+def test_what_is_left_open_costs_no_more_time_than_what_is_closed(email: MakeParcel, html: str) -> None:
+    """
+    Time grows with the length of the mail and not with its square, which would be minutes.
+    """
+    begun = time.process_time()
+
+    absolute_urls([email(body_html=f'{html}<a href="/course"> url(')])
+
+    assert time.process_time() - begun < 3

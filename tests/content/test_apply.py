@@ -12,6 +12,7 @@ from stevedore import ExtensionManager
 
 from edx_ace import content
 from edx_ace.errors import ConfigurationError
+from edx_ace.utils import plugins
 
 from .conftest import MakeParcel
 
@@ -28,8 +29,11 @@ def installed_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     (metadata / "entry_points.txt").write_text(f"[{content.CONTENT_STEP_NAMESPACE}]\n{lines}")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(ExtensionManager, "ENTRY_POINT_CACHE", {})
+    plugins.load.cache_clear()
+    plugins.known_names.cache_clear()
     yield
-    content._load.cache_clear()
+    plugins.load.cache_clear()
+    plugins.known_names.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -106,6 +106,31 @@ def test_what_has_a_side_is_on_the_side_where_reading_begins(language: str, side
     assert parts["blockquote"]["border-width"] == ("0 0 0 4px" if side == "left" else "0 4px 0 0")
 
 
+def test_a_long_word_does_not_widen_the_message(email: MakeParcel) -> None:
+    """
+    A telephone shows a message that is wider than its screen smaller, or cut off.
+    """
+    card = next(
+        element for element in elements(inlined(rendered(), email)) if "ace-card" in element.attributes.get("class", "")
+    )
+
+    assert card.style["overflow-wrap"] == "anywhere"
+    # For programs that do not know the former.
+    assert card.style["word-break"] == "break-word"
+
+
+def test_what_the_site_gives_keeps_its_own_direction() -> None:
+    """
+    In a message from right to left "12 Harbour Street" would else read "Harbour Street 12", and "Yahoo!" "!Yahoo".
+    """
+    parts = elements(rendered("ar"))
+
+    (name,) = [element for element in parts if element.tag == "bdi"]
+    (address,) = [element for element in parts if element.text == "12 Harbour Street Dublin"]
+    assert name.text == "Northwind & Co"
+    assert address.attributes == {"dir": "auto"}
+
+
 def test_tables_for_layout_say_so_and_others_do_not() -> None:
     """
     A screen reader reads out rows and columns only where there are any.

@@ -4,6 +4,7 @@ Internal: tests of the content step ``inline_css``, with both of its engines.
 
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from edx_ace.content import inline_css as module
 from edx_ace.content.inline_css import inline_css
 from edx_ace.envelope import Parcel
+from edx_ace.errors import InvalidMessageError
 
 from .conftest import MakeParcel
 from .documents import elements, style_blocks
@@ -289,3 +291,44 @@ def test_broken_css_and_html_do_not_fail(email: MakeParcel) -> None:
     )
 
     assert [element.style for element in elements(html) if element.style][:2] == [{"color": "red"}, {"top": "0"}]
+
+
+@pytest.mark.parametrize("unit", ["<div>", "<b>x", "<span><div></span></div>", "<table><tr><td>"])
+def test_elements_nested_too_deeply_are_refused(email: MakeParcel, unit: str) -> None:
+    """
+    The engine would overflow the stack and end the process with all its messages.
+    """
+    with pytest.raises(InvalidMessageError, match="nested 2000 elements deep, but it is deeper"):
+        inlined(email, body_html=page("p {color: red}", unit * 30_000))
+
+
+def test_elements_that_are_closed_or_whose_end_is_implied_are_not_nested(email: MakeParcel) -> None:
+    """
+    A long mail is no deep one, however its author closes lists and lines.
+    """
+    html = inlined(email, body_html=page("p {color: red}", "<ul>" + "<li><p>x<br><i>y</i>" * 500 + "</ul>"))
+
+    assert html.count("color") == 500
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<style>p{color:red}</style>" + "<!--" * 100_000,
+        "<style>p{color:red}</style>" + "<style>" * 60_000,
+        "<style>p{color:red}</style>" + "<style " * 60_000,
+        "<style>p{color:red}</style>" * 20_000,
+        "<style>p" + '\\"' * 200_000 + "</style>",
+    ],
+    ids=["comments", "blocks", "tags", "many blocks", "strings"],
+)
+def test_what_is_left_open_costs_no_more_time_than_what_is_closed(html: str) -> None:
+    """
+    Time grows with the length of the mail and not with its square, which would be minutes.
+    """
+    begun = time.process_time()
+
+    module._STYLE.sub("", html)
+    module.split_css(html)
+
+    assert time.process_time() - begun < 3

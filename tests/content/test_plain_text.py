@@ -166,3 +166,22 @@ def test_other_channels_content_is_left_alone(push: Parcel) -> None:
     The step knows emails.
     """
     assert plain_text([push])[0] is push
+
+
+@pytest.mark.parametrize("unit", ["<ul><li>x", "<blockquote>x", '<a href="https://e.com/">x'])
+def test_what_is_nested_without_end_stays_readable(email: MakeParcel, unit: str) -> None:
+    """
+    Twenty levels are shown; each further one would make every line longer, until memory ends.
+    """
+    [parcel] = plain_text([email(body_html=unit * 20_000 + "</a>" * 20_000)])
+
+    assert len(parcel.rendered.body) < 100 * 20_000
+
+
+def test_a_list_that_begins_at_no_number_begins_at_one(email: MakeParcel) -> None:
+    """
+    A start of thousands of digits is none.
+    """
+    [parcel] = plain_text([email(body_html=f'<ol start="{"9" * 5000}"><li>x</li></ol>')])
+
+    assert parcel.rendered.body == "1. x"

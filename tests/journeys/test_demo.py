@@ -17,6 +17,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from typing import cast
+from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import urlopen
 
@@ -138,6 +139,49 @@ def test_a_second_run_leaves_the_same_site(site: Site, var: Path) -> None:
     assert site.query(figures) == first == [(500, 12, 600, 500)]
 
 
+def test_two_demos_may_be_begun_at_once(tmp_path: Path) -> None:
+    """
+    They share a database, which neither finds half made; the messages are those of one of them.
+    """
+    demos = [
+        subprocess.Popen(
+            COMMAND, cwd=ROOT, env=environment(tmp_path, SERVE="0"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        for _ in range(2)
+    ]
+    printed = [demo.communicate(timeout=120)[0].decode() for demo in demos]
+
+    assert [demo.returncode for demo in demos] == [0, 0], printed
+    assert Site(tmp_path).query("SELECT count(*) FROM received_receivedmessage") == [(500,)]
+
+
+def test_a_demo_that_is_interrupted_ends_quietly(tmp_path: Path) -> None:
+    """
+    Ctrl+C in the middle is an end and no traceback.
+    """
+    program = """
+import runpy, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.argv = ["manage.py", "demo"]
+sys.path.insert(0, "test_project")
+runpy.run_path("test_project/manage.py", run_name="__main__")
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=environment(tmp_path, SERVE="0"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        assert demo.stdout is not None
+        next(line for line in demo.stdout if line.startswith("Preparing"))
+        demo.send_signal(signal.SIGINT)
+        _, errors = demo.communicate(timeout=20)
+
+    assert (demo.returncode, errors) == (130, "\nStopped.\n")
+
+
 def test_a_plain_text_subject_is_not_escaped(site: Site) -> None:
     """
     O'Brien & Co arrives literally in the subject, and escaped in the HTML.
@@ -255,6 +299,13 @@ def test_the_inbox_lists_what_came_in(page: str) -> None:
     assert "Welcome to Lantern Campus, O&#x27;Brien &amp; Co" in inbox
 
 
+def test_the_inbox_shows_what_mail_programs_show_beside_the_subject(page: str) -> None:
+    """
+    It is the hidden text at the start of a message, without the characters that pad it.
+    """
+    assert "Your course is ready. Here is when it begins and how to start.</span>" in get(page)
+
+
 def test_the_inbox_can_be_searched_and_filtered(page: str) -> None:
     """
     A search and a language narrow the list; what matches nothing says so.
@@ -262,6 +313,17 @@ def test_the_inbox_can_be_searched_and_filtered(page: str) -> None:
     assert get(f"{page}/?q={quote('Jörg')}").count("<li>") > 1
     assert "No message matches" in get(f"{page}/?q={quote('Jörg')}&language=ar")
     assert "مرحبًا بك في منصة فانوس" in get(f"{page}/?language=ar")
+
+
+def test_a_message_that_is_gone_leads_back_to_the_others(page: str) -> None:
+    """
+    As when a page is still open from the run before.
+    """
+    with pytest.raises(HTTPError) as caught:
+        get(f"{page}/messages/501/")
+
+    assert caught.value.code == 404
+    assert "Show all messages" in caught.value.read().decode()
 
 
 def test_a_message_can_be_read_as_html_text_and_source(page: str) -> None:

@@ -36,6 +36,10 @@ for (app_label, name), message_type in message_types.registered().items():
             "html": rendered.body_html,
             "lines": [*text_of(rendered.body_html).splitlines(), *rendered.body.splitlines()],
         }
+        if name == "deadline":
+            message.context["days_left"] = 0
+            rendered = presentation.render(DjangoEmailChannel, message)
+            found[f"last day {language}"] = [rendered.subject.strip(), text_of(rendered.body_html)]
     found[f"{name} sample"] = json.dumps(message_type.sample_context(), ensure_ascii=False)
 print(json.dumps(found))
 """
@@ -91,3 +95,24 @@ def test_plurals_follow_each_languages_grammar(rendered: dict[str, Any]) -> None
     assert rendered["deadline de"]["subject"].startswith("Noch 3 Tage")
     assert rendered["deadline ja"]["subject"].startswith("締め切りまであと3日")
     assert rendered["deadline ar"]["subject"].startswith("بقيت 3 أيام")
+
+
+@pytest.mark.parametrize(
+    ("language", "subject", "sentence"),
+    [
+        ("en", "Less than a day left: ", "Less than a day is left"),
+        ("de", "Noch weniger als ein Tag: ", "bleibt weniger als ein Tag."),
+        ("ja", "締め切りまで1日を切りました：", "あと1日を切りました。"),
+        ("ar", "بقي أقل من يوم: ", "بقي أقل من يوم على"),
+    ],
+)
+def test_the_last_day_is_not_counted_as_none(
+    rendered: dict[str, Any], language: str, subject: str, sentence: str
+) -> None:
+    """
+    Where hours are left, no language says that zero days are.
+    """
+    given, text = rendered[f"last day {language}"]
+
+    assert given.startswith(subject)
+    assert sentence in text

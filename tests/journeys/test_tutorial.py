@@ -34,7 +34,7 @@ sys.exit(doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_
 
 #: What takes the place of a command, or nothing for one whose work is done.
 INSTEAD = {
-    "python -m venv .venv": "",
+    "python3 -m venv .venv": "",
     "source .venv/bin/activate": "",
     "pip install edx-ace": "",
     "pip install --editable .": "python -c 'import setuptools; setuptools.setup()' --quiet egg_info",

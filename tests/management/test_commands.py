@@ -16,6 +16,7 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from edx_ace import MessageType
+from tests.pipeline import Recorder
 
 
 class Welcome(MessageType):
@@ -93,8 +94,8 @@ call_command("ace_check", *%r)
     )
 
     assert (everywhere.returncode, everywhere.stderr) == (0, "")
-    assert everywhere.stdout == "1 message types, 2 languages: 2 messages rendered, 0 problems.\n"
-    assert in_german.stdout == "1 message types, 1 languages: 1 messages rendered, 0 problems.\n"
+    assert everywhere.stdout == "1 message type, 2 languages: 2 messages rendered, 0 problems.\n"
+    assert in_german.stdout == "1 message type, 1 language: 1 message rendered, 0 problems.\n"
 
 
 def test_ace_send_sends_and_prints_the_report():
@@ -136,6 +137,23 @@ def test_the_context_is_given_as_json_or_as_pairs(ace_outbox, given, context):
     run("ace_send", "tests.welcome", "--to", "bob@example.com", "--channel", "email", *given)
 
     assert ace_outbox.email[0].message.context == context
+
+
+def test_ace_send_stops_quietly(use_channels):
+    """
+    Ctrl+C while it waits for a mail server is an end and no traceback.
+    """
+
+    class Interrupted(Recorder):
+        def deliver(self, message, rendered_message):
+            raise KeyboardInterrupt
+
+    use_channels(mailer=Interrupted())
+
+    with pytest.raises(CommandError, match="Stopped") as stopped:
+        run("ace_send", "tests.welcome", "--to", "bob@example.com", "--channel", "email")
+
+    assert stopped.value.returncode == 130
 
 
 def test_ace_send_fails_when_nothing_was_sent():
@@ -210,6 +228,14 @@ def test_ace_preview_writes_a_page(tmp_path):
     assert '<dd lang="ar" dir="auto">Welcome, Bob</dd>' in file.read_text("utf-8")
 
 
+def test_ace_preview_says_where_it_cannot_write(tmp_path):
+    """
+    A folder in place of a file is a mistake to mend and no traceback.
+    """
+    with pytest.raises(CommandError, match=r"--output: .* cannot be written: Is a directory\. Name a file in a folder"):
+        run("ace_preview", "tests.welcome", "--output", str(tmp_path))
+
+
 def test_ace_preview_says_what_keeps_it_from_being_shown(tmp_path):
     """
     A message that cannot be rendered is an error and no page.
@@ -241,7 +267,9 @@ call_command("ace_preview", "tests.welcome", "--serve", "0")
     ) as process:
         try:
             url = process.stdout.readline().partition(" ")[0]
-            english = urlopen(url).read().decode()
+            idle = socket.create_connection(("127.0.0.1", int(url.rstrip("/").rpartition(":")[2])))
+            english = urlopen(url, timeout=20).read().decode()
+            idle.close()
             german = urlopen(f"{url}?language=de").read().decode()
             with pytest.raises(HTTPError) as mistyped:
                 urlopen(f"{url}?language=xx")
@@ -269,3 +297,23 @@ def test_ace_preview_says_when_the_port_is_taken():
         port = str(taken.getsockname()[1])
         with pytest.raises(CommandError, match=rf"Port {port} cannot be used: .*Choose another one: --serve PORT"):
             run("ace_preview", "tests.welcome", "--serve", port)
+
+
+def test_ace_send_takes_a_number_that_is_no_id_for_an_address():
+    """
+    One of thousands of digits is refused like any text that is no mailbox.
+    """
+    out = io.StringIO()
+
+    with pytest.raises(CommandError, match="Nothing was sent"):
+        call_command("ace_send", "tests.Welcome", "--to", "9" * 5000, stdout=out)
+
+    assert "bad_address" in out.getvalue()
+
+
+def test_a_context_nested_too_deeply_is_refused():
+    """
+    Reading it would exhaust the stack.
+    """
+    with pytest.raises(CommandError, match="--context: expected a JSON object, but this one is nested too deeply"):
+        call_command("ace_send", "tests.Welcome", "--to", "a@b.example", "--context", '{"a":' + "[" * 200_000)

@@ -10,7 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError
 
-from edx_ace import message_types, preview
+from edx_ace import examination, message_types, preview
 from edx_ace.errors import AceError
 
 
@@ -36,20 +36,23 @@ class Command(BaseCommand):
         except AceError as error:
             raise CommandError(f"--language: {error}") from error
         message_types.discover()
-        findings = preview.examine(dict.fromkeys(languages))
+        findings = examination.examine(dict.fromkeys(languages))
         for note in findings.notes:
             self.stdout.write(note)
         if findings.problems:
             self.stdout.write(_table(findings.problems, every=len(languages)))
-        self.stdout.write(
-            f"{len(message_types.known())} message types, {len(languages)} languages: {findings.renderings} messages "
-            f"rendered, {len(findings.problems)} problems."
-        )
+        types, tried = _counted(len(message_types.known()), "message type"), _counted(len(languages), "language")
+        rendered, problems = _counted(findings.renderings, "message"), _counted(len(findings.problems), "problem")
+        self.stdout.write(f"{types}, {tried}: {rendered} rendered, {problems}.")
         if findings.problems:
             raise CommandError("Some messages cannot be sent as they should; see above.")
 
 
-def _table(problems: list[preview.Problem], every: int) -> str:
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _table(problems: list[examination.Problem], every: int) -> str:
     rows = [("Message type", "Channel", "Languages", "Problem")]
     for problem in problems:
         languages = "all" if len(problem.languages) in (0, every) else ", ".join(problem.languages)

@@ -68,7 +68,12 @@ class Command(BaseCommand):
                 html = page(language=code)
             except Exception as error:
                 raise CommandError(preview.describe(error)) from error
-            Path(output).write_text(html, encoding="utf-8")
+            try:
+                Path(output).write_text(html, encoding="utf-8")
+            except OSError as error:
+                raise CommandError(
+                    f"--output: {output!a} cannot be written: {error.strerror}. Name a file in a folder that exists."
+                ) from error
             self.stdout.write(f"Written to {output}")
         elif serve is not None:
             self._serve(serve, lambda asked: _response(unique_name, asked or code, page))
@@ -77,7 +82,8 @@ class Command(BaseCommand):
         try:
             server = PageServer(port, page)
         except (OSError, OverflowError) as error:
-            raise CommandError(f"Port {port} cannot be used: {error}. Choose another one: --serve PORT.") from error
+            reason = str(error).rstrip(".")
+            raise CommandError(f"Port {port} cannot be used: {reason}. Choose another one: --serve PORT.") from error
         with server:
             self.stdout.write(f"http://localhost:{server.server_port}/ shows the message (stop with Ctrl+C)")
             self.stdout.flush()

@@ -42,7 +42,9 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         message_types.discover()
-        recipient = Recipient(lms_user_id=int(to)) if to.isdecimal() else Recipient(None, email_address=to)
+        # Longer than any id of a database is no id.
+        is_id = to.isdecimal() and len(to) <= 20
+        recipient = Recipient(lms_user_id=int(to)) if is_id else Recipient(None, email_address=to)
         try:
             unique_name = ".".join(message_types.resolve(message_type))
             code = preview.language_of(language) if language else None
@@ -50,6 +52,8 @@ class Command(BaseCommand):
             report = ace.send(message, channels_of(channel))
         except AceError as error:
             raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            raise CommandError("Stopped. Whether the message was sent is not known.", returncode=130) from None
         self.stdout.write(str(report))
         if not report:
             raise CommandError("Nothing was sent; see above.")

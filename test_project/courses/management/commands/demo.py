@@ -5,11 +5,12 @@ Internal: ``manage.py demo``: five hundred messages over real SMTP, and a page o
 from __future__ import annotations
 
 import errno
+import fcntl
 import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from time import perf_counter
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.management import BaseCommand, CommandError, call_command
 from django.core.management.base import OutputWrapper
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler, get_internal_wsgi_application
+from django.db import transaction
 from django.test.utils import override_settings
 from django.utils import timezone
 from django.utils.translation import get_language_info
@@ -54,8 +56,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write("Preparing the demo site ...")
-        call_command("migrate", verbosity=0)
-        demo_site.load(timezone.now())
+        with _one_at_a_time():
+            call_command("migrate", verbosity=0)
+            demo_site.load(timezone.now())
         if os.environ.get("SERVE") == "0":
             self._send_all(settings.ACE_BASE_URL)
             return
@@ -76,7 +79,8 @@ class Command(BaseCommand):
             self.stdout.write(f"Sending over SMTP to {sink.host}:{sink.port} ...")
             with override_settings(ACE_BASE_URL=base_url, **_mail_through(sink.host, sink.port)):
                 self.stdout.write(str(self._send(welcomes())))
-        _store(arrivals)
+        with _one_at_a_time():
+            _store(arrivals)
 
     def _send(self, messages: list[Message]) -> Tally:
         languages = {message.uuid: str(message.language) for message in messages}
@@ -164,6 +168,15 @@ def _page_server() -> ThreadedWSGIServer:
     )
 
 
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Keep the database to this demo while others, begun at the same time, wait."""
+    with (settings.VAR_DIR / "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@transaction.atomic
 def _store(arrivals: Iterable[tuple[datetime, Received]]) -> None:
     """Replace the messages of an earlier run by *arrivals*."""
     ReceivedMessage.objects.all().delete()
