@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-databases test-oldest docs-test lint format types imports docs wheel-test api-surface bench ci tox upgrade clean
+.PHONY: help venv demo test test-databases test-faults test-oldest docs-test lint format types imports docs wheel-test api-surface bench ci tox upgrade clean
 
 # Where the contract with existing code lies: beside the clone.
 CONTRACT ?= ../shared/contract
@@ -62,6 +62,11 @@ test-databases: venv ## Run the tests of what has tables on PostgreSQL and on Ma
 	@set -e; for database in postgres mariadb; do \
 		echo "On $$database:"; \
 		ACE_TEST_DATABASE=$$database PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest --numprocesses auto tests/outbox $(ARGS); \
+	done
+
+test-faults: venv ## Kill workers while they deliver, on PostgreSQL and on MariaDB, and count what arrived.
+	@set -e; for database in postgres mariadb; do \
+		ACE_TEST_DATABASE=$$database PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest -s tests/faults/kills.py $(ARGS); \
 	done
 
 docs-test: venv ## Run every example in the docs, the README and the docstrings.

@@ -220,8 +220,8 @@ def test_threads_that_use_one_key_enqueue_one_message(at_once):
     ("fields", "expected"),
     [
         ({"recipient": Recipient(7, "a@example.com, b@example.com")}, "expected one mailbox"),
-        ({"recipient": Recipient(7)}, "No recipient's email address: expected one mailbox"),
-        ({"recipient": None}, "No recipient's email address: expected one mailbox"),
+        ({"recipient": Recipient(7)}, "No email address of the recipient: expected one mailbox"),
+        ({"recipient": None}, "No email address of the recipient: expected one mailbox"),
         ({"headers": {"Sender": "x"}}, "Header 'Sender' is written by the library"),
         ({"headers": {"X-A": "b\nc"}}, "expected one line of text"),
         ({"options": {"cc": "nobody"}}, r"address in options\['cc'\] is 'nobody'"),
