@@ -13,3 +13,7 @@ class OutboxConfig(AppConfig):
     label = "ace_outbox"
     verbose_name = _("Outbox")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from edx_ace.outbox import checks  # noqa: F401  # importing it registers them

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edx_ace import conf
+from edx_ace.outbox import conf as outbox_conf
 
 EXTENSION = Path(__file__).parents[2] / "docs/_ext/ace_settings.py"
 
@@ -33,6 +34,15 @@ def test_every_setting_is_in_the_reference(settings_of):
     assert found["ACE_ENABLED_CHANNELS"][1:3] == ("list[str]", "[]")
     assert found["ACE_EMAIL_MAX_ATTACHMENT_BYTES"].default == "10 * 1024 * 1024"
     assert found["ACE_MESSAGE_TYPES"].text.startswith("What message types say about themselves")
+
+
+def test_every_setting_of_the_outbox_is_in_the_reference(settings_of):
+    """
+    Those of the core are not there a second time.
+    """
+    found = [setting.name for setting in settings_of(inspect.getsource(outbox_conf))]
+
+    assert found == [f"ACE_{name}" for name in outbox_conf.Settings.__annotations__]
 
 
 def test_a_setting_without_a_meaning_stops_the_build(settings_of):
