@@ -158,11 +158,18 @@ class Count(models.Model):
     from_state = models.CharField(_("from"), max_length=12, blank=True)
     to_state = models.CharField(_("to"), max_length=12)
     number = models.PositiveIntegerField(_("number"))
+    #: Whether the sweep has added it up.
+    is_sum = models.BooleanField(_("is a sum"), default=False)
 
     class Meta:
         verbose_name = _("count")
         verbose_name_plural = _("counts")
-        indexes: ClassVar = [models.Index(fields=["batch"], name="ace_outbox_count_batch")]
+        indexes: ClassVar = [
+            models.Index(fields=["batch"], name="ace_outbox_count_batch"),
+            PartialIndex(
+                fields=["id"], where=models.Q(is_sum=False), otherwise=["is_sum", "id"], name="ace_outbox_count_new"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.batch}: {self.number} from {self.from_state or 'outside'} to {self.to_state}"

@@ -162,26 +162,30 @@ def status(
     return Status({state: numbers[state] for state in State if numbers[state]}, chosen)
 
 
-def fold_counts(limit: int = 10_000) -> int:
+def fold_counts(limit: int = 2000) -> int:
     """
-    Add up to *limit* counts up to one for each batch and transition, and return how many rows went.
+    Add up to *limit* new counts to the sums, one for each batch and transition, and return how many rows went.
 
     Others may append meanwhile; a reader sees the rows of before or those of after.
     """
     using = router.db_for_write(Count)
+    counts = Count.objects.using(using)
     with transaction.atomic(using):
-        rows = list(Count.objects.using(using).order_by("pk").select_for_update(skip_locked=True)[:limit])
-        sums: Counter[tuple[UUID, str, str]] = Counter()
-        for row in rows:
-            sums[row.batch, row.from_state, row.to_state] += row.number
-        if len(sums) == len(rows):
-            return 0
-        Count.objects.using(using).filter(pk__in=[row.pk for row in rows]).delete()
-        Count.objects.using(using).bulk_create(
-            Count(batch=batch, from_state=from_state, to_state=to_state, number=number)
-            for (batch, from_state, to_state), number in sums.items()
-        )
-    return len(rows) - len(sums)
+        new = list(counts.filter(is_sum=False).order_by("pk").select_for_update(skip_locked=True)[:limit])
+        there = counts.filter(is_sum=True, batch__in={count.batch for count in new})
+        sums = {(one.batch, one.from_state, one.to_state): one for one in there.order_by("pk").select_for_update()}
+        changed, added = {}, []
+        for count in new:
+            # Where there is none yet, the first becomes the sum.
+            total = sums.setdefault((count.batch, count.from_state, count.to_state), count)
+            if total is not count:
+                total.number += count.number
+                added.append(count.pk)
+            total.is_sum = True
+            changed[total.pk] = total
+        counts.bulk_update(changed.values(), ["number", "is_sum"], batch_size=CHUNK_SIZE)
+        counts.filter(pk__in=added).delete()
+    return len(added)
 
 
 def _counted(batch: UUID, using: str) -> Counter[str]:

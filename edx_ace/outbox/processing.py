@@ -173,13 +173,17 @@ class _Round:
                 _tell(item, attempt)
 
     def _explain_refusals(self, rows: Sequence[Delivery]) -> None:
-        """Move on what got no permit; what was cancelled, or is another worker's, is none of our business."""
+        """Move on what got no permit; what was cancelled, or is another worker's by now, stays as it is."""
         rest = [row for row in rows if row.state == State.CLAIMED]
         expired = Q(expires_at__lte=DatabaseNow())
         self._end(rest, State.CLAIMED, State.EXPIRED, "expired", _EXPIRED, only=expired)
         for guard in guards():
             rest = [row for row in rest if row.state == State.CLAIMED]
             self._end(rest, State.CLAIMED, State.SKIPPED, guard.code, guard.reason, only=guard.forbids())
+        rest = [row for row in rest if row.state == State.CLAIMED]
+        if rest:
+            # What a guard forbade a moment ago and does not any more.
+            leases.release(rest, due_at=_in(retries.SHORTEST_WAIT))
 
     def _fail(self, row: Delivery, error: Exception) -> None:
         if not isinstance(error, AceError):

@@ -147,6 +147,24 @@ def test_adding_counts_up_changes_no_number(batch):
     assert fold_counts() == 0
 
 
+def test_new_counts_are_added_to_the_sums(batch):
+    """
+    Each step adds what came since the last, however many sends there are.
+    """
+    fold_counts()
+    other = uuid4()
+    for number in range(3):
+        enqueue(welcome(send_uuid=other, recipient=Recipient(9 + number, f"q{number}@example.com")))
+        enqueue(welcome(send_uuid=batch, recipient=Recipient(9 + number, f"q{number}@example.com")))
+
+    # The first of a send becomes its sum; the others are added to it.
+    assert fold_counts(limit=2) == 1
+    assert fold_counts(limit=10) == 4
+    assert status(batch=batch).states == {State.QUEUED: 6}
+    assert status(batch=other).states == {State.QUEUED: 3}
+    assert sorted(Count.objects.values_list("number", "is_sum")) == [(3, True), (6, True)]
+
+
 def test_counts_agree_with_the_rows_whatever_happened(batch):
     """
     At every instant the states of a batch add up to its total.

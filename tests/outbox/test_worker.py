@@ -356,6 +356,34 @@ def test_a_guard_is_asked_with_the_permit(channel, guard):
     ]
 
 
+def test_a_guard_that_looks_into_another_table_lets_people_without_an_account_pass(channel, guard):
+    """
+    Who has no id is in no table.
+    """
+    User.objects.create(username="8")
+    guard("opted_out", lambda: Q(recipient__in=User.objects.values("username")))
+    enqueue(welcome(recipient=Recipient(n, f"p{n}@example.com")) for n in (0, 8))
+
+    work()
+
+    assert list(Delivery.objects.order_by("pk").values_list("recipient", "state")) == [(None, "sent"), ("8", "skipped")]
+
+
+def test_a_guard_that_changes_its_mind_lets_the_message_wait(channel, guard):
+    """
+    What was forbidden at the permit and is not when the reason is looked for is tried again.
+    """
+    answers = iter([Q(pk__gt=0)])
+    guard("paused", lambda: next(answers, Q(pk__lt=0)))
+    enqueue(welcome())
+
+    assert work() == "nothing was due"
+
+    assert (one().state, one().claims) == ("queued", 0)
+    make_due()
+    assert work() == "1 sent"
+
+
 def test_what_is_cancelled_while_it_is_prepared_is_not_sent(channel, use_policies):
     """
     The permit comes after the cancellation.

@@ -105,11 +105,20 @@ class Migration(migrations.Migration):
                 ("from_state", models.CharField(blank=True, max_length=12, verbose_name="from")),
                 ("to_state", models.CharField(max_length=12, verbose_name="to")),
                 ("number", models.PositiveIntegerField(verbose_name="number")),
+                ("is_sum", models.BooleanField(default=False, verbose_name="is a sum")),
             ],
             options={
                 "verbose_name": "count",
                 "verbose_name_plural": "counts",
-                "indexes": [models.Index(fields=["batch"], name="ace_outbox_count_batch")],
+                "indexes": [
+                    models.Index(fields=["batch"], name="ace_outbox_count_batch"),
+                    edx_ace.outbox.indexes.PartialIndex(
+                        fields=["id"],
+                        name="ace_outbox_count_new",
+                        otherwise=("is_sum", "id"),
+                        where=models.Q(("is_sum", False)),
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
