@@ -90,6 +90,8 @@ def check_data(value: Any, path: str) -> None:
     Raises:
         InvalidMessageError: Naming the place by its path.
     """
+    if not value:
+        return
     # Level by level and without paths: writing those would take longer than all the rest, and only an error needs one.
     size, depth, level = 0, 0, [value]
     while level:

@@ -61,6 +61,9 @@ class ChannelType(Enum, metaclass=_EnabledTypes):
     def __str__(self) -> str:
         return self._value_
 
+    def __format__(self, format_spec: str) -> str:
+        return format(self._value_, format_spec)
+
     # One object a member, so its identity will do; Enum hashes the name, in Python.
     __hash__ = object.__hash__
 

@@ -9,9 +9,8 @@ Rules whose selectors name elements, classes and ids are inlined. Everything els
 ``@font-face``, ``:hover``, attribute selectors, which in mails tell mail programs apart) stays in its style block as it
 was written. As a style attribute wins over a style block, what stays needs ``!important`` to have an effect.
 
-What takes time is reading the document, so documents of the same shape are inlined once: the shape is everything but
-their texts, link targets and pictures, none of which a rule that is inlined can depend on. Two messages share a result
-only if their shapes are equal, character for character.
+What takes time is reading the document, so documents of the same shape (see `edx_ace.content.shapes`) are inlined once:
+they differ in their texts, link targets and pictures, none of which a rule that is inlined can depend on.
 """
 
 from __future__ import annotations
@@ -25,23 +24,25 @@ from threading import Lock
 import attrs
 
 from edx_ace.channel.mixins import EmailChannelMixin
+from edx_ace.content.shapes import Shapes
 from edx_ace.envelope import Parcel
 from edx_ace.errors import InvalidMessageError
 from edx_ace.renderers import RenderedEmail
 
 #: A comment, which may hide style blocks from all but Outlook, or a style block: its attributes, its CSS.
 #: What was left open ends with the document, as in browsers.
-_STYLE = re.compile(r"<!--.*?(?:-->|\Z)|<style\b([^<>]*)>(.*?)(?:</style\s*>|\Z)", re.S | re.I)
+_STYLE = re.compile(
+    r"""
+    <(?: !-- [^-]*+ (?: -(?!->) [^-]*+ )*+ (?: -->|\Z )
+    | (?i:style)\b ([^<>]*)> ( [^<]*+ (?: <(?!/(?i:style)\s*+>) [^<]*+ )*+ ) (?: </(?i:style)\s*+>|\Z ))
+    """,
+    re.S | re.X,
+)
 #: A style block for other media than screens (print) stays as it is.
 _OTHER_MEDIA = re.compile(r"""\bmedia\s*=\s*["']?(?!\s*["']?(?:all|screen)\b)""", re.I)
-#: What stays of a style block stands aside, out of the engine's sight, as this comment.
+#: A style block stands aside, out of the engine's sight, as this comment; so does a comment that looks like it.
 _ASIDE = "<!--ace-style-%d-->"
 _IS_ASIDE = re.compile(r"<!--ace-style-\d+-->")
-#: What documents of one shape differ in: a text, a link's target, a picture's source. With the characters that are
-#: excluded here, none can begin or end a tag, an attribute or a comment.
-_VARIABLE = re.compile(r"""(>|\s(?:href|src)=")(\s*[^\s<>"'][^<>"']*)""")
-#: What stands for a variable while the engine works.
-_SLOT = re.compile(r"ace(\d+)slot")
 
 _CSS_COMMENT = re.compile(r"/\*.*?\*/|<!--|-->", re.S)
 _CSS_TOKEN = re.compile(r""""(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\\.|[{};]""", re.S)
@@ -61,7 +62,12 @@ _CLOSED_BY_OTHERS = frozenset(["p", "li", "dt", "dd", "tr", "td", "th", "thead",
 #: What joins two parts of a selector; premailer weighs selectors rightly only with spaces around it.
 _COMBINATOR = re.compile(r"\s*([>+~])\s*")
 
+#: The longest style block that is kept in memory, in characters; some mail programs drop those over 8,192.
+MAX_REMEMBERED_CSS = 65_536
+
 Engine = Callable[[str, str], str]
+
+_shapes = Shapes()
 
 
 def inline_css(parcels: Sequence[Parcel]) -> list[Parcel]:
@@ -79,63 +85,48 @@ def _inlined(parcel: Parcel) -> Parcel:
 
 def inline(document: str) -> str | None:
     """Return the HTML *document* with its CSS inlined; None when it has none that can be."""
+    if (recalled := _shapes.recall(document)) is not None:
+        return recalled
+    blocks: list[str] = []
+    kept: list[str] = []
     rules: list[str] = []
-    aside: list[str] = []
 
     def set_aside(match: re.Match[str]) -> str:
+        block = match[0]
         attributes, css = match.groups()
-        if css is None:
-            return match[0]
-        if _OTHER_MEDIA.search(attributes):
-            kept = match[0]
-        else:
+        if css is not None and not _OTHER_MEDIA.search(attributes):
             inlinable, rest = split_css(css)
             rules.append(inlinable)
-            kept = f"<style{attributes}>{rest}</style>" if rest else ""
-        aside.append(kept)
-        return _ASIDE % (len(aside) - 1)
+            kept.append(f"<style{attributes}>{rest}</style>" if rest else "")
+        elif css is not None or "<!--ace-style-" in block:
+            kept.append(block)
+        else:
+            return block
+        blocks.append(block)
+        return _ASIDE % (len(blocks) - 1)
 
-    document = _STYLE.sub(set_aside, document)
+    shell = _STYLE.sub(set_aside, document)
     css = "\n".join(filter(None, rules))
     if not css:
         return None
-    constants = _VARIABLE.split(document)
-    variables = constants[2::3]
-    del constants[2::3]
-    around = _inline_shape(_engine(), css, tuple(aside), tuple(constants))
-    if around is None:
-        return _run(_engine(), css, aside, document)
-    pieces = [""] * (len(around) + len(variables))
-    pieces[0::2] = around
-    pieces[1::2] = variables
-    return "".join(pieces)
+    return _shapes.transform(
+        document,
+        shell,
+        removed=blocks,
+        restore=lambda part: _put_back(blocks, part),
+        transformation=lambda shell: _put_back(kept, _run(css, shell)),
+    )
 
 
-@lru_cache(maxsize=64)
-def _inline_shape(engine: Engine, css: str, aside: tuple[str, ...], constants: tuple[str, ...]) -> list[str] | None:
-    """
-    Return what stands before, between and behind the variables of every document of one shape, with its CSS inlined.
-
-    Args:
-        constants: What the document says before, between (in two parts each) and behind its variables.
-
-    Returns:
-        None if the engine moved or dropped a variable (text that HTML does not allow where it stands is moved).
-    """
-    pieces = list(constants)
-    for number in range(len(constants) // 2):
-        pieces[2 * number + 1] += f"ace{number}slot"
-    around = _SLOT.split(_run(engine, css, aside, "".join(pieces)))
-    if around[1::2] != [str(number) for number in range(len(constants) // 2)]:
-        return None
-    return around[0::2]
+def _put_back(blocks: Sequence[str], shell: str) -> str:
+    """Return *shell* with *blocks* in the places of the comments that stand for them."""
+    by_comment = {_ASIDE % number: block for number, block in enumerate(blocks)}
+    return _IS_ASIDE.sub(lambda match: by_comment.get(match[0], match[0]), shell)
 
 
-def _run(engine: Engine, css: str, aside: Sequence[str], document: str) -> str:
+def _run(css: str, document: str) -> str:
     _check_depth(document)
-    # In one pass, and blind to a comment of this name that is the author's own.
-    blocks = {_ASIDE % number: block for number, block in enumerate(aside)}
-    return _IS_ASIDE.sub(lambda match: blocks.get(match[0], match[0]), engine(css, document))
+    return _engine()(css, document)
 
 
 def _check_depth(document: str) -> None:
@@ -162,9 +153,13 @@ def _check_depth(document: str) -> None:
                 )
 
 
-@lru_cache(maxsize=64)
 def split_css(css: str) -> tuple[str, str]:
     """Return the rules of *css* that can be inlined and the rest, both in order and as they were written."""
+    return _split_css(css) if len(css) <= MAX_REMEMBERED_CSS else _split_css.__wrapped__(css)
+
+
+@lru_cache(maxsize=64)
+def _split_css(css: str) -> tuple[str, str]:
     inlinable, rest = [], []
     for prelude, block in _rules(_CSS_COMMENT.sub("", css)):
         if prelude.startswith("@") or "{" in block[2:]:

@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,10 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> I
     else:
         pytest.importorskip("css_inline", reason='needs the extra: pip install "edx-ace[fast]"')
     module._engine.cache_clear()
+    module._shapes.clear()
     yield request.param
     module._engine.cache_clear()
+    module._shapes.clear()
 
 
 def inlined(make: MakeParcel, **fields: str) -> str:
@@ -206,6 +209,19 @@ SAME_SHAPE = [
     ("<!-- <p>a</p> --><p>x</p>", "<!-- <p>b</p> --><p>x</p>"),
     ("<textarea>\n<p>a</textarea><p>x</p>", "<textarea>\n<p>b</textarea><p>x</p>"),
     ('<p data-href="a" class="a">x</p>', '<p data-href="b" class="b">x</p>'),
+    # Texts that would not end where they seem to, or that are parts of attributes after all.
+    ("<!-- <p>a --><p>x</p>", "<!-- <p>a--><p>x</p>"),
+    ("<!-- <p>a --!><p>x</p>", "<!-- <p>a--!><p>x</p>"),
+    ('<p class="a>a"">x</p>', '<p class="a>c b">x</p>'),
+    ('<p class="a>a<b">x</p>', '<p class="a>c b <b">x</p>'),
+    ("<p class='a href=\"a\"'>x</p>", "<p class='a href=\"c b c\"'>x</p>"),
+    ('<p id= href="a">x</p>', '<p id= href="c class=b c">x</p>'),
+    ('<p title= href="a">x</p>', '<p title= href="c class=b c">x</p>'),
+    ('<p a" class="a>a<b">x</p>', '<p a" class="a>c b <b">x</p>'),
+    # What looks like that which stands for a style block.
+    ("<!--ace-style-0--><p>x</p>", "<!--ace-style-0--><p>y</p>"),
+    ("<!--ace-style-1--><p>x</p>", "<!--ace-style-1--><p>y</p>"),
+    ("<!ace-style-0><!ace-style-9><p>x</p>", "<!ace-style-0><!ace-style-9><p>y</p>"),
     # A text where a table allows none is moved.
     ("<table>one<tr><td>x</td></tr></table>", "<table>two<tr><td>y</td></tr></table>"),
 ]
@@ -219,9 +235,9 @@ def test_no_message_gets_what_is_another_messages(one: str, other: str, reverse:
     """
     css = "p {color: red} .a, #a {top: 1px} .b, #b {top: 2px} p b {left: 0} td {right: 0}"
     before, html = (other, one) if reverse else (one, other)
-    module._inline_shape.cache_clear()
+    module._shapes.clear()
     alone = inlined(email, body_html=page(css, html))
-    module._inline_shape.cache_clear()
+    module._shapes.clear()
 
     inlined(email, body_html=page(css, before))
 
@@ -230,20 +246,28 @@ def test_no_message_gets_what_is_another_messages(one: str, other: str, reverse:
     assert sorted(e.text for e in elements(alone)) == sorted(e.text for e in elements(page(css, html)))
 
 
-def test_messages_of_one_shape_are_inlined_once(email: MakeParcel) -> None:
+def test_messages_of_one_shape_are_inlined_once(email: MakeParcel, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    A batch of one message type costs one reading of its document.
+    A batch of one message type costs one reading of its document, apostrophes and quotes in its texts or not.
     """
-    module._inline_shape.cache_clear()
-    name_and_link = "<p>Hello {0},</p><p><a href='x' href=\"https://e.com/{0}\">your course</a></p>"
+    engine = module._engine()
+    read: list[str] = []
+
+    def reader(css: str, document: str) -> str:
+        read.append(document)
+        return engine(css, document)
+
+    monkeypatch.setattr(module, "_engine", cache(lambda: reader))
+    name_and_link = '<p>Here\'s {0},</p><p><a href="https://e.com/{0}">"your" course</a></p>'
 
     parcels = [
-        email(body_html=page("p {color: red}", name_and_link.format(name))) for name in ("Amina", "李", "O&#x27;B")
+        email(body_html=page("p {color: red}", name_and_link.format(name)))
+        for name in ("Amina", "李", "O'B", "O&#x27;B", "Amina")
     ]
     results = inline_css(parcels)
 
-    assert module._inline_shape.cache_info().misses == 1
-    assert ["Hello 李," in parcel.rendered.body_html for parcel in results] == [False, True, False]
+    assert len(read) == 1
+    assert ["Here's 李," in parcel.rendered.body_html for parcel in results] == [False, True, False, False, False]
 
 
 def test_nothing_is_opened(email: MakeParcel, tmp_path: Path) -> None:
