@@ -10,6 +10,7 @@ import copy
 import json
 import logging
 import pickle
+import re
 import smtplib
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -642,6 +643,8 @@ class TestChannels:
         DjangoEmailChannel().deliver(message, Mock(subject="s", body_html="h", head_html="", body="b", from_name=""))
 
         assert mail.outbox[0].to == ["mock@example.com"]
+        # It is a Message-ID whatever stands in for the uuid: some releases of Python cannot read another.
+        assert re.fullmatch(r"<[\w.]+@example\.com>", mail.outbox[0].extra_headers["Message-ID"])
 
     @pytest.mark.parametrize("address", [None, ""])
     def test_without_a_sender_the_error_is_fatal(self, settings, address):

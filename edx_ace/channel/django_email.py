@@ -6,6 +6,7 @@ Any backend will do: the one of ``MAILERS["default"]`` where MAILERS is defined,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from edx_ace.message import Message
     from edx_ace.renderers import RenderedEmail
     from edx_ace.report import Skipped
+
+
+#: What cannot stand in a Message-ID. Nothing in a uuid; in what a caller of `deliver` takes for one, anything.
+_NOT_IN_ID = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 class DjangoEmailChannel(EmailChannelMixin, Channel):
@@ -105,7 +110,7 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
         headers = dict(sealed.with_headers(mailbox.check_headers(options.get("headers") or {})).headers)
         if not any(name.lower() == "auto-submitted" for name in headers):
             headers["Auto-Submitted"] = "auto-generated"
-        headers["Message-ID"] = f"<{message.uuid}@{sender.domain}>"
+        headers["Message-ID"] = f"<{_NOT_IN_ID.sub('', str(message.uuid))}@{sender.domain}>"
         email = mail.EmailMultiAlternatives(
             subject=self.get_subject(rendered),
             body=check_text(rendered.body, "rendered text body"),
