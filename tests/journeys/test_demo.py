@@ -271,7 +271,8 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             else:
                 pytest.fail("".join(lines))
         finally:
-            process.send_signal(signal.SIGINT)
+            # Not SIGINT, which is ignored in whatever a shell runs in the background.
+            process.terminate()
             process.communicate(timeout=20)
 
 
