@@ -179,7 +179,9 @@ runpy.run_path("test_project/manage.py", run_name="__main__")
         demo.send_signal(signal.SIGINT)
         _, errors = demo.communicate(timeout=20)
 
-    assert (demo.returncode, errors) == (130, "\nStopped.\n")
+    # Where it was interrupted, Python may warn of a file that was just being opened.
+    assert demo.returncode == 130
+    assert errors.endswith("\nStopped.\n")
 
 
 def test_a_plain_text_subject_is_not_escaped(site: Site) -> None:
