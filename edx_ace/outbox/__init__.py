@@ -12,14 +12,34 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edx_ace.outbox.enqueueing import Enqueued, enqueue
+    from edx_ace.outbox.health import Figures, figures
     from edx_ace.outbox.operations import Cancelled, Status, cancel, requeue, status
+    from edx_ace.outbox.retention import Purged, purge
     from edx_ace.outbox.states import Priority, State
 
-__all__ = ["Cancelled", "Enqueued", "Priority", "State", "Status", "cancel", "enqueue", "requeue", "status"]
+__all__ = [
+    "Cancelled",
+    "Enqueued",
+    "Figures",
+    "Priority",
+    "Purged",
+    "State",
+    "Status",
+    "cancel",
+    "enqueue",
+    "figures",
+    "purge",
+    "requeue",
+    "status",
+]
 
 _MODULE_OF = {
     "Enqueued": "enqueueing",
     "enqueue": "enqueueing",
+    "Figures": "health",
+    "figures": "health",
+    "Purged": "retention",
+    "purge": "retention",
     "Priority": "states",
     "State": "states",
 }
