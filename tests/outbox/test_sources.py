@@ -2,6 +2,7 @@
 Internal: messages that their source gives when they are sent.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from uuid import UUID, uuid4
@@ -15,8 +16,9 @@ from edx_ace.errors import ConfigurationError, InvalidMessageError, RecoverableC
 from edx_ace.outbox import FromSource, Source, State, cancel, enqueue, guards, processing, requeue, sources, status
 from edx_ace.outbox.errors import IdempotencyKeyError, UnknownSourceError, UnserializableError
 from edx_ace.outbox.models import Delivery, Payload
+from edx_ace.outbox.worker import MAX_CLAIMS
 from edx_ace.report import Skipped
-from tests.outbox.test_worker import make_due, work
+from tests.outbox.test_worker import Killed, end_leases, make_due, work
 from tests.pipeline import Recorder, Scripted, welcome
 
 HOUR = timedelta(hours=1)
@@ -284,6 +286,28 @@ def test_a_source_that_is_slow_to_fail_does_not_hold_up_the_others(channel, sour
 
     assert [len(references) for references in asked] == [10, 5, 5]
     assert status_codes() == {("queued", "source_error"): 10}
+
+
+def test_a_reference_that_ends_its_worker_each_time_fails_and_the_others_go_out(channel, source):
+    """
+    After a while it is loaded alone, so that the others are not blamed.
+    """
+
+    def load(references):
+        if users[1].pk in references:
+            raise Killed
+        return greetings(references)
+
+    source(load)
+    users = make_users(5)
+    enqueue(from_people(users))
+
+    for _ in range(2 * MAX_CLAIMS):
+        with suppress(Killed):
+            work()
+        end_leases()
+
+    assert status_codes() == {("sent", ""): 4, ("failed", "poison"): 1}
 
 
 @pytest.mark.parametrize(
