@@ -15,14 +15,17 @@ if TYPE_CHECKING:
     from edx_ace.outbox.health import Figures, figures
     from edx_ace.outbox.operations import Cancelled, Status, cancel, requeue, status
     from edx_ace.outbox.retention import Purged, purge
+    from edx_ace.outbox.sources import FromSource, Source
     from edx_ace.outbox.states import Priority, State
 
 __all__ = [
     "Cancelled",
     "Enqueued",
     "Figures",
+    "FromSource",
     "Priority",
     "Purged",
+    "Source",
     "State",
     "Status",
     "cancel",
@@ -40,6 +43,8 @@ _MODULE_OF = {
     "figures": "health",
     "Purged": "retention",
     "purge": "retention",
+    "FromSource": "sources",
+    "Source": "sources",
     "Priority": "states",
     "State": "states",
 }

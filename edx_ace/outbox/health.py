@@ -16,6 +16,7 @@ import attrs
 from django.db import router
 from django.db.models import QuerySet
 
+from edx_ace.outbox.claiming import waited_for
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.models import Delivery
@@ -78,18 +79,20 @@ def figures() -> Figures:
     """Return figures about the whole outbox."""
     rows = Delivery.objects.using(router.db_for_write(Delivery))
     now = database_now(Delivery, rows.db)
-    # Named so that the ranges of the index are: each priority has its own.
-    queued = rows.filter(state=State.QUEUED, priority__in=Priority.values)
+    # Channels and priorities are named, so that the ranges of the index are.
+    names = list(waited_for())
+    queued = rows.filter(state=State.QUEUED, channel__in=names, priority__in=Priority.values)
     due, later = queued.filter(due_at__lte=now), queued.filter(due_at__gt=now)
     codes_due, codes_later = _first(due, "code"), _first(later, "code")
     leased = Counter(_first(rows.filter(lease_until__isnull=False), "state"))
     failed = rows.filter(state=State.FAILED, finished_at__gt=now - FAILED_WITHIN).order_by("-finished_at")
     sent = rows.filter(state__in=ACCEPTED, finished_at__gt=now - RATE_OVER)[:RATE_LIMIT].count()
-    oldest = {
-        priority.name.lower(): (now - moment).total_seconds()
-        for priority in sorted(Priority, reverse=True)
-        for moment in due.filter(priority=priority).order_by("due_at").values_list("due_at", flat=True)[:1]
-    }
+    oldest = {}
+    for priority in sorted(Priority, reverse=True):
+        of_channels = (rows.filter(state=State.QUEUED, channel=name, priority=priority) for name in names)
+        firsts = [first for one in of_channels for first in one.order_by("due_at").values_list("due_at", flat=True)[:1]]
+        if firsts and min(firsts) <= now:
+            oldest[priority.name.lower()] = (now - min(firsts)).total_seconds()
     return Figures(
         at=now,
         due=len(codes_due),

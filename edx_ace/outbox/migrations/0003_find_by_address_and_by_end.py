@@ -8,7 +8,7 @@ import edx_ace.outbox.indexes
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ace_outbox", "0001_create_outbox")]
+    dependencies = [("ace_outbox", "0002_wait_for_a_channel")]
 
     operations = [
         migrations.RemoveConstraint(model_name="delivery", name="ace_outbox_once_an_address"),
