@@ -10,6 +10,8 @@ from edx_ace import conf
 class Settings(conf.Settings):
     """Reads ``ACE_<NAME>`` from Django's settings on every access, else the default given here."""
 
+    #: Whether ``edx_ace.send`` and ``send_many`` leave their deliveries in the tables of the outbox.
+    RECORD_SENDS: bool = False
     #: How many messages a worker may be handing over at once: they share one permit and one record of what came of
     #: them. A worker that is killed repeats at most these. Essential messages go one by one.
     OUTBOX_WINDOW: int = 10
