@@ -34,7 +34,7 @@ except ImportError as error:
     raise MissingExtraError("The push notification channel", "push") from error
 
 from edx_ace.channel.base import Channel, ChannelType
-from edx_ace.channel.providers import retry_time
+from edx_ace.channel.providers import is_ambiguous, retry_time
 from edx_ace.report import Skipped
 from edx_ace.text import check_text, one_line
 
@@ -202,7 +202,11 @@ def _error_for(failure: Exception) -> ChannelError:
     answer = getattr(failure, "http_response", None)
     for kind, code in _PASSING:
         if isinstance(known, kind):
-            return RecoverableChannelDeliveryError(text, retry_time(getattr(answer, "headers", {})), code=code)
+            # Its client gets a key first; what fails on the way to that is a TransportError.
+            is_lost = answer is None and kind is not TransportError and is_ambiguous(failure)
+            return RecoverableChannelDeliveryError(
+                text, retry_time(getattr(answer, "headers", {})), code=code, is_ambiguous=is_lost
+            )
     if answer is not None and answer.status_code >= 500:
         return RecoverableChannelDeliveryError(text, retry_time(answer.headers), code=f"http_{answer.status_code}")
     if isinstance(known, _DOWN):
