@@ -30,6 +30,7 @@ try:
     from firebase_admin import messaging
     from google.auth.exceptions import GoogleAuthError, TransportError
     from push_notifications.gcm import dict_to_fcm_message, send_message
+    from requests import RequestException
 except ImportError as error:
     raise MissingExtraError("The push notification channel", "push") from error
 
@@ -202,13 +203,16 @@ def _error_for(failure: Exception) -> ChannelError:
     answer = getattr(failure, "http_response", None)
     for kind, code in _PASSING:
         if isinstance(known, kind):
-            # Its client gets a key first; what fails on the way to that is a TransportError.
-            is_lost = answer is None and kind is not TransportError and is_ambiguous(failure)
-            return RecoverableChannelDeliveryError(
-                text, retry_time(getattr(answer, "headers", {})), code=code, is_ambiguous=is_lost
-            )
+            retry_at = retry_time(getattr(answer, "headers", {}))
+            is_lost = answer is None and _is_lost(failure)
+            return RecoverableChannelDeliveryError(text, retry_at, code=code, is_ambiguous=is_lost)
     if answer is not None and answer.status_code >= 500:
         return RecoverableChannelDeliveryError(text, retry_time(answer.headers), code=f"http_{answer.status_code}")
     if isinstance(known, _DOWN):
         return ChannelDownError(f"{text} Check FCM_APP_NAME and Firebase's credentials.", code="credentials")
-    return FatalChannelDeliveryError(text, code="refused")
+    return FatalChannelDeliveryError(text, code="refused", is_ambiguous=answer is None and _is_lost(failure))
+
+
+def _is_lost(failure: Exception) -> bool:
+    """Whether *failure* came in place of an answer to a request that was written."""
+    return isinstance(getattr(failure, "cause", None), RequestException) and is_ambiguous(failure)

@@ -320,12 +320,12 @@ class TestAnswer:
 
     def test_a_lost_answer(self, provider: HttpTwin, user: User) -> None:
         """
-        A notification whose answer does not come back may have arrived.
+        A notification whose answer breaks off may have arrived.
         """
-        provider.answer(200, cut="before")
+        provider.answer(200, {"name": "projects/p/messages/1"}, cut="body")
         add_devices(user, "token-1")
 
-        with pytest.raises(RecoverableChannelDeliveryError, match="UnavailableError") as caught:
+        with pytest.raises(FatalChannelDeliveryError, match="UnknownError") as caught:
             PushNotificationChannel().deliver(a_message(user), RENDERED)
 
         assert caught.value.is_ambiguous
