@@ -16,7 +16,7 @@ from typing import Any
 
 import attrs
 from django.db import IntegrityError, InterfaceError, OperationalError, router, transaction
-from django.db.models import Case, DurationField, F, Q, Value, When
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Greatest
 
 import edx_ace.channel as channels
@@ -28,7 +28,7 @@ from edx_ace.errors import AceError, InvalidMessageError
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
 from edx_ace.outbox import leases, loading, payloads, retries
-from edx_ace.outbox.clock import DatabaseNow
+from edx_ace.outbox.clock import DatabaseNow, from_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.errors import SourceError
 from edx_ace.outbox.guards import guards
@@ -161,7 +161,7 @@ class _Round:
             elif against.outcome is Outcome.SKIPPED:
                 self._end([row], State.CLAIMED, State.SKIPPED, against.code, against.reason)
             elif against.outcome is Outcome.DEFERRED:
-                due_at = Greatest(Value(against.until), _in(retries.SHORTEST_WAIT))
+                due_at = Greatest(Value(against.until), from_now(retries.SHORTEST_WAIT))
                 self._move([row], State.CLAIMED, State.QUEUED, against.code, against.reason, due_at=due_at, claims=0)
             else:
                 # A policy may have failed because of what it asks, which may be back in a moment.
@@ -231,15 +231,15 @@ class _Round:
         rest = [row for row in rest if row.state == State.CLAIMED]
         if rest:
             # What a guard forbade a moment ago and does not any more.
-            leases.release(rest, due_at=_in(retries.SHORTEST_WAIT))
+            leases.release(rest, due_at=from_now(retries.SHORTEST_WAIT))
 
     def _put_off(self, row: Delivery, code: str, reason: str) -> None:
         """Try *row*, which could not be prepared for a reason that may pass, again until its attempts are spent."""
         if row.attempts + 1 >= settings.OUTBOX_MAX_ATTEMPTS:
             self._end([row], State.CLAIMED, State.FAILED, code, reason)
         else:
-            due_at = _in(retries.wait_before_next(row.attempts + 1))
-            changes = {"due_at": due_at, "claims": 0, "attempts": row.attempts + 1}
+            due_at = from_now(retries.wait_before_next(row.attempts + 1))
+            changes: dict[str, Any] = {"due_at": due_at, "claims": 0, "attempts": row.attempts + 1}
             self._move([row], State.CLAIMED, State.QUEUED, code, reason, **changes)
 
     def _fail(self, row: Delivery, error: Exception) -> None:
@@ -372,7 +372,7 @@ def _record_failure(row: Delivery, attempt: Attempt) -> list[Delivery]:
         return leases.move([row], State.HANDING, State.UNKNOWN, **ended)
     if retries.is_last(kind, attempts):
         return leases.move([row], State.HANDING, State.FAILED, **ended)
-    due_at = _in(retries.wait_before_next(attempts, attempt))
+    due_at = from_now(retries.wait_before_next(attempts, attempt))
     # Its time may be over first, and then somebody should know.
     due_at = Case(When(expires_at__lt=due_at, then=F("expires_at")), default=due_at)
     return leases.move(
@@ -406,7 +406,3 @@ def _until_it_holds(transact: Callable[[], list[Delivery]]) -> list[Delivery]:
         except OperationalError as error:
             LOG.info("A transaction lost to another and is tried again: %s", type(error).__name__)
     return transact()
-
-
-def _in(delay: timedelta) -> Any:
-    return DatabaseNow() + Value(delay, output_field=DurationField())
