@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edx_ace.outbox.breakers import circuits
     from edx_ace.outbox.enqueueing import Enqueued, enqueue
     from edx_ace.outbox.operations import Cancelled, Status, cancel, requeue, status
     from edx_ace.outbox.sources import FromSource, Source
@@ -25,12 +26,14 @@ __all__ = [
     "State",
     "Status",
     "cancel",
+    "circuits",
     "enqueue",
     "requeue",
     "status",
 ]
 
 _MODULE_OF = {
+    "circuits": "breakers",
     "Enqueued": "enqueueing",
     "enqueue": "enqueueing",
     "FromSource": "sources",

@@ -17,9 +17,10 @@ from django.db.models import QuerySet
 import edx_ace.channel as channels
 from edx_ace.channel import ChannelType
 from edx_ace.outbox import leases
+from edx_ace.outbox.breakers import abandon_probe, begin_probe, circuits
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
-from edx_ace.outbox.models import Delivery
+from edx_ace.outbox.models import Circuit, Delivery
 from edx_ace.outbox.states import Priority, State
 
 #: From how many claims without an outcome on a delivery is suspected to end its worker, and is tried alone.
@@ -35,20 +36,41 @@ def claim(limit: int) -> list[Delivery]:
     # Asked first, as workers mostly find nothing: one look into the index and no transaction.
     if not _due().filter(channel__in=names, priority__in=Priority.values).exists():
         return []
-    lease = timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)
+    open_circuits = {circuit.channel: circuit for circuit in circuits()}
     rows: list[Delivery] = []
     for priority in sorted(Priority, reverse=True):
         # In any order: the first may have enough for every claim.
         for name in random.sample(names, len(names)):
-            if len(rows) < limit:
-                waiting = Delivery.objects.filter(channel=name, priority=priority)
-                rows += leases.claim(waiting, limit - len(rows), lease)
+            if len(rows) >= limit:
+                break
+            circuit = open_circuits.get(name)
+            if circuit is None:
+                rows += _claim(name, priority, limit - len(rows))
+            else:
+                rows += _claim_probe(circuit, priority)
     suspects = [row for row in rows if row.claims >= SUSPICIOUS_CLAIMS]
     if suspects:
         others = [row for row in rows if row is not suspects[0]]
         if others:
             leases.release(others)
         return suspects[:1]
+    return rows
+
+
+def _claim(name: str, priority: Priority, limit: int) -> list[Delivery]:
+    return leases.claim(Delivery.objects.filter(channel=name, priority=priority), limit, _lease())
+
+
+def _claim_probe(circuit: Circuit, priority: Priority) -> list[Delivery]:
+    """Claim one delivery if there is one and it is time to try the channel with it."""
+    name = circuit.channel
+    if not _due().filter(channel=name, priority=priority).exists() or not begin_probe(circuit, _lease()):
+        return []
+    rows = _claim(name, priority, 1)
+    if not rows:
+        abandon_probe(name)
+    for row in rows:
+        row.is_probe = True
     return rows
 
 
@@ -73,3 +95,7 @@ def adopt() -> None:
 
 def _due() -> QuerySet[Delivery]:
     return Delivery.objects.filter(state=State.QUEUED, due_at__lte=DatabaseNow())
+
+
+def _lease() -> timedelta:
+    return timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)

@@ -27,13 +27,13 @@ from edx_ace.envelope import Parcel
 from edx_ace.errors import AceError, InvalidMessageError
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
-from edx_ace.outbox import leases, loading, payloads, retries
+from edx_ace.outbox import breakers, leases, loading, payloads, retries
 from edx_ace.outbox.clock import DatabaseNow, from_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.errors import SourceError
 from edx_ace.outbox.guards import guards
 from edx_ace.outbox.models import Attempt as AttemptRow
-from edx_ace.outbox.models import Delivery, OnAmbiguous, Payload
+from edx_ace.outbox.models import Circuit, Delivery, OnAmbiguous, Payload
 from edx_ace.outbox.redaction import redacted
 from edx_ace.outbox.retries import ErrorClass
 from edx_ace.outbox.states import OPEN, State
@@ -78,8 +78,11 @@ class _Round:
         self.results: Counter[str] = Counter()
         #: What is ready and has no permit yet.
         self.left: list[_Item] = []
+        #: Channels that are to be tried with one message, as long as nothing was handed over to them.
+        self.probed: set[str] = set()
 
     def run(self, rows: Sequence[Delivery]) -> Counter[str]:
+        self.probed = {row.channel for row in rows if row.is_probe}
         self.left = self._sort_out(self._render(self._ask_policies(self._load(self._unexpired(rows)))))
         while self.left:
             if self.should_stop():
@@ -88,6 +91,8 @@ class _Round:
             window = _next_window(self.left)
             self.left = self.left[len(window) :]
             self._hand_over(window)
+        for name in self.probed:
+            breakers.abandon_probe(name)
         return self.results
 
     def _unexpired(self, rows: Sequence[Delivery]) -> list[Delivery]:
@@ -203,11 +208,15 @@ class _Round:
     def _hand_over(self, window: Sequence[_Item]) -> None:
         self._renew_if_due(window)
         rows = [item.row for item in window]
-        permitted = {row.pk for row in _until_it_holds(lambda: leases.permit(rows, self.lease, _forbidden()))}
+        name, is_probe = rows[0].channel, rows[0].is_probe
+        # A probe goes over an open circuit.
+        forbidden = _forbidden() if is_probe else _forbidden() | Q(channel__in=Circuit.objects.values("channel"))
+        permitted = {row.pk for row in _until_it_holds(lambda: leases.permit(rows, self.lease, forbidden))}
         self._explain_refusals([row for row in rows if row.pk not in permitted])
         items = [item for item in window if item.row.pk in permitted]
         if not items:
             return
+        self.probed.discard(name)
         attempts = []
         for attempt in delivery.attempt_many(items[0].channel, [item.parcel for item in items]):
             attempts.append(attempt)
@@ -219,6 +228,7 @@ class _Round:
         for item, attempt in results:
             if item.row.pk in keys:
                 _tell(item, attempt)
+        breakers.observe(items[0].channel, name, attempts, is_probe=is_probe)
 
     def _explain_refusals(self, rows: Sequence[Delivery]) -> None:
         """Move on what got no permit; what was cancelled, or is another worker's by now, stays as it is."""
@@ -230,8 +240,21 @@ class _Round:
             self._end(rest, State.CLAIMED, State.SKIPPED, guard.code, guard.reason, only=guard.forbids())
         rest = [row for row in rest if row.state == State.CLAIMED]
         if rest:
+            rest = self._put_back_held(rest)
+        if rest:
             # What a guard forbade a moment ago and does not any more.
             leases.release(rest, due_at=from_now(retries.SHORTEST_WAIT))
+
+    def _put_back_held(self, rows: Sequence[Delivery]) -> list[Delivery]:
+        """Give back those of *rows* whose circuit is open, and what is left for their channels; return the others."""
+        names = set(Circuit.objects.filter(pk__in={row.channel for row in rows}).values_list("pk", flat=True))
+        held = [row for row in rows if row.channel in names]
+        held += [item.row for item in self.left if item.row.channel in names]
+        self.left = [item for item in self.left if item.row.channel not in names]
+        if held:
+            # In its place: nobody claims it until the circuit is closed.
+            leases.release(held)
+        return [row for row in rows if row.channel not in names]
 
     def _put_off(self, row: Delivery, code: str, reason: str) -> None:
         """Try *row*, which could not be prepared for a reason that may pass, again until its attempts are spent."""
