@@ -11,12 +11,13 @@ import random
 from collections import defaultdict
 from datetime import timedelta
 
+import attrs
 from django.db.models import QuerySet
 
 # Looked up on the package at each call, as everywhere: tests replace it there.
 import edx_ace.channel as channels
 from edx_ace.channel import ChannelType
-from edx_ace.outbox import leases
+from edx_ace.outbox import leases, rates
 from edx_ace.outbox.breakers import abandon_probe, begin_probe, circuits
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
@@ -37,41 +38,59 @@ def claim(limit: int) -> list[Delivery]:
     if not _due().filter(channel__in=names, priority__in=Priority.values).exists():
         return []
     open_circuits = {circuit.channel: circuit for circuit in circuits()}
+    limited = rates.limited()
     rows: list[Delivery] = []
     for priority in sorted(Priority, reverse=True):
         # In any order: the first may have enough for every claim.
         for name in random.sample(names, len(names)):
-            if len(rows) >= limit:
-                break
-            circuit = open_circuits.get(name)
-            if circuit is None:
-                rows += _claim(name, priority, limit - len(rows))
-            else:
-                rows += _claim_probe(circuit, priority)
+            if len(rows) < limit:
+                place = _Place(name, priority, open_circuits.get(name), name in limited)
+                rows += place.claim(limit - len(rows))
     suspects = [row for row in rows if row.claims >= SUSPICIOUS_CLAIMS]
     if suspects:
         others = [row for row in rows if row is not suspects[0]]
         if others:
             leases.release(others)
+            rates.give_back_unused(others)
         return suspects[:1]
     return rows
 
 
-def _claim(name: str, priority: Priority, limit: int) -> list[Delivery]:
-    return leases.claim(Delivery.objects.filter(channel=name, priority=priority), limit, _lease())
+@attrs.frozen
+class _Place:
+    """Where deliveries of one priority wait for one channel."""
 
+    name: str
+    priority: Priority
+    #: If it is open: one delivery may find out whether the channel can be used again.
+    circuit: Circuit | None
+    #: Whether the channel has limits: no more is claimed than it may be given.
+    is_limited: bool
 
-def _claim_probe(circuit: Circuit, priority: Priority) -> list[Delivery]:
-    """Claim one delivery if there is one and it is time to try the channel with it."""
-    name = circuit.channel
-    if not _due().filter(channel=name, priority=priority).exists() or not begin_probe(circuit, _lease()):
-        return []
-    rows = _claim(name, priority, 1)
-    if not rows:
-        abandon_probe(name)
-    for row in rows:
-        row.is_probe = True
-    return rows
+    def claim(self, wanted: int) -> list[Delivery]:
+        """Claim up to *wanted* deliveries that are due and may be handed over now."""
+        if (self.circuit or self.is_limited) and not (wanted := self._admitted(wanted)):
+            return []
+        lease = timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)
+        rows = leases.claim(Delivery.objects.filter(channel=self.name, priority=self.priority), wanted, lease)
+        for row in rows:
+            row.is_probe = self.circuit is not None
+        if self.circuit and not rows:
+            abandon_probe(self.name)
+        if self.is_limited and len(rows) < wanted:
+            rates.give_back(self.name, wanted - len(rows))
+        return rows
+
+    def _admitted(self, wanted: int) -> int:
+        """Return how many of *wanted* deliveries may be claimed now; for those the limits are spent."""
+        if not _due().filter(channel=self.name, priority=self.priority).exists():
+            return 0
+        if self.circuit:
+            lease = timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)
+            wanted = int(begin_probe(self.circuit, lease))
+        if self.is_limited and wanted:
+            wanted = rates.take(self.name, wanted, is_essential=self.priority == Priority.ESSENTIAL)
+        return wanted
 
 
 def adopt() -> None:
@@ -95,7 +114,3 @@ def adopt() -> None:
 
 def _due() -> QuerySet[Delivery]:
     return Delivery.objects.filter(state=State.QUEUED, due_at__lte=DatabaseNow())
-
-
-def _lease() -> timedelta:
-    return timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)

@@ -203,3 +203,18 @@ class Circuit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel}: not used since {self.opened_at} ({self.code})"
+
+
+class RateUsage(models.Model):
+    """How many messages a channel that has limits was given. See `edx_ace.outbox.usage`."""
+
+    channel = KeyField(_("channel"), max_length=100, primary_key=True)
+    #: By length of the limit in seconds, and in each by part of the window.
+    used = models.JSONField(_("used"), default=dict)
+
+    class Meta:
+        verbose_name = _("use of a rate limit")
+        verbose_name_plural = _("use of rate limits")
+
+    def __str__(self) -> str:
+        return str(self.channel)

@@ -27,7 +27,7 @@ from edx_ace.envelope import Parcel
 from edx_ace.errors import AceError, InvalidMessageError
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
-from edx_ace.outbox import breakers, leases, loading, payloads, retries
+from edx_ace.outbox import breakers, leases, loading, payloads, rates, retries
 from edx_ace.outbox.clock import DatabaseNow, from_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.errors import SourceError
@@ -80,6 +80,8 @@ class _Round:
         self.left: list[_Item] = []
         #: Channels that are to be tried with one message, as long as nothing was handed over to them.
         self.probed: set[str] = set()
+        #: Keys of what got its permit.
+        self.handed_over: set[int] = set()
 
     def run(self, rows: Sequence[Delivery]) -> Counter[str]:
         self.probed = {row.channel for row in rows if row.is_probe}
@@ -93,6 +95,7 @@ class _Round:
             self._hand_over(window)
         for name in self.probed:
             breakers.abandon_probe(name)
+        rates.give_back_unused(row for row in rows if row.pk not in self.handed_over)
         return self.results
 
     def _unexpired(self, rows: Sequence[Delivery]) -> list[Delivery]:
@@ -217,6 +220,7 @@ class _Round:
         if not items:
             return
         self.probed.discard(name)
+        self.handed_over |= permitted
         attempts = []
         for attempt in delivery.attempt_many(items[0].channel, [item.parcel for item in items]):
             attempts.append(attempt)

@@ -8,6 +8,7 @@ moment. Now and then one of them sweeps: it gives back what workers that ended h
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 import time
@@ -16,7 +17,7 @@ from collections import Counter
 from django.db import close_old_connections, connections
 from django.db.models import F, Q
 
-from edx_ace.outbox import leases
+from edx_ace.outbox import leases, rates
 from edx_ace.outbox.claiming import adopt, claim
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
@@ -35,6 +36,9 @@ SWEEP_SECONDS = 5
 
 #: How long a worker waits after an error of the database or of its own, in seconds.
 _PAUSE_SECONDS = 1
+
+#: A worker that is to end when nothing is due waits this long for a limit that holds something back, in seconds.
+_LONGEST_LIMIT_SECONDS = 60
 
 #: Rows that one step of the sweep moves.
 _SWEEP_LIMIT = 500
@@ -94,11 +98,15 @@ class Worker:
                 self._stopping.wait(_PAUSE_SECONDS)
             else:
                 if not found:
-                    if self.once:
+                    # Something may be due that a limit holds back.
+                    limit_ends = rates.seconds_until_free() or math.inf
+                    if self.once and limit_ends > _LONGEST_LIMIT_SECONDS:
                         return
-                    close_old_connections()
+                    if not self.once:
+                        close_old_connections()
                     # Not all at the same moment.
-                    self._stopping.wait(settings.OUTBOX_POLL_SECONDS * random.uniform(0.5, 1.5))
+                    poll = settings.OUTBOX_POLL_SECONDS * random.uniform(0.5, 1.5)
+                    self._stopping.wait(min(poll, limit_ends * random.uniform(1, 1.5)))
 
     def _step(self) -> bool:
         """Deliver one batch and return whether there was one."""
