@@ -35,7 +35,7 @@ def claim(limit: int) -> list[Delivery]:
     """Claim up to *limit* deliveries that are due, the most important first; one that is suspected comes alone."""
     names = list(channels.channels().names())
     # Asked first, as workers mostly find nothing: one look into the index and no transaction.
-    if not _due().filter(channel__in=names, priority__in=Priority.values).exists():
+    if not _due().filter(channel__in=names).exists():
         return []
     open_circuits = {circuit.channel: circuit for circuit in circuits()}
     limited = rates.limited()
@@ -54,6 +54,15 @@ def claim(limit: int) -> list[Delivery]:
             rates.give_back_unused(others)
         return suspects[:1]
     return rows
+
+
+def seconds_until_free() -> float | None:
+    """Return after how many seconds something that is due, and is held back by a limit, may go; None: nothing is."""
+    waits = []
+    for name in rates.limited():
+        if _due().filter(channel=name).exists() and not circuits().filter(channel=name).exists():
+            waits.append(rates.seconds_until_free(name))
+    return min(waits, default=None)
 
 
 @attrs.frozen
@@ -113,4 +122,4 @@ def adopt() -> None:
 
 
 def _due() -> QuerySet[Delivery]:
-    return Delivery.objects.filter(state=State.QUEUED, due_at__lte=DatabaseNow())
+    return Delivery.objects.filter(state=State.QUEUED, priority__in=Priority.values, due_at__lte=DatabaseNow())

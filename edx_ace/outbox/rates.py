@@ -172,14 +172,9 @@ def give_back_unused(rows: Iterable[Delivery]) -> None:
         give_back(name, unused[name])
 
 
-def seconds_until_free() -> float | None:
-    """Return after how many seconds the first of the channels that have reached a limit may go on; None: none has."""
-    waits = [_change(name, _wait) for name in limited()]
-    return min((wait for wait in waits if wait > 0), default=None)
-
-
-def _wait(used: Usage, rates: Sequence[Rate], now: float) -> float:
-    return max(rate.wait(used, now) for rate in rates)
+def seconds_until_free(name: str) -> float:
+    """Return after how many seconds the channel *name* may be given other than essential messages."""
+    return _change(name, lambda used, rates, now: max(rate.wait(used, now) for rate in rates))
 
 
 def _change(name: str, change: Callable[[Usage, Sequence[Rate], float], Answer]) -> Answer:

@@ -8,7 +8,6 @@ moment. Now and then one of them sweeps: it gives back what workers that ended h
 from __future__ import annotations
 
 import logging
-import math
 import random
 import threading
 import time
@@ -17,8 +16,8 @@ from collections import Counter
 from django.db import close_old_connections, connections
 from django.db.models import F, Q
 
-from edx_ace.outbox import leases, rates
-from edx_ace.outbox.claiming import adopt, claim
+from edx_ace.outbox import leases
+from edx_ace.outbox.claiming import adopt, claim, seconds_until_free
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.models import Attempt, Delivery, OnAmbiguous
@@ -39,6 +38,9 @@ _PAUSE_SECONDS = 1
 
 #: A worker that is to end when nothing is due waits this long for a limit that holds something back, in seconds.
 _LONGEST_LIMIT_SECONDS = 60
+
+#: Shortest wait for a limit, in seconds: others may be quicker.
+_SHORTEST_WAIT_SECONDS = 0.01
 
 #: Rows that one step of the sweep moves.
 _SWEEP_LIMIT = 500
@@ -98,15 +100,16 @@ class Worker:
                 self._stopping.wait(_PAUSE_SECONDS)
             else:
                 if not found:
-                    # Something may be due that a limit holds back.
-                    limit_ends = rates.seconds_until_free() or math.inf
-                    if self.once and limit_ends > _LONGEST_LIMIT_SECONDS:
+                    held_back = seconds_until_free()
+                    if self.once and (held_back is None or held_back > _LONGEST_LIMIT_SECONDS):
                         return
                     if not self.once:
                         close_old_connections()
                     # Not all at the same moment.
-                    poll = settings.OUTBOX_POLL_SECONDS * random.uniform(0.5, 1.5)
-                    self._stopping.wait(min(poll, limit_ends * random.uniform(1, 1.5)))
+                    wait = settings.OUTBOX_POLL_SECONDS * random.uniform(0.5, 1.5)
+                    if held_back is not None:
+                        wait = min(wait, max(held_back, _SHORTEST_WAIT_SECONDS) * random.uniform(1, 1.5))
+                    self._stopping.wait(wait)
 
     def _step(self) -> bool:
         """Deliver one batch and return whether there was one."""

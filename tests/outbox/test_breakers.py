@@ -70,12 +70,15 @@ def test_a_channel_that_fails_again_and_again_is_not_used_any_more(use_channels,
     assert "The channel mail is not used for now: 3 hand-overs in a row failed, the last with smtp_535." in caplog.text
 
 
-@pytest.mark.parametrize("code", ["http_429", "smtp_421", "connection", "ambiguous"])
-def test_what_says_nothing_about_the_message_opens_the_circuit(use_channels, code):
+@pytest.mark.parametrize(
+    ("code", "is_ambiguous"), [("http_429", False), ("smtp_421", False), ("connection", False), ("timeout", True)]
+)
+def test_what_says_nothing_about_the_message_opens_the_circuit(use_channels, code, is_ambiguous):
     """
-    A server that turns everybody away is as good as none.
+    A server that turns everybody away, or says nothing, is as good as none.
     """
-    use_channels(mail=Scripted(*[RecoverableChannelDeliveryError("later", code=code)] * 100))
+    error = RecoverableChannelDeliveryError("later", code=code, is_ambiguous=is_ambiguous)
+    use_channels(mail=Scripted(*[error] * 100))
     enqueue(welcome() for _ in range(10))
 
     work()

@@ -141,7 +141,7 @@ def test_no_more_is_taken_than_the_limit_allows(settings, store, name):
     assert take_all(name) == 45 - 7
     assert take_all(name, is_essential=True) == 5
     assert take_all(name, is_essential=True) == 0
-    assert 86400 < rates.seconds_until_free() <= 86400 * 21 / 20
+    assert 86400 < rates.seconds_until_free(name) <= 86400 * 21 / 20
 
 
 def test_what_is_given_back_can_be_taken_again(settings, store, name):
@@ -153,7 +153,7 @@ def test_what_is_given_back_can_be_taken_again(settings, store, name):
 
     rates.give_back(name, 7)
 
-    assert rates.seconds_until_free() is None
+    assert rates.seconds_until_free(name) == 0
     assert take_all(name) == 7
 
 
