@@ -7,8 +7,8 @@ In a test it runs in a thread::
         ...  # send to sink.host, sink.port
     assert [message.recipients for message in sink.messages] == [("ada@example.com",)]
 
-As a process, for measurements: ``python -m edx_ace.testing.smtp --port 2525 --count-only``. With ``log`` each message is in
-a file before it is confirmed, so that nothing is forgotten when the process is killed.
+As a process, for measurements: ``python -m edx_ace.testing.smtp --port 2525 --count-only``. With ``log`` each
+message is in a file before it is confirmed, so that nothing is forgotten when the process is killed.
 """
 
 from __future__ import annotations
