@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from edx_ace.outbox.fields import KeyField
 from edx_ace.outbox.indexes import PartialIndex
 from edx_ace.outbox.leases import Leased
+from edx_ace.outbox.sources import MAX_NAME_LENGTH
 from edx_ace.outbox.states import ARROWS, Priority, State
 
 
@@ -22,7 +23,9 @@ class Payload(models.Model):
 
     #: The uuid of the message, so that its Message-ID stays the same however often it is sent.
     uuid = models.UUIDField(_("message"), primary_key=True)
-    #: The message's JSON, as `edx_ace.outbox.payloads` writes it.
+    #: Name of the source that gives the message; empty: the content is the message itself.
+    source = models.CharField(_("source"), max_length=MAX_NAME_LENGTH, blank=True)
+    #: JSON as `edx_ace.outbox.payloads` writes it: the message, or the reference by which its source finds it.
     content = models.TextField(_("content"))
     #: The caller's name for it: the same name is enqueued once.
     idempotency_key = KeyField(_("idempotency key"), max_length=255, null=True, unique=True)
@@ -63,6 +66,8 @@ class Delivery(Leased):
     #: Where it goes: see `edx_ace.outbox.payloads.address_key`.
     address = KeyField(_("address"), max_length=255, null=True)
     channel_type = models.CharField(_("channel type"), max_length=20)
+    #: Name of the channel that it waits for. What a worker finds it goes over counts, and is written here.
+    channel = KeyField(_("channel"), max_length=100, blank=True)
     #: Names of the channels to choose from, with commas between; empty: as settings say.
     limited_to = models.CharField(_("limited to"), max_length=255, blank=True)
     state = models.CharField(_("state"), max_length=12, choices=State, default=State.QUEUED)
@@ -96,9 +101,10 @@ class Delivery(Leased):
         ]
         indexes: ClassVar = [
             PartialIndex(
-                fields=["priority", "due_at"],
+                # Channel by channel, so that nobody has to walk past what waits for one that cannot be used.
+                fields=["channel", "priority", "due_at"],
                 where=models.Q(state=State.QUEUED.value),
-                otherwise=["state", "priority", "due_at"],
+                otherwise=["state", "channel", "priority", "due_at"],
                 name="ace_outbox_due",
             ),
             PartialIndex(

@@ -22,6 +22,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.staticfiles",
     "edx_ace",
+    "edx_ace.outbox",
     "campus",
     "courses",
     "received",
@@ -35,7 +36,18 @@ MIDDLEWARE = [
 # The page of received messages shows each one in a frame.
 X_FRAME_OPTIONS = "SAMEORIGIN"
 
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": VAR_DIR / "db.sqlite3"}}
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": VAR_DIR / "db.sqlite3",
+        # As everybody who writes from more than one process should: the site, and the workers of the outbox.
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        },
+    }
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Pages are rendered by Django's own engine, messages by the faster one where it is installed (the `fast` extra on
@@ -63,17 +75,19 @@ USE_TZ = True
 STATIC_URL = "static/"
 
 DEFAULT_FROM_EMAIL = "hello@campus.example"
-# `manage.py demo` starts a mail server of its own and replaces the port by that server's.
+# `manage.py demo` starts a mail server of its own and tells its workers on which port.
+SMTP_PORT = int(os.environ.get("ACE_DEMO_SMTP_PORT", "1025"))
+#: Of one answer of the mail server; shorter than the lease below.
+SMTP_TIMEOUT_SECONDS = 4
 if django.VERSION >= (6, 1):
     MAILERS = {
         "default": {
             "BACKEND": "django.core.mail.backends.smtp.EmailBackend",
-            "OPTIONS": {"host": "127.0.0.1", "port": 1025},
+            "OPTIONS": {"host": "127.0.0.1", "port": SMTP_PORT, "timeout": SMTP_TIMEOUT_SECONDS},
         }
     }
 else:
-    EMAIL_HOST = "127.0.0.1"
-    EMAIL_PORT = 1025
+    EMAIL_HOST, EMAIL_PORT, EMAIL_TIMEOUT = "127.0.0.1", SMTP_PORT, SMTP_TIMEOUT_SECONDS
 
 ACE_ENABLED_CHANNELS = ["django_email"]
 ACE_CHANNEL_DEFAULT_EMAIL = "django_email"
@@ -81,5 +95,9 @@ ACE_CONTENT_STEPS = ["absolute_urls", "inline_css", "plain_text"]
 ACE_TEMPLATE_ENGINE = "messages"
 ACE_PLAIN_TEXT_AUTOESCAPE = False
 ACE_EMAIL_USE_FROM_NAME = True
-ACE_BASE_URL = "http://localhost:8000"
+ACE_BASE_URL = os.environ.get("ACE_DEMO_BASE_URL", "http://localhost:8000")
 ACE_RENDER_CONTEXT = "courses.time_zones.of_recipient"
+
+# Short, so that a visitor of the demo soon sees a worker continue what another, which was killed, had begun.
+ACE_OUTBOX_LEASE_SECONDS = 5
+ACE_OUTBOX_POLL_SECONDS = 0.2

@@ -1,5 +1,6 @@
 """
-Internal: ``manage.py demo``: five hundred messages over real SMTP, and a page on which to read them.
+Internal: ``manage.py demo``: five hundred messages through the outbox, past a worker that is killed, and a page on
+which to read them.
 """
 
 from __future__ import annotations
@@ -8,31 +9,36 @@ import errno
 import fcntl
 import logging
 import os
+import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from time import perf_counter
-from typing import Any, TypeVar
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+from uuid import UUID
 
 import attrs
-import django
 from django.conf import settings
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.management import BaseCommand, CommandError, call_command
 from django.core.management.base import OutputWrapper
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler, get_internal_wsgi_application
 from django.db import transaction
-from django.test.utils import override_settings
 from django.utils import timezone
 from django.utils.translation import get_language_info
 
 from courses import demo_site
 from courses.messages import Welcome
 from courses.models import Learner
-from edx_ace import Message, ace
-from edx_ace.channel import ChannelType
-from edx_ace.report import Outcome
+from edx_ace import Message, outbox
+from edx_ace.outbox import State, Status
+from edx_ace.outbox.conf import settings as outbox_settings
+from edx_ace.outbox.models import Count, Payload
+from edx_ace.outbox.states import OPEN
 from edx_ace.testing.smtp import ReceivedMessage as Received
 from edx_ace.testing.smtp import SmtpSink
 from received.models import ReceivedMessage
@@ -42,85 +48,196 @@ FIRST_PORT = 8000
 PORTS = 100
 #: Width of the progress bar, in characters.
 BAR_WIDTH = 40
-
-Item = TypeVar("Item")
+#: How often to look how far the workers are, in seconds.
+LOOK_SECONDS = 0.05
+#: How long the workers may take without any progress, in seconds: several leases.
+PATIENCE_SECONDS = 60
 
 
 class Command(BaseCommand):
-    """Loads the demo site, welcomes every learner through a mail server of its own, and shows what arrived there."""
+    """Loads the demo site, welcomes every learner through the outbox, kills a worker, and shows what arrived."""
 
     help = (
-        "Send a welcome message to each of the demo site's 500 learners over local SMTP and serve what arrived. "
-        "With SERVE=0 in the environment: end after the table of outcomes."
+        "Enqueue a welcome message to each of the demo site's 500 learners, kill the worker that delivers them over "
+        "local SMTP half way, let another take over, and serve what arrived. With SERVE=0 in the environment: end "
+        "after the table of outcomes."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # As Ctrl+C does, it ends the workers, too.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         self.stdout.write("Preparing the demo site ...")
-        with _one_at_a_time():
-            call_command("migrate", verbosity=0)
-            demo_site.load(timezone.now())
         if os.environ.get("SERVE") == "0":
-            self._send_all(settings.ACE_BASE_URL)
+            self._prepare_and_send(settings.ACE_BASE_URL)
             return
         # The page's port is taken first, so that links in the messages lead to it.
         with _page_server() as server:
             base_url = f"http://localhost:{server.server_port}"
-            self._send_all(base_url)
+            self._prepare_and_send(base_url)
             self.stdout.write(f"\nRead them at {self.style.SUCCESS(base_url + '/')} (stop with Ctrl+C)")
             self.stdout.flush()
             logging.getLogger("django.server").setLevel(logging.ERROR)
             with suppress(KeyboardInterrupt):
                 server.serve_forever()
 
-    def _send_all(self, base_url: str) -> None:
-        """Send every welcome message to an SMTP server of this process, print what came of them, store what arrived."""
-        arrivals: list[tuple[datetime, Received]] = []
-        with SmtpSink(keep=False, on_message=lambda received: arrivals.append((timezone.now(), received))) as sink:
-            self.stdout.write(f"Sending over SMTP to {sink.host}:{sink.port} ...")
-            with override_settings(ACE_BASE_URL=base_url, **_mail_through(sink.host, sink.port)):
-                self.stdout.write(str(self._send(welcomes())))
-        with _one_at_a_time():
+    def _prepare_and_send(self, base_url: str) -> None:
+        with _one_at_a_time(self.stdout):
+            call_command("migrate", verbosity=0)
+            demo_site.load(timezone.now())
+            arrivals: list[tuple[datetime, Received]] = []
+            with SmtpSink(keep=False, on_message=lambda received: arrivals.append((timezone.now(), received))) as sink:
+                self.stdout.write(str(self._send_all(Workers(sink.port, base_url))))
             _store(arrivals)
+        twice = len(arrivals) - len({received.recipients for _, received in arrivals})
+        self.stdout.write(
+            f"{twice} of them arrived twice, with the same Message-ID: they were on their way when the worker was "
+            f"killed (at most {outbox_settings.OUTBOX_WINDOW} are)."
+            if twice
+            else "None of them arrived twice."
+        )
 
-    def _send(self, messages: list[Message]) -> Tally:
+    def _send_all(self, workers: Workers) -> Tally:
+        """Enqueue every welcome message, kill the first worker half way, and return what came of them."""
+        messages = welcomes()
+        batch, total = messages[0].send_uuid, len(messages)
+        assert batch is not None
+        _empty_outbox()
+        outbox.enqueue(messages)
+        self.stdout.write(f"{total} messages are in the outbox: {outbox.status(batch=batch)}.")
+        started = monotonic()
+        with workers:
+            self.stdout.write(
+                f"Worker 1 (process {workers.running.pid}) delivers over SMTP to 127.0.0.1:{workers.port} ..."
+            )
+            bar = Bar(total, self.stdout)
+            self._watch(bar, batch, workers, until=total // 2)
+            workers.kill()
+            bar.end()
+            states = outbox.status(batch=batch).states
+            in_hand = states.get(State.CLAIMED, 0) + states.get(State.HANDING, 0)
+            self.stdout.write(
+                self.style.WARNING(f"Worker 1 is killed with SIGKILL, with {in_hand} messages in its hands.")
+            )
+            workers.start()
+            self.stdout.write(
+                f"Worker 2 (process {workers.running.pid}) takes over; those {in_hand} are its own when the lease of "
+                f"worker 1 is over ({outbox_settings.OUTBOX_LEASE_SECONDS} s) ..."
+            )
+            self._watch(bar, batch, workers, until=total)
+            bar.end()
+        seconds = monotonic() - started
         languages = {message.uuid: str(message.language) for message in messages}
-        tally = Tally()
-        started = perf_counter()
-        for report in with_progress(ace.send_many(messages), len(messages), self.stdout):
-            email = report[ChannelType.EMAIL]
-            tally.add(languages[report.uuid], email.outcome, email.code, email.reason)
-        tally.seconds = perf_counter() - started
-        return tally
+        return Tally.of(outbox.status(batch=batch), languages, seconds)
+
+    def _watch(self, bar: Bar, batch: UUID, workers: Workers, until: int) -> None:
+        """Draw *bar* until so many messages of *batch* are done with."""
+        give_up = monotonic() + PATIENCE_SECONDS
+        while bar.done < until:
+            sleep(LOOK_SECONDS)
+            now = outbox.status(batch=batch)
+            done = sum(number for state, number in now.states.items() if state not in OPEN)
+            if done > bar.done:
+                give_up = monotonic() + PATIENCE_SECONDS
+            bar.show(done)
+            if workers.running.poll() is not None or monotonic() > give_up:
+                raise CommandError(f"The worker does not deliver; {workers.log} says why. In the outbox: {now}.")
+
+
+@attrs.define
+class Workers:
+    """
+    The worker processes of a demo, one at a time.
+
+    Attributes:
+        port: Of the mail server.
+
+        base_url: Of the page that links lead to.
+    """
+
+    port: int
+    base_url: str
+    log: Path = settings.VAR_DIR / "workers.log"
+    running: subprocess.Popen[bytes] = attrs.field(init=False)
+
+    def __enter__(self) -> None:
+        self.log.write_text("")
+        self.start()
+
+    def __exit__(self, *_: object) -> None:
+        """End the worker as an administrator does: it finishes what it is handing over."""
+        self.running.terminate()
+        self.running.wait()
+
+    def start(self) -> None:
+        """Start a worker in a process of its own."""
+        environment = {**os.environ, "ACE_DEMO_SMTP_PORT": str(self.port), "ACE_DEMO_BASE_URL": self.base_url}
+        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "ace_worker"]
+        with self.log.open("ab") as log:
+            self.running = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        """Kill the worker; it can do nothing about it."""
+        self.running.kill()
+        self.running.wait()
 
 
 @attrs.define
 class Tally:
     """What came of the messages, by language; printed as a table."""
 
-    by_language: dict[str, Counter[Outcome]] = attrs.field(factory=dict)
-    problems: Counter[tuple[str, str]] = attrs.field(factory=Counter)
-    seconds: float = 0.0
+    by_language: dict[str, Counter[State]]
+    problems: Counter[tuple[str, str]]
+    seconds: float
 
-    def add(self, language: str, outcome: Outcome, code: str, reason: str) -> None:
-        """Count one message."""
-        self.by_language.setdefault(language, Counter())[outcome] += 1
-        if code:
-            self.problems[code, reason] += 1
+    @classmethod
+    def of(cls, status: Status, languages: dict[UUID, str], seconds: float) -> Tally:
+        """Count the deliveries of a send."""
+        tally = cls({code: Counter() for code in languages.values()}, Counter(), seconds)
+        for delivery in status.deliveries:
+            tally.by_language[languages[delivery.payload_id]][State(delivery.state)] += 1
+            if delivery.state != State.SENT:
+                tally.problems[delivery.code, delivery.reason] += 1
+        return tally
 
     def __str__(self) -> str:
-        total: Counter[Outcome] = sum(self.by_language.values(), Counter())
-        usual = (Outcome.SENT, Outcome.SKIPPED, Outcome.FAILED)
-        columns = [outcome for outcome in Outcome if outcome in usual or total[outcome]]
+        total: Counter[State] = sum(self.by_language.values(), Counter())
+        usual = (State.SENT, State.SKIPPED, State.FAILED)
+        columns = [*usual, *(state for state in State if state not in usual and total[state])]
         rows = [(get_language_info(code)["name"], counts) for code, counts in self.by_language.items()]
         rule = "-" * (12 + 10 * len(columns))
-        lines = ["", f"{'':12}" + "".join(f"{outcome.value:>10}" for outcome in columns), rule]
+        lines = ["", f"{'':12}" + "".join(f"{state.value:>10}" for state in columns), rule]
         for name, counts in [*rows, ("all", total)]:
             if name == "all":
                 lines.append(rule)
-            lines.append(f"{name:12}" + "".join(f"{counts[outcome]:>10}" for outcome in columns))
-        lines += ["", f"{total.total()} messages in {self.seconds:.2f} s: {total.total() / self.seconds:,.0f} a second"]
+            lines.append(f"{name:12}" + "".join(f"{counts[state]:>10}" for state in columns))
+        lines += ["", f"{total[State.SENT]} of {total.total()} messages sent in {self.seconds:.1f} s."]
         lines += [f"{count} x {code}: {reason}" for (code, reason), count in self.problems.most_common()]
         return "\n".join(lines)
+
+
+@attrs.define
+class Bar:
+    """How far the workers are: a bar on a terminal, and elsewhere a line for every hundred messages."""
+
+    total: int
+    stream: OutputWrapper
+    done: int = 0
+
+    def show(self, done: int) -> None:
+        """Draw that *done* are."""
+        if self.stream.isatty():
+            filled = BAR_WIDTH * done // self.total
+            bar = f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {done}/{self.total}"
+            self.stream.write(f"\r  {bar}", ending="")
+            self.stream.flush()
+        elif done // 100 > self.done // 100:
+            self.stream.write(f"  {done}/{self.total}")
+        self.done = done
+
+    def end(self) -> None:
+        """Go to the next line."""
+        if self.stream.isatty():
+            self.stream.write("")
 
 
 def welcomes() -> list[Message]:
@@ -129,26 +246,10 @@ def welcomes() -> list[Message]:
     return [welcome.for_learner(learner, list(learner.courses.all())) for learner in learners]
 
 
-def with_progress(items: Iterable[Item], total: int, stream: OutputWrapper) -> Iterator[Item]:
-    """Yield *items*, drawing a bar on a terminal, and elsewhere a line for every hundredth of them."""
-    terminal = stream.isatty()
-    for done, item in enumerate(items, 1):
-        yield item
-        if terminal:
-            filled = BAR_WIDTH * done // total
-            stream.write(f"\r  [{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {done}/{total}", ending="")
-            stream.flush()
-        elif done % 100 == 0 or done == total:
-            stream.write(f"  {done}/{total}")
-    if terminal:
-        stream.write("")
-
-
-def _mail_through(host: str, port: int) -> dict[str, Any]:
-    """Return the settings with which mail goes to the server at *host* and *port*."""
-    if django.VERSION >= (6, 1):
-        return {"MAILERS": {"default": {**settings.MAILERS["default"], "OPTIONS": {"host": host, "port": port}}}}
-    return {"EMAIL_HOST": host, "EMAIL_PORT": port}
+def _empty_outbox() -> None:
+    """Forget the messages of an earlier run, some of which may still have to go if it was interrupted."""
+    Payload.objects.all().delete()
+    Count.objects.all().delete()
 
 
 def _page_server() -> ThreadedWSGIServer:
@@ -169,10 +270,14 @@ def _page_server() -> ThreadedWSGIServer:
 
 
 @contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    """Keep the database to this demo while others, begun at the same time, wait."""
+def _one_at_a_time(stream: OutputWrapper) -> Iterator[None]:
+    """Keep the database and the outbox to this demo while others, begun at the same time, wait."""
     with (settings.VAR_DIR / "demo.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            stream.write("Another demo is sending; waiting for it ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
