@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
 from django.db.models import F, Q
 
 from edx_ace import ChannelType, PolicyResult, Recipient
@@ -644,8 +645,6 @@ def test_a_worker_waits_for_what_is_enqueued_later(channel, settings):
             if status_of_all() == {"sent": 1}:
                 break
             threading.Event().wait(0.02)
-        from django.db import connection
-
         connection.close()
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -655,3 +654,42 @@ def test_a_worker_waits_for_what_is_enqueued_later(channel, settings):
     thread.join()
 
     assert out.getvalue().strip() == "1 sent"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("last", [State.HANDING, State.SENT])
+def test_a_commit_whose_answer_was_lost_counts_once(channel, monkeypatch, last):
+    """
+    The connection broke after the permit was committed, or after what came of it was.
+    """
+    batch = uuid4()
+    enqueue(welcome(send_uuid=batch, recipient=Recipient(n, f"p{n}@example.com")) for n in range(1, 4))
+    commit, lost = connection._commit, []
+
+    def commit_without_answer():
+        commit()
+        if not lost and Delivery.objects.filter(state=last).exists():
+            lost.append(last)
+            raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(connection, "_commit", commit_without_answer)
+
+    assert work() == "3 sent"
+
+    assert lost == [last]
+    assert len(channel.delivered) == Attempt.objects.count() == 3
+    assert status(batch=batch).states == {State.SENT: 3}
+
+
+def test_what_was_cancelled_is_not_counted_again_by_the_worker_that_had_it():
+    """
+    Both would have made it unknown.
+    """
+    batch = uuid4()
+    enqueue(welcome(send_uuid=batch))
+    Delivery.objects.update(may_have_arrived=True)
+    claimed = claim(10)
+    cancel(batch=batch)
+
+    assert leases.move(claimed, State.CLAIMED, State.UNKNOWN) == []
+    assert status(batch=batch).states == {State.UNKNOWN: 1}

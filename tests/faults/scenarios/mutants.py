@@ -38,7 +38,7 @@ def test_a_guard_that_is_asked_only_at_the_claim_comes_too_early(trial):
     """
     Who opts out while the message is prepared gets it.
     """
-    found = stop_messages(trial, traits=["mutants.guards_at_the_claim"])
+    found = stop_messages(trial, traits=["mutants.guards_at_the_claim"], patience=STALLED_SECONDS)
 
     assert any("after they had opted out" in complaint for complaint in found)
 

@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from edx_ace.outbox import State, cancel
 from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.states import OPEN
-from tests.faults.nemesis import Nemesis, wait_until_done
+from tests.faults.nemesis import PATIENCE_SECONDS, Nemesis, wait_until_done
 from tests.faults.trial import Trial
 
 MESSAGES = 600
@@ -30,7 +30,7 @@ def test_nothing_arrives_whose_permit_came_after_an_opt_out_or_a_cancellation(tr
     assert stop_messages(trial) == []
 
 
-def stop_messages(trial: Trial, traits: Sequence[str] = ()) -> list[str]:
+def stop_messages(trial: Trial, traits: Sequence[str] = (), patience: float = PATIENCE_SECONDS) -> list[str]:
     """Return what is wrong after 5 % of the messages were stopped at random moments, half of them between attempts."""
     # One in three is refused twice before it is accepted.
     trial.enqueue(f"{'slow' if number % 3 else 'grey'}{number}" for number in range(MESSAGES))
@@ -48,7 +48,7 @@ def stop_messages(trial: Trial, traits: Sequence[str] = ()) -> list[str]:
             if cancel(row.payload_id).stopped:
                 never_left.add(row.payload_id)
             cancelled[row.payload_id] = time.time()
-    wait_until_done()
+    wait_until_done(patience)
     trial.workers.end()
 
     found = trial.outcome()
