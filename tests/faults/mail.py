@@ -62,9 +62,16 @@ _MANY = 4000
 ANSWERS: Mapping[str, Answer] = {f"{name}{n}": kind.answer for name, kind in KINDS.items() for n in range(_MANY)}
 
 
-def mixed(number: int) -> str:
-    """Return the local part of recipient *number*: one in ten is not accepted at once, of each kind as many."""
-    return f"{'fine' if number % 10 else _MIXED[number // 10 % len(_MIXED)]}{number}"
+def mixed(number: int, others: str = "fine") -> str:
+    """
+    Return the local part of recipient *number*: one in ten is not accepted at once, of each kind as many.
+
+    Args:
+        number: From 0 on.
+
+        others: How those begin that are.
+    """
+    return f"{others if number % 10 else _MIXED[number // 10 % len(_MIXED)]}{number}"
 
 
 def letters(local_parts: Iterable[str], first: int = 1, **fields: Any) -> Iterator[Message]:

@@ -23,7 +23,7 @@ from edx_ace.errors import (
     RecoverableChannelDeliveryError,
 )
 from edx_ace.outbox import Priority, State, cancel, enqueue, guards, leases, status
-from edx_ace.outbox.claiming import claim
+from edx_ace.outbox.claiming import SUSPICIOUS_CLAIMS, claim
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.models import Attempt, Delivery
 from edx_ace.outbox.worker import MAX_CLAIMS, sweep
@@ -601,6 +601,29 @@ def test_a_message_that_ends_its_worker_each_time_fails_and_the_others_go_out(us
     assert deaths == MAX_CLAIMS
     assert status_of_all() == {"sent": 6, "failed": 1}
     assert status(poison).deliveries.get().code == "poison"
+
+
+def test_nobody_is_suspected_for_having_been_claimed_beside_a_suspect(channel, monkeypatch):
+    """
+    A worker that is killed while it gives the others back leaves no trace in them.
+    """
+    enqueue(welcome() for _ in range(3))
+    Delivery.objects.update(claims=SUSPICIOUS_CLAIMS - 1)
+
+    def die(rows):
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(leases, "release", die)
+        with pytest.raises(Killed):
+            claim(10)
+
+    assert set(Delivery.objects.values_list("state", "claims")) == {("queued", SUSPICIOUS_CLAIMS - 1)}
+    [alone] = claim(10)
+    assert sorted(Delivery.objects.values_list("state", "claims")) == [
+        ("claimed", SUSPICIOUS_CLAIMS),
+        *[("queued", SUSPICIOUS_CLAIMS - 1)] * 2,
+    ]
 
 
 def test_a_worker_survives_its_own_mistakes(channel, monkeypatch, caplog):
