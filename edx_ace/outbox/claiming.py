@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import attrs
+from django.db import router, transaction
 from django.db.models import QuerySet
 
 # Looked up on the package at each call, as everywhere: tests replace it there.
@@ -21,7 +23,7 @@ from edx_ace.outbox import leases, rates
 from edx_ace.outbox.breakers import abandon_probe, begin_probe, circuits
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
-from edx_ace.outbox.models import Circuit, Delivery
+from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.states import Priority, State
 
 #: From how many claims without an outcome on a delivery is suspected to end its worker, and is tried alone.
@@ -37,22 +39,20 @@ def claim(limit: int) -> list[Delivery]:
     # Asked first, as workers mostly find nothing: one look into the index and no transaction.
     if not _due().filter(channel__in=names).exists():
         return []
-    open_circuits = {circuit.channel: circuit for circuit in circuits()}
-    limited = rates.limited()
-    rows: list[Delivery] = []
-    for priority in sorted(Priority, reverse=True):
-        # In any order: the first may have enough for every claim.
-        for name in random.sample(names, len(names)):
+    places = list(_places(names, limit))
+    # One transaction: a worker that is killed in between must not leave a trace in those who came with a suspect.
+    with transaction.atomic(router.db_for_write(Delivery)):
+        rows: list[Delivery] = []
+        for place in places:
             if len(rows) < limit:
-                place = _Place(name, priority, open_circuits.get(name), name in limited)
                 rows += place.claim(limit - len(rows))
-    suspects = [row for row in rows if row.claims >= SUSPICIOUS_CLAIMS]
-    if suspects:
-        others = [row for row in rows if row is not suspects[0]]
-        if others:
-            leases.release(others)
-            rates.give_back_unused(others)
-        return suspects[:1]
+        suspects = [row for row in rows if row.claims >= SUSPICIOUS_CLAIMS]
+        if suspects:
+            if others := [row for row in rows if row is not suspects[0]]:
+                leases.release(others)
+            rows = suspects[:1]
+    for place in places:
+        place.settle(rows)
     return rows
 
 
@@ -67,39 +67,49 @@ def seconds_until_free() -> float | None:
 
 @attrs.frozen
 class _Place:
-    """Where deliveries of one priority wait for one channel."""
+    """Where deliveries of one priority wait for one channel, and how many of them may go now."""
 
     name: str
     priority: Priority
-    #: If it is open: one delivery may find out whether the channel can be used again.
-    circuit: Circuit | None
-    #: Whether the channel has limits: no more is claimed than it may be given.
+    most: int
+    #: Whether the one that may go is to find out if the channel can be used again.
+    is_probe: bool
+    #: Whether those that may go were taken from the limits of the channel.
     is_limited: bool
 
-    def claim(self, wanted: int) -> list[Delivery]:
-        """Claim up to *wanted* deliveries that are due and may be handed over now."""
-        if (self.circuit or self.is_limited) and not (wanted := self._admitted(wanted)):
-            return []
-        lease = timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)
-        rows = leases.claim(Delivery.objects.filter(channel=self.name, priority=self.priority), wanted, lease)
-        for row in rows:
-            row.is_probe = self.circuit is not None
-        if self.circuit and not rows:
-            abandon_probe(self.name)
-        if self.is_limited and len(rows) < wanted:
-            rates.give_back(self.name, wanted - len(rows))
-        return rows
+    def claim(self, limit: int) -> list[Delivery]:
+        """Claim those that are due, *limit* at most."""
+        most = min(limit, self.most)
+        waiting = Delivery.objects.filter(channel=self.name, priority=self.priority)
+        return leases.claim(waiting, most, _lease()) if most else []
 
-    def _admitted(self, wanted: int) -> int:
-        """Return how many of *wanted* deliveries may be claimed now; for those the limits are spent."""
-        if not _due().filter(channel=self.name, priority=self.priority).exists():
-            return 0
-        if self.circuit:
-            lease = timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)
-            wanted = int(begin_probe(self.circuit, lease))
-        if self.is_limited and wanted:
-            wanted = rates.take(self.name, wanted, is_essential=self.priority == Priority.ESSENTIAL)
-        return wanted
+    def settle(self, rows: Sequence[Delivery]) -> None:
+        """Give back what is not needed for those of *rows* that are from here."""
+        own = [row for row in rows if (row.channel, row.priority) == (self.name, self.priority)]
+        for row in own:
+            row.is_probe = self.is_probe
+        if self.is_probe and not own:
+            abandon_probe(self.name)
+        if self.is_limited and len(own) < self.most:
+            rates.give_back(self.name, self.most - len(own))
+
+
+def _places(names: Sequence[str], limit: int) -> Iterator[_Place]:
+    """Yield where something may go now, the most important first."""
+    open_circuits = {circuit.channel: circuit for circuit in circuits()}
+    limited = rates.limited()
+    for priority in sorted(Priority, reverse=True):
+        # In any order: the first may have enough for every claim.
+        for name in random.sample(names, len(names)):
+            circuit, is_limited = open_circuits.get(name), name in limited
+            if (circuit or is_limited) and not _due().filter(channel=name, priority=priority).exists():
+                continue
+            if circuit and not begin_probe(circuit, _lease()):
+                continue
+            most = 1 if circuit else limit
+            if is_limited:
+                most = rates.take(name, most, is_essential=priority == Priority.ESSENTIAL)
+            yield _Place(name, priority, most, circuit is not None, is_limited)
 
 
 def adopt() -> None:
@@ -123,3 +133,7 @@ def adopt() -> None:
 
 def _due() -> QuerySet[Delivery]:
     return Delivery.objects.filter(state=State.QUEUED, priority__in=Priority.values, due_at__lte=DatabaseNow())
+
+
+def _lease() -> timedelta:
+    return timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)
