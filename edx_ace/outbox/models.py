@@ -116,6 +116,12 @@ class Delivery(Leased):
                 otherwise=["lease_until"],
                 name="ace_outbox_leased",
             ),
+            PartialIndex(
+                fields=["expires_at"],
+                where=models.Q(state=State.QUEUED.value, expires_at__isnull=False),
+                otherwise=["state", "expires_at"],
+                name="ace_outbox_expiring",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -107,7 +107,7 @@ class _Round:
             # What time it was for the database when it gave the lease.
             claimed_at = row.lease_until - self.lease
             (expired if row.expires_at is not None and row.expires_at <= claimed_at else rest).append(row)
-        self._end(expired, State.CLAIMED, State.EXPIRED, "expired", _EXPIRED)
+        self._end(expired, State.CLAIMED, State.EXPIRED, "expired", EXPIRED)
         return rest
 
     def _load(self, rows: Sequence[Delivery]) -> list[tuple[Delivery, Message]]:
@@ -243,7 +243,7 @@ class _Round:
         """Move on what got no permit; what was cancelled, or is another worker's by now, stays as it is."""
         rest = [row for row in rows if row.state == State.CLAIMED]
         expired = Q(expires_at__lte=DatabaseNow())
-        self._end(rest, State.CLAIMED, State.EXPIRED, "expired", _EXPIRED, only=expired)
+        self._end(rest, State.CLAIMED, State.EXPIRED, "expired", EXPIRED, only=expired)
         for guard in guards():
             rest = [row for row in rest if row.state == State.CLAIMED]
             self._end(rest, State.CLAIMED, State.SKIPPED, guard.code, guard.reason, only=guard.forbids())
@@ -319,7 +319,8 @@ class _Round:
             self.left = [item for item in self.left if item.row.pk in held]
 
 
-_EXPIRED = "The message expired before it could be handed over."
+#: Why a delivery is expired.
+EXPIRED = "The message expired before it could be handed over."
 
 
 def _parcel(row: Delivery, message: Message) -> Parcel:

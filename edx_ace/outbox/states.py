@@ -58,7 +58,7 @@ OPEN = (State.QUEUED, State.CLAIMED, State.HANDING)
 #: Which states may follow which. The empty text stands for "not yet in the outbox".
 ARROWS: Mapping[str, frozenset[str]] = {
     "": frozenset([State.QUEUED, State.FAILED, State.SKIPPED]),
-    State.QUEUED: frozenset([State.CLAIMED, State.CANCELLED, State.UNKNOWN]),
+    State.QUEUED: frozenset([State.CLAIMED, State.EXPIRED, State.CANCELLED, State.UNKNOWN]),
     State.CLAIMED: frozenset(
         [
             State.QUEUED,

@@ -22,7 +22,7 @@ from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.models import Attempt, Delivery, OnAmbiguous
 from edx_ace.outbox.operations import fold_counts
-from edx_ace.outbox.processing import DATABASE_ERRORS, process
+from edx_ace.outbox.processing import DATABASE_ERRORS, EXPIRED, process
 from edx_ace.outbox.states import State
 
 LOG = logging.getLogger(__name__)
@@ -114,7 +114,9 @@ class Worker:
     def _step(self) -> bool:
         """Deliver one batch and return whether there was one."""
         if self._is_time_to_sweep():
-            sweep()
+            ended = sweep()
+            with self._lock:
+                self.results += ended
         rows = claim(settings.OUTBOX_BATCH)
         if not rows:
             return False
@@ -131,8 +133,14 @@ class Worker:
             return is_time
 
 
-def sweep() -> None:
-    """Give back what workers that ended or channels that were removed have left behind, and add up counts."""
+def sweep() -> Counter[str]:
+    """
+    Give back what workers that ended or channels that were removed have left behind, end what expires while it waits,
+    and add up counts.
+
+    Return how many deliveries ended, by state.
+    """
+    ended: Counter[str] = Counter()
     rows = Delivery.objects.all()
     while leases.reclaim(rows, _SWEEP_LIMIT, State.CLAIMED, State.QUEUED):
         pass
@@ -143,8 +151,15 @@ def sweep() -> None:
     lost["finished_at"] = DatabaseNow()
     while found := leases.reclaim(rows.exclude(repeated), _SWEEP_LIMIT, State.HANDING, State.UNKNOWN, **lost):
         _note(found)
+        ended[State.UNKNOWN] += len(found)
+    for may_have_arrived, end in ((False, State.EXPIRED), (True, State.UNKNOWN)):
+        over = rows.filter(expires_at__lte=DatabaseNow(), may_have_arrived=may_have_arrived).order_by("expires_at")
+        said = {"code": "expired", "reason": EXPIRED, "finished_at": DatabaseNow()}
+        while found := leases.seize(over, _SWEEP_LIMIT, State.QUEUED, end, **said):
+            ended[end] += len(found)
     adopt()
     fold_counts()
+    return ended
 
 
 _LOST = "Its worker ended while handing it over, so that nobody knows whether it was accepted."

@@ -51,3 +51,13 @@ def test_looking_for_leases_that_are_over_uses_an_index(deliveries):
     over = Delivery.objects.filter(state=State.CLAIMED, lease_until__lte="2020-01-01T00:00Z").order_by("lease_until")
 
     assert "ace_outbox_leased" in plan(over.values("pk")[:10])
+
+
+def test_looking_for_what_expires_while_it_waits_uses_an_index(deliveries):
+    """
+    Most of what waits does not expire.
+    """
+    deliveries(20)
+    over = Delivery.objects.filter(state=State.QUEUED, expires_at__lte="2020-01-01T00:00Z").order_by("expires_at")
+
+    assert "ace_outbox_expiring" in plan(over.values("pk")[:10])
