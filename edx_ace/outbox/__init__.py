@@ -13,21 +13,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edx_ace.outbox.breakers import circuits
     from edx_ace.outbox.enqueueing import Enqueued, enqueue
+    from edx_ace.outbox.health import Figures, figures
     from edx_ace.outbox.operations import Cancelled, Status, cancel, requeue, status
+    from edx_ace.outbox.retention import Purged, purge
     from edx_ace.outbox.sources import FromSource, Source
     from edx_ace.outbox.states import Priority, State
 
 __all__ = [
     "Cancelled",
     "Enqueued",
+    "Figures",
     "FromSource",
     "Priority",
+    "Purged",
     "Source",
     "State",
     "Status",
     "cancel",
     "circuits",
     "enqueue",
+    "figures",
+    "purge",
     "requeue",
     "status",
 ]
@@ -36,6 +42,10 @@ _MODULE_OF = {
     "circuits": "breakers",
     "Enqueued": "enqueueing",
     "enqueue": "enqueueing",
+    "Figures": "health",
+    "figures": "health",
+    "Purged": "retention",
+    "purge": "retention",
     "FromSource": "sources",
     "Source": "sources",
     "Priority": "states",

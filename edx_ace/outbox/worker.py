@@ -16,12 +16,11 @@ from collections import Counter
 from django.db import close_old_connections, connections
 from django.db.models import F, Q
 
-from edx_ace.outbox import leases
+from edx_ace.outbox import counts, leases
 from edx_ace.outbox.claiming import adopt, claim, seconds_until_free
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.models import Attempt, Delivery, OnAmbiguous
-from edx_ace.outbox.operations import fold_counts
 from edx_ace.outbox.processing import DATABASE_ERRORS, EXPIRED, process
 from edx_ace.outbox.states import State
 
@@ -158,7 +157,7 @@ def sweep() -> Counter[str]:
         while found := leases.seize(over, _SWEEP_LIMIT, State.QUEUED, end, **said):
             ended[end] += len(found)
     adopt()
-    fold_counts()
+    counts.fold()
     return ended
 
 

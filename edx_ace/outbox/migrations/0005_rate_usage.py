@@ -8,7 +8,7 @@ import edx_ace.outbox.fields
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ace_outbox", "0003_circuit")]
+    dependencies = [("ace_outbox", "0004_circuit")]
 
     operations = [
         migrations.CreateModel(

@@ -8,7 +8,7 @@ import edx_ace.outbox.fields
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ace_outbox", "0002_wait_for_a_channel")]
+    dependencies = [("ace_outbox", "0003_find_by_address_and_by_end")]
 
     operations = [
         migrations.CreateModel(

@@ -8,7 +8,7 @@ import edx_ace.outbox.indexes
 
 
 class Migration(migrations.Migration):
-    dependencies = [("ace_outbox", "0004_rate_usage")]
+    dependencies = [("ace_outbox", "0005_rate_usage")]
 
     operations = [
         migrations.AddIndex(
