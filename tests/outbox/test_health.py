@@ -9,7 +9,7 @@ import pytest
 from edx_ace.outbox import State, figures
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.health import problems
-from edx_ace.outbox.models import Delivery
+from edx_ace.outbox.models import Circuit, Delivery
 from tests.outbox.conftest import HOUR
 
 pytestmark = pytest.mark.django_db
@@ -81,6 +81,24 @@ def test_what_waits_too_long_is_a_problem(deliveries, priority, waiting, codes):
     deliveries(due_in=-waiting, priority=priority)
 
     assert list(problems(figures())) == codes
+
+
+def test_a_channel_that_is_left_alone_is_shown_and_soon_a_problem():
+    """
+    One that failed a moment ago may be back at once.
+    """
+    for channel, age in (("mail", 90), ("phones", 5)):
+        Circuit.objects.create(
+            channel=channel, opened_at=ago(seconds=age), probe_at=ago(), pause=timedelta(seconds=1), code="connection"
+        )
+
+    found = figures()
+
+    assert [(channel, code) for channel, (_, code) in found.circuits.items()] == [
+        ("mail", "connection"),
+        ("phones", "connection"),
+    ]
+    assert problems(found) == {"circuit_open": "The channel mail has not been used for 90 seconds: connection."}
 
 
 def test_thresholds_are_the_sites_own(deliveries, settings):
