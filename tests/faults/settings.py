@@ -20,5 +20,6 @@ else:
 ACE_OUTBOX_WINDOW = int(os.environ["ACE_FAULTS_WINDOW"])
 # Short, so that what a killed worker had is soon another's; longer than the time-out above.
 ACE_OUTBOX_LEASE_SECONDS = 6
+ACE_OUTBOX_HANDOVER_SECONDS = 5
 ACE_OUTBOX_RETRY_SECONDS = 1
 ACE_OUTBOX_POLL_SECONDS = 0.2

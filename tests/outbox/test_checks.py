@@ -47,3 +47,14 @@ def test_a_setting_that_is_no_number_above_zero_is_an_error(name, value, kind):
         assert found() == [
             ("ace_outbox.E002", f"ACE_OUTBOX_{name} must be a number above 0 ({kind}), given {value!r}.")
         ]
+
+
+def test_a_hand_over_that_outlasts_its_lease_is_an_error():
+    """
+    Another worker would repeat it meanwhile.
+    """
+    with override_settings(ACE_OUTBOX_HANDOVER_SECONDS=120):
+        [(identifier, text)] = found()
+
+    assert identifier == "ace_outbox.E004"
+    assert text.startswith("ACE_OUTBOX_HANDOVER_SECONDS must be below ACE_OUTBOX_LEASE_SECONDS, given 120 and 120")

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
+from edx_ace.outbox.errors import StuckError
 from edx_ace.outbox.worker import Worker
 
 
@@ -32,6 +33,8 @@ class Command(BaseCommand):
         before = {number: signal.signal(number, lambda *_: worker.stop()) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             worker.run()
+        except StuckError as error:
+            raise CommandError(str(error)) from error
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
