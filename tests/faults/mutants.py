@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from edx_ace.outbox import guards, leases, operations, processing, worker
+from edx_ace.outbox import counts, guards, leases, processing, worker
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.states import State
@@ -18,7 +18,7 @@ from edx_ace.outbox.states import State
 
 def no_reclaim() -> None:
     """Leave to dead workers what they had."""
-    worker.sweep = operations.fold_counts
+    worker.sweep = counts.fold
 
 
 def sent_before_sending() -> None:
