@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from datetime import timedelta
 
+from django.db import router, transaction
 from django.db.models import QuerySet
 
 # Looked up on the package at each call, as everywhere: tests replace it there.
@@ -43,6 +44,18 @@ def claim(limit: int, only: Collection[str] | None = None) -> list[Delivery]:
     # Asked first, as workers mostly find nothing: one look into the index and no transaction.
     if not _due().filter(channel__in=names, priority__in=Priority.values).exists():
         return []
+    # One transaction: a worker that is killed in between must not leave a trace in those who came with a suspect.
+    with transaction.atomic(router.db_for_write(Delivery)):
+        rows = _claim(limit, names)
+        suspects = [row for row in rows if row.claims >= SUSPICIOUS_CLAIMS]
+        if not suspects:
+            return rows
+        if others := [row for row in rows if row is not suspects[0]]:
+            leases.release(others)
+        return suspects[:1]
+
+
+def _claim(limit: int, names: list[str]) -> list[Delivery]:
     lease = timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)
     rows: list[Delivery] = []
     for priority in sorted(Priority, reverse=True):
@@ -51,12 +64,6 @@ def claim(limit: int, only: Collection[str] | None = None) -> list[Delivery]:
             if len(rows) < limit:
                 waiting = Delivery.objects.filter(channel=name, priority=priority)
                 rows += leases.claim(waiting, limit - len(rows), lease)
-    suspects = [row for row in rows if row.claims >= SUSPICIOUS_CLAIMS]
-    if suspects:
-        others = [row for row in rows if row is not suspects[0]]
-        if others:
-            leases.release(others)
-        return suspects[:1]
     return rows
 
 
