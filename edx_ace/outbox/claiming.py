@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 
 from django.db import router, transaction
@@ -31,9 +31,16 @@ SUSPICIOUS_CLAIMS = 3
 _ADOPT_LIMIT = 500
 
 
-def claim(limit: int) -> list[Delivery]:
-    """Claim up to *limit* deliveries that are due, the most important first; one that is suspected comes alone."""
-    names = list(channels.channels().names())
+def claim(limit: int, only: Collection[str] | None = None) -> list[Delivery]:
+    """
+    Claim up to *limit* deliveries that are due, the most important first; one that is suspected comes alone.
+
+    Args:
+        limit: How many at most.
+
+        only: Names of channels; what waits for others is left. None: all.
+    """
+    names = [name for name in channels.channels().names() if only is None or name in only]
     # Asked first, as workers mostly find nothing: one look into the index and no transaction.
     if not _due().filter(channel__in=names, priority__in=Priority.values).exists():
         return []
