@@ -118,8 +118,10 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
             body=check_text(rendered.body, "rendered text body"),
             from_email=str(sender),
             to=[str(mailbox.parse_mailbox(envelope.to, smtputf8=smtputf8))],
+            cc=_listed(options, "cc"),
+            bcc=_listed(options, "bcc"),
+            reply_to=_listed(options, "reply_to"),
             headers=headers,
-            **{name: _listed(options, name) for name in ("cc", "bcc", "reply_to") if options.get(name)},
         )
         if options.get("attachments"):
             for attachment in mailbox.check_attachments(options["attachments"], settings.EMAIL_MAX_ATTACHMENT_BYTES):
@@ -137,6 +139,8 @@ def get_backend() -> BaseEmailBackend:
 
 
 def _listed(options: dict[str, Any], name: str) -> list[str]:
+    if not options.get(name):
+        return []
     return [str(one) for one in mailbox.parse_mailboxes(options[name], f"address in options[{name!r}]")]
 
 
