@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 
 import attrs
@@ -33,9 +33,16 @@ SUSPICIOUS_CLAIMS = 3
 _ADOPT_LIMIT = 500
 
 
-def claim(limit: int) -> list[Delivery]:
-    """Claim up to *limit* deliveries that are due, the most important first; one that is suspected comes alone."""
-    names = list(channels.channels().names())
+def claim(limit: int, only: Collection[str] | None = None) -> list[Delivery]:
+    """
+    Claim up to *limit* deliveries that are due, the most important first; one that is suspected comes alone.
+
+    Args:
+        limit: How many at most.
+
+        only: Names of channels; what waits for others is left. None: all.
+    """
+    names = [name for name in channels.channels().names() if only is None or name in only]
     # Asked first, as workers mostly find nothing: one look into the index and no transaction.
     if not _due().filter(channel__in=names).exists():
         return []
@@ -56,11 +63,16 @@ def claim(limit: int) -> list[Delivery]:
     return rows
 
 
-def seconds_until_free() -> float | None:
-    """Return after how many seconds something that is due, and is held back by a limit, may go; None: nothing is."""
+def seconds_until_free(only: Collection[str] | None = None) -> float | None:
+    """
+    Return after how many seconds something that is due, and is held back by a limit, may go; None: nothing is.
+
+    Args:
+        only: As for `claim`.
+    """
     waits = []
     for name in rates.limited():
-        if _due().filter(channel=name).exists() and not circuits().filter(channel=name).exists():
+        if (only is None or name in only) and _due().filter(channel=name).exists() and not _is_open(name):
             waits.append(rates.seconds_until_free(name))
     return min(waits, default=None)
 
@@ -139,6 +151,10 @@ def waited_for() -> Iterator[str]:
 
 def _due() -> QuerySet[Delivery]:
     return Delivery.objects.filter(state=State.QUEUED, priority__in=Priority.values, due_at__lte=DatabaseNow())
+
+
+def _is_open(name: str) -> bool:
+    return circuits().filter(channel=name).exists()
 
 
 def _lease() -> timedelta:

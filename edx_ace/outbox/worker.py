@@ -12,6 +12,7 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Collection
 
 from django.db import close_old_connections, connections
 from django.db.models import F, Q
@@ -53,11 +54,24 @@ class Worker:
         threads: How many batches are on their way at a time, each over a database connection of its own.
 
         once: Whether to end when nothing is due any more.
+
+        channels: Names of the channels to deliver over. None: all.
+
+        tell: Called after each batch, by the thread that delivered it, with how many deliveries came to which state
+            by then.
     """
 
-    def __init__(self, threads: int = 1, once: bool = False) -> None:
+    def __init__(
+        self,
+        threads: int = 1,
+        once: bool = False,
+        channels: Collection[str] | None = None,
+        tell: Callable[[Counter[str]], object] = lambda results: None,
+    ) -> None:
         self.threads = threads
         self.once = once
+        self.channels = channels
+        self.tell = tell
         #: How many deliveries came to which state.
         self.results: Counter[str] = Counter()
         self._stopping = threading.Event()
@@ -99,7 +113,7 @@ class Worker:
                 self._stopping.wait(_PAUSE_SECONDS)
             else:
                 if not found:
-                    held_back = seconds_until_free()
+                    held_back = seconds_until_free(self.channels)
                     if self.once and (held_back is None or held_back > _LONGEST_LIMIT_SECONDS):
                         return
                     if not self.once:
@@ -116,12 +130,13 @@ class Worker:
             ended = sweep()
             with self._lock:
                 self.results += ended
-        rows = claim(settings.OUTBOX_BATCH)
+        rows = claim(settings.OUTBOX_BATCH, self.channels)
         if not rows:
             return False
         results = process(_without_poison(rows), self._stopping.is_set)
         with self._lock:
             self.results += results
+            self.tell(self.results)
         return True
 
     def _is_time_to_sweep(self) -> bool:
