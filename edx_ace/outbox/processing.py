@@ -75,7 +75,7 @@ class _Round:
     def __init__(self, should_stop: Callable[[], bool]) -> None:
         self.should_stop = should_stop
         self.lease = timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)
-        self.renewed = time.monotonic()
+        self.began = self.renewed = time.monotonic()
         self.results: Counter[str] = Counter()
         #: What is ready and has no permit yet.
         self.left: list[_Item] = []
@@ -96,7 +96,8 @@ class _Round:
             self._hand_over(window)
         for name in self.probed:
             breakers.abandon_probe(name)
-        rates.give_back_unused(row for row in rows if row.pk not in self.handed_over)
+        unused = (row for row in rows if row.pk not in self.handed_over)
+        rates.give_back_unused(unused, time.monotonic() - self.began)
         return self.results
 
     def _unexpired(self, rows: Sequence[Delivery]) -> list[Delivery]:
