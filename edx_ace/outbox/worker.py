@@ -18,12 +18,12 @@ from django.db import close_old_connections, connections
 from django.db.models import F, Q
 
 from edx_ace.outbox import counts, leases
-from edx_ace.outbox.claiming import adopt, claim
+from edx_ace.outbox.claiming import adopt, claim, seconds_until_free
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.errors import StuckError
 from edx_ace.outbox.models import Attempt, Delivery, OnAmbiguous
-from edx_ace.outbox.processing import DATABASE_ERRORS, process
+from edx_ace.outbox.processing import DATABASE_ERRORS, EXPIRED, process
 from edx_ace.outbox.states import State
 
 LOG = logging.getLogger(__name__)
@@ -42,6 +42,12 @@ MAX_STUCK_THREADS = 10
 
 #: How often a worker looks whether its threads make progress, in seconds.
 _LOOK_SECONDS = 1
+
+#: A worker that is to end when nothing is due waits this long for a limit that holds something back, in seconds.
+_LONGEST_LIMIT_SECONDS = 60
+
+#: Shortest wait for a limit, in seconds: others may be quicker.
+_SHORTEST_WAIT_SECONDS = 0.01
 
 #: Rows that one step of the sweep moves.
 _SWEEP_LIMIT = 500
@@ -150,16 +156,23 @@ class Worker:
                 self._rest(_PAUSE_SECONDS)
             else:
                 if not found:
-                    if self.once:
+                    held_back = seconds_until_free(self.channels)
+                    if self.once and (held_back is None or held_back > _LONGEST_LIMIT_SECONDS):
                         return
-                    close_old_connections()
+                    if not self.once:
+                        close_old_connections()
                     # Not all at the same moment.
-                    self._rest(settings.OUTBOX_POLL_SECONDS * random.uniform(0.5, 1.5))
+                    wait = settings.OUTBOX_POLL_SECONDS * random.uniform(0.5, 1.5)
+                    if held_back is not None:
+                        wait = min(wait, max(held_back, _SHORTEST_WAIT_SECONDS) * random.uniform(1, 1.5))
+                    self._rest(wait)
 
     def _step(self) -> bool:
         """Deliver one batch and return whether there was one."""
         if self._is_time_to_sweep():
-            sweep()
+            ended = sweep()
+            with self._lock:
+                self.results += ended
         rows = claim(settings.OUTBOX_BATCH, self.channels)
         if not rows:
             return False
@@ -200,8 +213,14 @@ class _Thread(threading.Thread):
         return self.is_alive() and at is not None and time.monotonic() - at > settings.OUTBOX_LEASE_SECONDS
 
 
-def sweep() -> None:
-    """Give back what workers that ended or channels that were removed have left behind, and add up counts."""
+def sweep() -> Counter[str]:
+    """
+    Give back what workers that ended or channels that were removed have left behind, end what expires while it waits,
+    and add up counts.
+
+    Return how many deliveries ended, by state.
+    """
+    ended: Counter[str] = Counter()
     rows = Delivery.objects.all()
     while leases.reclaim(rows, _SWEEP_LIMIT, State.CLAIMED, State.QUEUED):
         pass
@@ -212,8 +231,15 @@ def sweep() -> None:
     lost["finished_at"] = DatabaseNow()
     while found := leases.reclaim(rows.exclude(repeated), _SWEEP_LIMIT, State.HANDING, State.UNKNOWN, **lost):
         _note(found)
+        ended[State.UNKNOWN] += len(found)
+    for may_have_arrived, end in ((False, State.EXPIRED), (True, State.UNKNOWN)):
+        over = rows.filter(expires_at__lte=DatabaseNow(), may_have_arrived=may_have_arrived).order_by("expires_at")
+        said = {"code": "expired", "reason": EXPIRED, "finished_at": DatabaseNow()}
+        while found := leases.seize(over, _SWEEP_LIMIT, State.QUEUED, end, **said):
+            ended[end] += len(found)
     adopt()
     counts.fold()
+    return ended
 
 
 _LOST = "Its worker ended while handing it over, so that nobody knows whether it was accepted."
