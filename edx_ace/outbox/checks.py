@@ -40,6 +40,16 @@ def check_outbox(**kwargs: object) -> list[CheckMessage]:
                     id="ace_outbox.E002",
                 )
             )
+    if not found and settings.OUTBOX_HANDOVER_SECONDS >= settings.OUTBOX_LEASE_SECONDS:
+        found.append(
+            Error(
+                f"ACE_OUTBOX_HANDOVER_SECONDS must be below ACE_OUTBOX_LEASE_SECONDS, given "
+                f"{settings.OUTBOX_HANDOVER_SECONDS} and {settings.OUTBOX_LEASE_SECONDS}: another worker would repeat "
+                f"what is still being handed over.",
+                hint="Shorten the one or lengthen the other.",
+                id="ace_outbox.E004",
+            )
+        )
     return [*found, *_check_rates()]
 
 

@@ -63,11 +63,16 @@ def claim(limit: int, only: Collection[str] | None = None) -> list[Delivery]:
     return rows
 
 
-def seconds_until_free() -> float | None:
-    """Return after how many seconds something that is due, and is held back by a limit, may go; None: nothing is."""
+def seconds_until_free(only: Collection[str] | None = None) -> float | None:
+    """
+    Return after how many seconds something that is due, and is held back by a limit, may go; None: nothing is.
+
+    Args:
+        only: As for `claim`.
+    """
     waits = []
     for name in rates.limited():
-        if _due().filter(channel=name).exists() and not circuits().filter(channel=name).exists():
+        if (only is None or name in only) and _due().filter(channel=name).exists() and not _is_open(name):
             waits.append(rates.seconds_until_free(name))
     return min(waits, default=None)
 
@@ -146,6 +151,10 @@ def waited_for() -> Iterator[str]:
 
 def _due() -> QuerySet[Delivery]:
     return Delivery.objects.filter(state=State.QUEUED, priority__in=Priority.values, due_at__lte=DatabaseNow())
+
+
+def _is_open(name: str) -> bool:
+    return circuits().filter(channel=name).exists()
 
 
 def _lease() -> timedelta:

@@ -148,15 +148,24 @@ def take(name: str, wanted: int, *, is_essential: bool) -> int:
     return _change(name, change)
 
 
-def give_back(name: str, number: int) -> None:
-    """Count *number* messages that were taken for the channel *name*, and not handed over, as not given."""
+def give_back(name: str, number: int, age: float = 0) -> None:
+    """
+    Count messages that were taken for the channel *name*, and not handed over, as not given.
+
+    Args:
+        name: A channel that has limits.
+
+        number: How many.
+
+        age: How long ago they were taken, in seconds: of a window that they have left by now nothing is given back.
+    """
 
     def change(used: Usage, rates: Sequence[Rate], now: float) -> None:
         for rate in rates:
             window = rate.window(used, now)
             left = number
             # From the oldest: those that went later are counted for the longer.
-            for part in sorted(window):
+            for part in sorted(part for part in window if part <= rate.part(now - age)):
                 given_back = min(left, window[part])
                 window[part] -= given_back
                 left -= given_back
@@ -165,11 +174,11 @@ def give_back(name: str, number: int) -> None:
     _change(name, change)
 
 
-def give_back_unused(rows: Iterable[Delivery]) -> None:
-    """Give back what was taken for *rows*, which were claimed and not handed over."""
+def give_back_unused(rows: Iterable[Delivery], age: float) -> None:
+    """Give back what was taken for *rows*, which were claimed *age* seconds ago and not handed over."""
     unused = Counter(row.channel for row in rows)
     for name in unused.keys() & limited().keys():
-        give_back(name, unused[name])
+        give_back(name, unused[name], age)
 
 
 def seconds_until_free(name: str) -> float:

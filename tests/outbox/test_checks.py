@@ -59,6 +59,17 @@ def test_a_setting_that_is_no_number_above_zero_is_an_error(name, value, kind):
         ]
 
 
+def test_a_hand_over_that_outlasts_its_lease_is_an_error():
+    """
+    Another worker would repeat it meanwhile.
+    """
+    with override_settings(ACE_OUTBOX_HANDOVER_SECONDS=120):
+        [(identifier, text)] = found()
+
+    assert identifier == "ace_outbox.E004"
+    assert text.startswith("ACE_OUTBOX_HANDOVER_SECONDS must be below ACE_OUTBOX_LEASE_SECONDS, given 120 and 120")
+
+
 @pytest.mark.parametrize(
     ("limits", "text"),
     [

@@ -146,11 +146,13 @@ def test_no_more_is_taken_than_the_limit_allows(settings, store, name):
 
 def test_what_is_given_back_can_be_taken_again(settings, store, name):
     """
-    And no more than that.
+    And no more than that; what counts no longer is not given back.
     """
     settings.ACE_RATE_LIMITS = {name: ["50/day", " 1000/day"][0]}
     take_all(name)
 
+    rates.give_back(name, 7, age=200_000)
+    assert take_all(name) == 0
     rates.give_back(name, 7)
 
     assert rates.seconds_until_free(name) == 0
