@@ -12,6 +12,7 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.db import close_old_connections, connections
@@ -107,10 +108,9 @@ class Worker:
         """Deliver one batch and return whether there was one."""
         if self._is_time_to_sweep():
             sweep()
-        rows = claim(settings.OUTBOX_BATCH)
-        if not rows:
+        results = deliver(self._stopping.is_set)
+        if results is None:
             return False
-        results = process(_without_poison(rows), self._stopping.is_set)
         with self._lock:
             self.results += results
         return True
@@ -123,11 +123,25 @@ class Worker:
             return is_time
 
 
+def deliver(should_stop: Callable[[], bool]) -> Counter[str] | None:
+    """
+    Deliver one batch and return how many came to which state, or None when nothing was due; what is left when
+    *should_stop* is given back.
+    """
+    rows = claim(settings.OUTBOX_BATCH)
+    return process(_without_poison(rows), should_stop) if rows else None
+
+
+def is_due() -> bool:
+    """Return whether a delivery could be claimed now: one look into the index and no transaction."""
+    due = Delivery.objects.filter(state=State.QUEUED, priority__in=Priority.values, due_at__lte=DatabaseNow())
+    return due.exists()
+
+
 def claim(limit: int) -> list[Delivery]:
     """Claim up to *limit* deliveries that are due, the most important first; one that is suspected comes alone."""
-    # Asked first, as workers mostly find nothing: one look into the index and no transaction.
-    due = Delivery.objects.filter(state=State.QUEUED, priority__in=Priority.values, due_at__lte=DatabaseNow())
-    if not due.exists():
+    # Asked first, as workers mostly find nothing.
+    if not is_due():
         return []
     lease = timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)
     rows: list[Delivery] = []
