@@ -4,10 +4,11 @@ Internal: the system checks of the outbox.
 
 from __future__ import annotations
 
-from typing import get_type_hints
+from collections.abc import Iterator
+from typing import Any, get_type_hints
 
 from django.conf import settings as django_settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 
 from edx_ace.outbox.conf import Settings, settings
 
@@ -29,13 +30,43 @@ def check_outbox(**kwargs: object) -> list[CheckMessage]:
     for name, kind in get_type_hints(Settings).items():
         if name in own:
             value = getattr(settings, name)
-            allowed = (int, float) if kind is float else (kind,)
-            if not isinstance(value, allowed) or isinstance(value, bool) or value <= 0:
+            if not _is_valid(value, kind):
+                expected = "True or False" if kind is bool else f"a number above 0 ({kind.__name__})"
                 found.append(
                     Error(
-                        f"ACE_{name} must be a number above 0 ({kind.__name__}), given {value!r}.",
+                        f"ACE_{name} must be {expected}, given {value!r}.",
                         hint="Correct it, or leave it out for its default.",
                         id="ace_outbox.E002",
                     )
                 )
+    if settings.OUTBOX_CELERY is True:
+        found.extend(_check_celery())
     return found
+
+
+def _check_celery() -> Iterator[CheckMessage]:
+    from celery import current_app
+
+    from edx_ace.outbox import tasks
+
+    if not current_app.conf.broker_url:
+        yield Error(
+            "ACE_OUTBOX_CELERY is on, but no Celery app here says where its broker is.",
+            hint="Import your Celery app in the __init__.py of your project, and set its broker_url "
+            "(CELERY_BROKER_URL).",
+            id="ace_outbox.E003",
+        )
+    scheduled = {entry.get("task") for entry in current_app.conf.beat_schedule.values()}
+    if tasks.sweep.name not in scheduled:
+        yield Warning(
+            "ACE_OUTBOX_CELERY is on, but Celery's beat_schedule has no sweep: nothing finds what is to be tried again, "
+            "comes due later, or was left behind.",
+            hint=f"Add {{'task': {tasks.sweep.name!r}, 'schedule': 10}} to it; if it stands elsewhere, silence this.",
+            id="ace_outbox.W001",
+        )
+
+
+def _is_valid(value: Any, kind: Any) -> bool:
+    if kind is bool or isinstance(value, bool):
+        return kind is bool and isinstance(value, bool)
+    return isinstance(value, (int, float) if kind is float else kind) and bool(value > 0)

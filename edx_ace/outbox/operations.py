@@ -16,7 +16,7 @@ from django.db import router, transaction
 from django.db.models import QuerySet, Sum
 
 from edx_ace.message import Message
-from edx_ace.outbox import leases
+from edx_ace.outbox import doorbell, leases
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.models import Count, Delivery
 from edx_ace.outbox.states import OPEN, State
@@ -145,6 +145,8 @@ def requeue(
             finished_at=None,
         ):
             number += len(rows)
+        if number:
+            doorbell.ring_on_commit(failed.db)
     return number
 
 

@@ -132,10 +132,10 @@ def deliver(should_stop: Callable[[], bool]) -> Counter[str] | None:
     return process(_without_poison(rows), should_stop) if rows else None
 
 
-def is_due() -> bool:
-    """Return whether a delivery could be claimed now: one look into the index and no transaction."""
+def is_due(beyond: int = 0) -> bool:
+    """Return whether more than *beyond* deliveries could be claimed now: one look into the index, no transaction."""
     due = Delivery.objects.filter(state=State.QUEUED, priority__in=Priority.values, due_at__lte=DatabaseNow())
-    return due.exists()
+    return due[beyond : beyond + 1].exists()
 
 
 def claim(limit: int) -> list[Delivery]:

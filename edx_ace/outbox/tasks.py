@@ -1,0 +1,117 @@
+"""
+Public: the tasks by which Celery's workers deliver what is in the outbox.
+
+The database is the truth and the broker only a doorbell: a task holds no message and no id, it says "look". `drain` is
+asked for when something is enqueued, `sweep` by beat every few seconds. Any of them may be lost, repeated or late.
+
+Using it: ``ACE_OUTBOX_CELERY = True``, a Celery app that discovers the tasks of installed apps, and an entry for
+`sweep` in its ``beat_schedule``. Queues, routes and concurrency are Celery's own settings.
+"""
+
+from __future__ import annotations
+
+import mmap
+import time
+from typing import Any
+
+from celery import Task, current_app, shared_task
+from celery.signals import worker_shutting_down
+from kombu.pools import producers
+
+from edx_ace.outbox import doorbell, worker
+from edx_ace.outbox.conf import settings
+
+#: How long one drain goes on, in seconds; if something is left it rings for the next one. Short beside the time after
+#: which Redis gives an unfinished task to another worker (an hour, unless set).
+DRAIN_SECONDS = 60
+
+#: How long a drain that finds nothing waits before it looks a last time, in seconds, so that many single messages
+#: do not come to as many tasks.
+LINGER_SECONDS = 0.2
+
+#: How long a task may take before its process is killed, in seconds: a channel hangs. It stands in place of the site's
+#: own limits, which would cut a hand-over short that is in good order.
+LIMIT_SECONDS = 15 * 60
+
+#: The longest wait for the broker, in seconds: the caller of `enqueue` waits as well.
+_BROKER_SECONDS = 1
+_PATIENCE: dict[str, Any] = {
+    # Of kombu, of redis-py, of py-amqp; each takes its own.
+    "max_retries": 0,
+    "connect_retries_timeout": _BROKER_SECONDS,
+    "socket_connect_timeout": _BROKER_SECONDS,
+    "socket_timeout": _BROKER_SECONDS,
+    "read_timeout": _BROKER_SECONDS,
+    "write_timeout": _BROKER_SECONDS,
+}
+#: The connection that was kept may be one that the broker has closed since.
+_TWICE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+
+#: Whether the worker is shutting down: one byte that its prefork children share, as Celery tells the parent alone.
+_shutting_down = mmap.mmap(-1, 1)
+
+
+@worker_shutting_down.connect
+def _stop(**_: Any) -> None:
+    _shutting_down[0] = 1
+
+
+class OutboxTask(Task):  # type: ignore[type-arg]  # at run time it takes no parameters
+    """What the tasks of the outbox have in common."""
+
+    # A worker that is killed has not finished it.
+    acks_late = True
+    reject_on_worker_lost = True
+    ignore_result = True
+    time_limit = LIMIT_SECONDS
+    # Never: it would be raised in the middle of a hand-over.
+    soft_time_limit = 2 * LIMIT_SECONDS
+
+
+@shared_task(base=OutboxTask)
+def drain() -> None:
+    """
+    Deliver what is due until nothing is, or for a minute; more than one batch wakes another worker as well.
+
+    While its worker shuts down it finishes what is being handed over and gives the rest back.
+    """
+    ends_at = time.monotonic() + DRAIN_SECONDS
+
+    def should_stop() -> bool:
+        return bool(_shutting_down[0]) or time.monotonic() > ends_at
+
+    doorbell.answer()
+    empty_looks = 0
+    while empty_looks < 2 and not should_stop():
+        if worker.is_due(beyond=settings.OUTBOX_BATCH):
+            doorbell.call_another()
+        if worker.deliver(should_stop) is not None:
+            empty_looks = 0
+        else:
+            empty_looks += 1
+            time.sleep(LINGER_SECONDS)
+        doorbell.stay()
+    doorbell.leave()
+    if worker.is_due():
+        doorbell.ring()
+
+
+@shared_task(base=OutboxTask)
+def sweep() -> None:
+    """Give back what workers that ended have left behind, add up counts, and ring if something is due."""
+    worker.sweep()
+    if worker.is_due():
+        doorbell.ring()
+
+
+def send(task: Task[..., Any]) -> None:
+    """
+    Put *task* into its queue, or fail within a second or two.
+
+    Raises:
+        Exception: Whatever the broker's client raises.
+    """
+    options = {**current_app.conf.broker_transport_options, **_PATIENCE}
+    connection = current_app.connection_for_write(connect_timeout=_BROKER_SECONDS, transport_options=options)
+    with producers[connection].acquire(block=True, timeout=_BROKER_SECONDS) as producer:
+        task.apply_async(producer=producer, retry=True, retry_policy=_TWICE)
