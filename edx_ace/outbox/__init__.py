@@ -13,13 +13,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edx_ace.outbox.enqueueing import Enqueued, enqueue
     from edx_ace.outbox.operations import Cancelled, Status, cancel, requeue, status
+    from edx_ace.outbox.sources import FromSource, Source
     from edx_ace.outbox.states import Priority, State
 
-__all__ = ["Cancelled", "Enqueued", "Priority", "State", "Status", "cancel", "enqueue", "requeue", "status"]
+__all__ = [
+    "Cancelled",
+    "Enqueued",
+    "FromSource",
+    "Priority",
+    "Source",
+    "State",
+    "Status",
+    "cancel",
+    "enqueue",
+    "requeue",
+    "status",
+]
 
 _MODULE_OF = {
     "Enqueued": "enqueueing",
     "enqueue": "enqueueing",
+    "FromSource": "sources",
+    "Source": "sources",
     "Priority": "states",
     "State": "states",
 }

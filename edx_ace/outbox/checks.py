@@ -59,8 +59,8 @@ def _check_celery() -> Iterator[CheckMessage]:
     scheduled = {entry.get("task") for entry in current_app.conf.beat_schedule.values()}
     if tasks.sweep.name not in scheduled:
         yield Warning(
-            "ACE_OUTBOX_CELERY is on, but Celery's beat_schedule has no sweep: nothing finds what is to be tried again, "
-            "comes due later, or was left behind.",
+            "ACE_OUTBOX_CELERY is on, but Celery's beat_schedule has no sweep: nothing finds what is to be tried "
+            "again, comes due later, or was left behind.",
             hint=f"Add {{'task': {tasks.sweep.name!r}, 'schedule': 10}} to it; if it stands elsewhere, silence this.",
             id="ace_outbox.W001",
         )

@@ -20,7 +20,7 @@ class Settings(conf.Settings):
     OUTBOX_LEASE_SECONDS: int = 120
     #: How long a worker that found nothing waits before it looks again, in seconds.
     OUTBOX_POLL_SECONDS: float = 1
-    #: Whether Celery's workers deliver: what is enqueued rings for them, when it is committed.
+    #: Whether Celery's workers deliver: what is enqueued rings for them when it is committed.
     OUTBOX_CELERY: bool = False
     #: How often a delivery is attempted before it fails; throttling and a channel that is down do not count.
     OUTBOX_MAX_ATTEMPTS: int = 10

@@ -22,11 +22,12 @@ from edx_ace.conf import settings
 from edx_ace.errors import InvalidMessageError, UnsupportedChannelError
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
-from edx_ace.outbox import doorbell, payloads
+from edx_ace.outbox import doorbell, payloads, sources
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.errors import IdempotencyKeyError
 from edx_ace.outbox.models import Delivery, OnAmbiguous, Payload
 from edx_ace.outbox.redaction import redacted
+from edx_ace.outbox.sources import FromSource
 from edx_ace.outbox.states import Priority, State
 from edx_ace.policy import in_order
 from edx_ace.utils.date import as_utc
@@ -34,6 +35,8 @@ from edx_ace.validation import validate
 
 #: Messages written at a time.
 CHUNK_SIZE = 500
+
+_Item = Message | FromSource
 
 
 @attrs.frozen
@@ -67,11 +70,11 @@ class _Entry:
 
 
 def enqueue(
-    messages: Message | Iterable[Message],
+    messages: Message | FromSource | Iterable[Message | FromSource],
     *,
     send_at: datetime | None = None,
     priority: Priority | None = None,
-    idempotency_key: str | Callable[[Message], str] | None = None,
+    idempotency_key: str | Callable[[Any], str] | None = None,
     limit_to_channels: Iterable[ChannelType | str] | None = None,
     on_ambiguous: str = OnAmbiguous.REPEAT,
 ) -> Enqueued:
@@ -82,14 +85,15 @@ def enqueue(
     message that belongs to a send (``send_uuid``) goes to each person and to each address of that send once.
 
     Args:
-        messages: A message, or any iterable of them, however long: it is taken a chunk at a time.
+        messages: A message, or any iterable of them, however long: it is taken a chunk at a time. A `FromSource`
+            stands for a message that its source will give.
 
         send_at: Not before this moment; a naive one is read as UTC. None: now.
 
         priority: What goes first. None: ESSENTIAL for essential messages, else NORMAL.
 
         idempotency_key: The caller's name for the message, so that the same call made again enqueues nothing: the
-            first message stays. For an iterable, a function that gives each message's.
+            first message stays. For an iterable, a function that gives each item's.
 
         limit_to_channels: As for `edx_ace.send`.
 
@@ -102,8 +106,9 @@ def enqueue(
             delivery is written as failed.
         IdempotencyKeyError: If a key was used for another message.
         UnknownChannelError: If *limit_to_channels* names no channel.
+        UnknownSourceError: If a source is not registered.
     """
-    is_one = isinstance(messages, Message)
+    is_one = isinstance(messages, Message | FromSource)
     limits = limits_of(limit_to_channels)
     key_of = _key_function(idempotency_key, is_one)
     using = router.db_for_write(Delivery)
@@ -116,11 +121,11 @@ def enqueue(
             "on_ambiguous": _choice(on_ambiguous, OnAmbiguous, "on_ambiguous"),
         }
         forced = None if priority is None else _choice(priority, Priority, "priority")
-        for chunk in _chunks([messages] if isinstance(messages, Message) else messages):
+        for chunk in _chunks([messages] if isinstance(messages, Message | FromSource) else messages):
             entries = []
-            for number, message in chunk:
+            for number, item in chunk:
                 try:
-                    entry = _entry(message, limits, key_of, forced, common)
+                    entry = _entry(item, limits, key_of, forced, common)
                     if is_one and entry.refusals and all(one.state != State.QUEUED for one in entry.deliveries):
                         raise entry.refusals[0]
                 except InvalidMessageError as error:
@@ -139,9 +144,7 @@ def enqueue(
     return Enqueued(first, written, known)
 
 
-def _key_function(
-    idempotency_key: str | Callable[[Message], str] | None, is_one: bool
-) -> Callable[[Message], str | None]:
+def _key_function(idempotency_key: str | Callable[[Any], str] | None, is_one: bool) -> Callable[[Any], str | None]:
     if callable(idempotency_key):
         return idempotency_key
     if idempotency_key is not None and not is_one:
@@ -149,7 +152,7 @@ def _key_function(
             f"idempotency_key names one message, given {idempotency_key!r} for an iterable of them. Give a function "
             f"that returns the key of each, for example lambda message: f'reminder-{{message.recipient.lms_user_id}}'."
         )
-    return lambda message: idempotency_key
+    return lambda item: idempotency_key
 
 
 def _choice(given: Any, choices: Any, name: str) -> Any:
@@ -160,35 +163,42 @@ def _choice(given: Any, choices: Any, name: str) -> Any:
         raise ValueError(f"{name} must be one of {expected}, given {given!r}.") from None
 
 
-def _chunks(messages: Iterable[Message]) -> Iterator[list[tuple[int, Message]]]:
+def _chunks(messages: Iterable[_Item]) -> Iterator[list[tuple[int, _Item]]]:
     numbered = enumerate(messages)
     while chunk := list(islice(numbered, CHUNK_SIZE)):
-        for number, message in chunk:
-            if not isinstance(message, Message):
+        for number, item in chunk:
+            if not isinstance(item, Message | FromSource):
                 raise TypeError(
-                    f"enqueue takes Messages, but item {number} is {message!r} ({type(message).__name__}); "
+                    f"enqueue takes Messages and FromSources, but item {number} is {item!r} ({type(item).__name__}); "
                     f"none was enqueued."
                 )
         yield chunk
 
 
 def _entry(
-    message: Message,
+    item: _Item,
     limits: Limits,
-    key_of: Callable[[Message], str | None],
+    key_of: Callable[[Any], str | None],
     priority: Priority | None,
     common: dict[str, Any],
 ) -> _Entry:
+    message = item.outline if isinstance(item, FromSource) else item
     validate(message)
     channel_types = _channel_types(limits)
     if ChannelType.EMAIL in channel_types:
         _check_email(message)
-    content, fingerprint = payloads.dump(message)
-    key = key_of(message)
+    if isinstance(item, FromSource):
+        source = sources.get(item.source).name
+        content, fingerprint = payloads.dump_reference(source, item.reference)
+    else:
+        source = ""
+        content, fingerprint = payloads.dump(item)
+    key = key_of(item)
     if key is not None and not 0 < len(key) <= payloads.MAX_KEY_LENGTH:
         raise ValueError(f"An idempotency key has 1 to {payloads.MAX_KEY_LENGTH} characters, given {len(key)}.")
     payload = Payload(
         uuid=message.uuid,
+        source=source,
         content=content,
         idempotency_key=key,
         fingerprint=fingerprint,
@@ -197,13 +207,11 @@ def _entry(
     if priority is None:
         priority = Priority.ESSENTIAL if is_essential(message) else Priority.NORMAL
     expires_at = None if message.expiration_time is None else as_utc(message.expiration_time)
-    person = None if message.recipient is None else message.recipient.lms_user_id
     fields = {
         **common,
         "payload": payload,
         "batch": message.send_uuid,
-        # Existing code writes 0 and None for "no account".
-        "recipient": payloads.shortened(str(person)) if person else None,
+        "recipient": payloads.person_key(message.recipient),
         "priority": priority,
         "expires_at": expires_at,
     }

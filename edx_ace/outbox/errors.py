@@ -23,6 +23,18 @@ class UnserializableError(InvalidMessageError, TypeError):
     code = "unserializable"
 
 
+class SourceError(AceError):
+    """A source did not give what it was asked for; it may later, when somebody has repaired it."""
+
+    code = "source_error"
+
+
+class UnknownSourceError(SourceError, ValueError):
+    """No source of that name is registered."""
+
+    code = "unknown_source"
+
+
 class ReferenceGoneError(InvalidMessageError):
     """What a message refers to no longer exists."""
 

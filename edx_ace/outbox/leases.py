@@ -86,14 +86,14 @@ def claim(waiting: QuerySet[Row], limit: int, lease: timedelta) -> list[Row]:
     )
 
 
-def renew(rows: Sequence[Row], lease: timedelta) -> list[Row]:
-    """Let the lease of *rows* begin anew and return those that are still the worker's own."""
+def renew(rows: Sequence[Row], lease: timedelta, **changes: Any) -> list[Row]:
+    """Let the lease of *rows* begin anew, with *changes*, and return those that are still the worker's own."""
     if not rows:
         return []
     model, using = _place(rows)
     with transaction.atomic(using):
         held = model._base_manager.using(using).filter(_fenced(rows), state__in=[model.CLAIMED, model.PERMITTED])
-        renewed = held.update(lease_until=_in(lease))
+        renewed = held.update(lease_until=_in(lease), **changes)
         return list(rows) if renewed == len(rows) else _of(rows, held)
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from edx_ace.outbox.fields import KeyField
 from edx_ace.outbox.indexes import PartialIndex
 from edx_ace.outbox.leases import Leased
+from edx_ace.outbox.sources import MAX_NAME_LENGTH
 from edx_ace.outbox.states import ARROWS, Priority, State
 
 
@@ -22,7 +23,9 @@ class Payload(models.Model):
 
     #: The uuid of the message, so that its Message-ID stays the same however often it is sent.
     uuid = models.UUIDField(_("message"), primary_key=True)
-    #: The message's JSON, as `edx_ace.outbox.payloads` writes it.
+    #: Name of the source that gives the message; empty: the content is the message itself.
+    source = models.CharField(_("source"), max_length=MAX_NAME_LENGTH, blank=True)
+    #: JSON as `edx_ace.outbox.payloads` writes it: the message, or the reference by which its source finds it.
     content = models.TextField(_("content"))
     #: The caller's name for it: the same name is enqueued once.
     idempotency_key = KeyField(_("idempotency key"), max_length=255, null=True, unique=True)

@@ -29,6 +29,8 @@ from edx_ace.channel import ChannelType
 from edx_ace.channel.mailbox import parse_mailbox
 from edx_ace.message import Message
 from edx_ace.outbox.errors import ReferenceGoneError, UnserializableError
+from edx_ace.outbox.sources import Reference
+from edx_ace.recipient import Recipient
 
 #: The key of an object that stands for something which JSON has not.
 _TAG = "$ace"
@@ -80,8 +82,29 @@ def dump(message: Message) -> tuple[str, str]:
     with translation.override(fields["language"]):
         plain = {name: _plain(value, name) for name, value in fields.items()}
     said = {name: value for name, value in plain.items() if name not in _NOT_SAID}
-    text = json.dumps(said, sort_keys=True)
-    return json.dumps(plain), hashlib.sha256(text.encode()).hexdigest()
+    return json.dumps(plain), _fingerprint(said)
+
+
+def dump_reference(source: str, reference: Reference) -> tuple[str, str]:
+    """
+    Return *reference* as text, and a fingerprint of what it names.
+
+    Raises:
+        UnserializableError: If it is neither text, whole number nor UUID.
+    """
+    if not isinstance(reference, str | int | UUID) or isinstance(reference, bool):
+        raise UnserializableError(
+            f"A reference to a message of the source {source!r} must be text, a whole number or a UUID, given "
+            f"{reference!r} ({type(reference).__name__})."
+        )
+    plain = _plain(reference, "reference")
+    return json.dumps(plain), _fingerprint([source, plain])
+
+
+def load_reference(content: str) -> Reference:
+    """Return the reference that `dump_reference` wrote."""
+    reference: Reference = _read(json.loads(content))
+    return reference
 
 
 def load(contents: Mapping[UUID, str]) -> dict[UUID, Message | Exception]:
@@ -129,9 +152,20 @@ def address_key(channel_type: ChannelType, address: str | None) -> str | None:
     return shortened(address) if address else None
 
 
+def person_key(recipient: Recipient | None) -> str | None:
+    """Return what the table keeps of who *recipient* is."""
+    person = None if recipient is None else recipient.lms_user_id
+    # Existing code writes 0 and None for "no account".
+    return shortened(str(person)) if person else None
+
+
 def shortened(text: str) -> str:
     """Return *text*, or its digest where it is too long for a key."""
     return text if len(text) <= MAX_KEY_LENGTH else f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _fingerprint(said: Any) -> str:
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 #: Fields that `Message.from_json` reads from text.

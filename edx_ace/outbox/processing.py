@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 import attrs
-from django.db import InterfaceError, OperationalError, router, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, router, transaction
 from django.db.models import Case, DurationField, F, Q, Value, When
 from django.db.models.functions import Greatest
 
@@ -24,19 +24,20 @@ from edx_ace import content, delivery, envelope, policy, presentation
 from edx_ace.channel import Channel, ChannelType, get_channel_for_message
 from edx_ace.channel.registry import choose
 from edx_ace.envelope import Parcel
-from edx_ace.errors import AceError
+from edx_ace.errors import AceError, InvalidMessageError
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
-from edx_ace.outbox import leases, payloads, retries
+from edx_ace.outbox import leases, loading, payloads, retries
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
+from edx_ace.outbox.errors import SourceError
 from edx_ace.outbox.guards import guards
 from edx_ace.outbox.models import Attempt as AttemptRow
 from edx_ace.outbox.models import Delivery, OnAmbiguous, Payload
 from edx_ace.outbox.redaction import redacted
 from edx_ace.outbox.retries import ErrorClass
 from edx_ace.outbox.states import OPEN, State
-from edx_ace.report import Attempt, Outcome, code_of, reason_of
+from edx_ace.report import Attempt, Outcome, Skipped, code_of, reason_of
 
 LOG = logging.getLogger(__name__)
 
@@ -101,16 +102,53 @@ class _Round:
         return rest
 
     def _load(self, rows: Sequence[Delivery]) -> list[tuple[Delivery, Message]]:
-        stored = Payload.objects.filter(pk__in={row.payload_id for row in rows}).values_list("pk", "content")
-        messages = payloads.load(dict(stored))
+        stored = {payload.pk: payload for payload in Payload.objects.filter(pk__in={row.payload_id for row in rows})}
+        messages = loading.load(stored.values(), self._may_split)
         loaded = []
         for row in rows:
-            found = messages[row.payload_id]
-            if isinstance(found, Message):
-                loaded.append((row, found))
-            else:
-                self._fail(row, found)
+            match messages[row.payload_id]:
+                case Message() as message:
+                    if not stored[row.payload_id].source or self._fits(row, message):
+                        loaded.append((row, message))
+                case Skipped(code=code, reason=reason):
+                    self._end([row], State.CLAIMED, State.SKIPPED, code, reason)
+                case SourceError() as error:
+                    self._put_off(row, error.code, str(error))
+                case Exception() as error:
+                    self._fail(row, error)
         return loaded
+
+    def _may_split(self) -> bool:
+        """Return whether a source that failed for many may be asked for fewer, while others wait."""
+        return not self.should_stop() and time.monotonic() - self.renewed < self.lease.total_seconds() / 3
+
+    def _fits(self, row: Delivery, message: Message) -> bool:
+        """
+        Let *message*, which its source gave, be the one that was enqueued, and return whether it still can be.
+
+        Permits, guards and unique keys go by the row: it says when the message expires and to whom it goes, and has to
+        know the address that the person has by now.
+        """
+        message.send_uuid, message.expiration_time = row.batch, row.expires_at
+        if payloads.person_key(message.recipient) != row.recipient:
+            wrong = "The source gave a message to another person than the one it was enqueued for."
+            self._put_off(row, "bad_source", wrong)
+            return False
+        channel_type = ChannelType(row.channel_type)
+        address = None if message.recipient is None else message.recipient.address_for(channel_type)
+        try:
+            key = payloads.address_key(channel_type, address)
+        except InvalidMessageError as error:
+            self._fail(row, error)
+            return False
+        if key == row.address:
+            return True
+        try:
+            return bool(_until_it_holds(lambda: leases.renew([row], self.lease, address=key)))
+        except IntegrityError:
+            taken = "Another message of the send goes to the address that the person has by now."
+            self._end([row], State.CLAIMED, State.SKIPPED, "same_address", taken)
+            return False
 
     def _ask_policies(self, loaded: Sequence[tuple[Delivery, Message]]) -> list[tuple[Delivery, Message]]:
         messages = {row.payload_id: message for row, message in loaded}
@@ -125,13 +163,9 @@ class _Round:
             elif against.outcome is Outcome.DEFERRED:
                 due_at = Greatest(Value(against.until), _in(retries.SHORTEST_WAIT))
                 self._move([row], State.CLAIMED, State.QUEUED, against.code, against.reason, due_at=due_at, claims=0)
-            elif row.attempts + 1 >= settings.OUTBOX_MAX_ATTEMPTS:
-                self._end([row], State.CLAIMED, State.FAILED, against.code, against.reason)
             else:
                 # A policy may have failed because of what it asks, which may be back in a moment.
-                due_at = _in(retries.wait_before_next(row.attempts + 1))
-                changes = {"due_at": due_at, "claims": 0, "attempts": row.attempts + 1}
-                self._move([row], State.CLAIMED, State.QUEUED, against.code, against.reason, **changes)
+                self._put_off(row, against.code, against.reason)
         return allowed
 
     def _render(self, loaded: Sequence[tuple[Delivery, Message]]) -> list[_Item]:
@@ -184,6 +218,15 @@ class _Round:
         if rest:
             # What a guard forbade a moment ago and does not any more.
             leases.release(rest, due_at=_in(retries.SHORTEST_WAIT))
+
+    def _put_off(self, row: Delivery, code: str, reason: str) -> None:
+        """Try *row*, which could not be prepared for a reason that may pass, again until its attempts are spent."""
+        if row.attempts + 1 >= settings.OUTBOX_MAX_ATTEMPTS:
+            self._end([row], State.CLAIMED, State.FAILED, code, reason)
+        else:
+            due_at = _in(retries.wait_before_next(row.attempts + 1))
+            changes = {"due_at": due_at, "claims": 0, "attempts": row.attempts + 1}
+            self._move([row], State.CLAIMED, State.QUEUED, code, reason, **changes)
 
     def _fail(self, row: Delivery, error: Exception) -> None:
         if not isinstance(error, AceError):

@@ -29,8 +29,7 @@ DRAIN_SECONDS = 60
 #: do not come to as many tasks.
 LINGER_SECONDS = 0.2
 
-#: How long a task may take before its process is killed, in seconds: a channel hangs. It stands in place of the site's
-#: own limits, which would cut a hand-over short that is in good order.
+#: How long a task may take before its process is killed, in seconds: a channel hangs.
 LIMIT_SECONDS = 15 * 60
 
 #: The longest wait for the broker, in seconds: the caller of `enqueue` waits as well.
@@ -63,9 +62,8 @@ class OutboxTask(Task):  # type: ignore[type-arg]  # at run time it takes no par
     acks_late = True
     reject_on_worker_lost = True
     ignore_result = True
-    time_limit = LIMIT_SECONDS
-    # Never: it would be raised in the middle of a hand-over.
-    soft_time_limit = 2 * LIMIT_SECONDS
+    # In place of the site's own limits, which would cut hand-overs short that are in good order.
+    time_limit = soft_time_limit = LIMIT_SECONDS
 
 
 @shared_task(base=OutboxTask)

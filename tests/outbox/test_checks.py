@@ -47,3 +47,40 @@ def test_a_setting_that_is_no_number_above_zero_is_an_error(name, value, kind):
         assert found() == [
             ("ace_outbox.E002", f"ACE_OUTBOX_{name} must be a number above 0 ({kind}), given {value!r}.")
         ]
+
+
+def test_whether_celery_delivers_is_a_yes_or_a_no():
+    """
+    Nothing in between.
+    """
+    with override_settings(ACE_OUTBOX_CELERY="yes"):
+        assert found() == [("ace_outbox.E002", "ACE_OUTBOX_CELERY must be True or False, given 'yes'.")]
+
+
+def test_a_celery_that_knows_no_broker_and_no_sweep_is_reported(use_celery):
+    """
+    As long as Celery is to deliver.
+    """
+    use_celery()
+    assert found() == []
+
+    with override_settings(ACE_OUTBOX_CELERY=True):
+        assert found() == [
+            ("ace_outbox.E003", "ACE_OUTBOX_CELERY is on, but no Celery app here says where its broker is."),
+            (
+                "ace_outbox.W001",
+                "ACE_OUTBOX_CELERY is on, but Celery's beat_schedule has no sweep: nothing finds what is to be tried "
+                "again, comes due later, or was left behind.",
+            ),
+        ]
+
+
+def test_a_celery_that_knows_its_broker_and_the_sweep_is_fine(use_celery):
+    """
+    Under whatever name the sweep is scheduled.
+    """
+    schedule = {"outbox": {"task": "edx_ace.outbox.tasks.sweep", "schedule": 10}}
+    use_celery(broker_url="memory://", beat_schedule=schedule)
+
+    with override_settings(ACE_OUTBOX_CELERY=True):
+        assert found() == []

@@ -299,7 +299,7 @@ def test_what_is_no_message_is_an_error():
     """
     It names the item.
     """
-    with pytest.raises(TypeError, match="enqueue takes Messages, but item 1 is 'x'"):
+    with pytest.raises(TypeError, match="enqueue takes Messages and FromSources, but item 1 is 'x'"):
         enqueue([welcome(), "x"])
 
 

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 from django.contrib.auth.models import User
 
-from edx_ace.outbox import State, cancel, status
+from edx_ace.outbox import State, cancel, sources, status
+from edx_ace.outbox.models import Delivery, Payload
 from tests.pipeline import Recorder
 
 PAGE = Path(__file__).parents[2] / "docs/howto/use-the-outbox.rst"
@@ -22,13 +23,14 @@ pytestmark = pytest.mark.django_db
 def page(use_channels):
     """The names that the blocks of the page define."""
     use_channels(mail=Recorder())
-    names = {"__name__": "tests.examples"}
+    names = {"__name__": "tests.examples", "Customer": User}
     blocks = re.findall(
         r"^\.\. code-block:: python\n\n((?:(?:   .*)?\n)+)", PAGE.read_text(encoding="utf-8"), re.MULTILINE
     )
     for block in blocks:
         exec(dedent(block), names)  # our own page
-    return SimpleNamespace(**names)
+    yield SimpleNamespace(**names)
+    sources.unregister(sources.get("shop.reminders"))
 
 
 def test_an_order_is_paid_and_its_receipt_enqueued_once(page):
@@ -57,3 +59,19 @@ def test_a_sale_is_announced_and_stopped(page):
     assert page.stop(sale).stopped == 3
     assert status(batch=sale.uuid).states == {State.CANCELLED: 3}
     assert cancel(batch=sale.uuid).stopped == 0
+
+
+def test_reminders_are_made_when_they_are_sent(page):
+    """
+    Until then there is a reference to the customer.
+    """
+    users = [User.objects.create(username=f"p{number}", email=f"p{number}@example.com") for number in range(3)]
+
+    reminder = page.remind(User.objects.order_by("pk"))
+
+    assert status(batch=reminder.uuid).states == {State.QUEUED: 3}
+    assert set(Payload.objects.values_list("content", flat=True)) == {str(user.pk) for user in users}
+    messages = page.load_reminders([users[0].pk, 0])
+    assert [(pk, message.recipient.email_address) for pk, message in messages.items()] == [
+        (users[0].pk, Delivery.objects.order_by("pk")[0].address)
+    ]

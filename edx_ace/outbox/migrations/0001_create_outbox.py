@@ -82,6 +82,7 @@ class Migration(migrations.Migration):
             name="Payload",
             fields=[
                 ("uuid", models.UUIDField(primary_key=True, serialize=False, verbose_name="message")),
+                ("source", models.CharField(blank=True, max_length=100, verbose_name="source")),
                 ("content", models.TextField(verbose_name="content")),
                 (
                     "idempotency_key",
