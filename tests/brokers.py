@@ -1,5 +1,5 @@
 """
-Internal: brokers of a test's own, which it may flush, stop and kill: Redis and RabbitMQ, in a folder and at a free port.
+Internal: brokers of a test's own, which it may flush, stop and kill: Redis and RabbitMQ, each in a folder.
 """
 
 from __future__ import annotations
