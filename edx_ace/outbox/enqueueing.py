@@ -16,8 +16,8 @@ from django.db.models import Q
 
 # Looked up on the package at each call, as everywhere: tests replace it there.
 import edx_ace.channel as channels
-from edx_ace.channel import ChannelType, mailbox
-from edx_ace.channel.registry import Limits, limits_of, name_of
+from edx_ace.channel import ChannelType, get_channel_for_message, mailbox
+from edx_ace.channel.registry import Limits, choose, limits_of, name_of
 from edx_ace.conf import settings
 from edx_ace.errors import InvalidMessageError, UnsupportedChannelError
 from edx_ace.message import Message
@@ -246,6 +246,8 @@ def _delivery(
     try:
         if named == [] or not channels.channels().channel_type_to_channel_impl.get(channel_type):
             raise UnsupportedChannelError(f"No channel for {channel_type} that this message may use is enabled.")
+        channel = choose(named, message) if named else get_channel_for_message(channel_type, message)
+        delivery.channel = name_of(channel)
         delivery.address = payloads.address_key(channel_type, address)
     except (UnsupportedChannelError, InvalidMessageError) as error:
         delivery.state = State.SKIPPED

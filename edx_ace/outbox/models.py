@@ -66,6 +66,8 @@ class Delivery(Leased):
     #: Where it goes: see `edx_ace.outbox.payloads.address_key`.
     address = KeyField(_("address"), max_length=255, null=True)
     channel_type = models.CharField(_("channel type"), max_length=20)
+    #: Name of the channel that it waits for. What a worker finds it goes over counts, and is written here.
+    channel = KeyField(_("channel"), max_length=100, blank=True)
     #: Names of the channels to choose from, with commas between; empty: as settings say.
     limited_to = models.CharField(_("limited to"), max_length=255, blank=True)
     state = models.CharField(_("state"), max_length=12, choices=State, default=State.QUEUED)
@@ -99,9 +101,10 @@ class Delivery(Leased):
         ]
         indexes: ClassVar = [
             PartialIndex(
-                fields=["priority", "due_at"],
+                # Channel by channel, so that nobody has to walk past what waits for one that cannot be used.
+                fields=["channel", "priority", "due_at"],
                 where=models.Q(state=State.QUEUED.value),
-                otherwise=["state", "priority", "due_at"],
+                otherwise=["state", "channel", "priority", "due_at"],
                 name="ace_outbox_due",
             ),
             PartialIndex(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any
@@ -22,7 +22,7 @@ from django.db.models.functions import Greatest
 import edx_ace.channel as channels
 from edx_ace import content, delivery, envelope, policy, presentation
 from edx_ace.channel import Channel, ChannelType, get_channel_for_message
-from edx_ace.channel.registry import choose
+from edx_ace.channel.registry import choose, name_of
 from edx_ace.envelope import Parcel
 from edx_ace.errors import AceError, InvalidMessageError
 from edx_ace.message import Message
@@ -80,7 +80,7 @@ class _Round:
         self.left: list[_Item] = []
 
     def run(self, rows: Sequence[Delivery]) -> Counter[str]:
-        self.left = self._render(self._ask_policies(self._load(self._unexpired(rows))))
+        self.left = self._sort_out(self._render(self._ask_policies(self._load(self._unexpired(rows)))))
         while self.left:
             if self.should_stop():
                 leases.release([item.row for item in self.left])
@@ -185,6 +185,20 @@ class _Round:
             else:
                 ready.append(attrs.evolve(item, parcel=changed))
         return ready
+
+    def _sort_out(self, items: Sequence[_Item]) -> list[_Item]:
+        """Give back what was claimed for another channel than it goes over, to wait there; return the rest."""
+        others: dict[str, list[Delivery]] = defaultdict(list)
+        rest = []
+        for item in items:
+            name = name_of(item.channel)
+            if item.row.channel == name:
+                rest.append(item)
+            else:
+                others[name].append(item.row)
+        for name, rows in others.items():
+            leases.release(rows, channel=name)
+        return rest
 
     def _hand_over(self, window: Sequence[_Item]) -> None:
         self._renew_if_due(window)

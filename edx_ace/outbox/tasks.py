@@ -19,6 +19,7 @@ from celery.signals import worker_shutting_down
 from kombu.pools import producers
 
 from edx_ace.outbox import doorbell, worker
+from edx_ace.outbox.claiming import is_due
 from edx_ace.outbox.conf import settings
 
 #: How long one drain goes on, in seconds; if something is left it rings for the next one. Short beside the time after
@@ -81,7 +82,7 @@ def drain() -> None:
     doorbell.answer()
     empty_looks = 0
     while empty_looks < 2 and not should_stop():
-        if worker.is_due(beyond=settings.OUTBOX_BATCH):
+        if is_due(beyond=settings.OUTBOX_BATCH):
             doorbell.call_another()
         if worker.deliver(should_stop) is not None:
             empty_looks = 0
@@ -90,7 +91,7 @@ def drain() -> None:
             time.sleep(LINGER_SECONDS)
         doorbell.stay()
     doorbell.leave()
-    if worker.is_due():
+    if is_due():
         doorbell.ring()
 
 
@@ -98,7 +99,7 @@ def drain() -> None:
 def sweep() -> None:
     """Give back what workers that ended have left behind, add up counts, and ring if something is due."""
     worker.sweep()
-    if worker.is_due():
+    if is_due():
         doorbell.ring()
 
 

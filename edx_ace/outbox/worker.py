@@ -13,25 +13,22 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
 
 from django.db import close_old_connections, connections
 from django.db.models import F, Q
 
 from edx_ace.outbox import leases
+from edx_ace.outbox.claiming import adopt, claim
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.models import Attempt, Delivery, OnAmbiguous
 from edx_ace.outbox.operations import fold_counts
 from edx_ace.outbox.processing import DATABASE_ERRORS, process
-from edx_ace.outbox.states import Priority, State
+from edx_ace.outbox.states import State
 
 LOG = logging.getLogger(__name__)
 
-#: From how many claims without an outcome on a delivery is suspected to end its worker, and is tried alone.
-SUSPICIOUS_CLAIMS = 3
-
-#: After how many it fails.
+#: After how many claims without an outcome a delivery fails.
 MAX_CLAIMS = 5
 
 #: How often a worker sweeps, in seconds.
@@ -132,33 +129,8 @@ def deliver(should_stop: Callable[[], bool]) -> Counter[str] | None:
     return process(_without_poison(rows), should_stop) if rows else None
 
 
-def is_due(beyond: int = 0) -> bool:
-    """Return whether more than *beyond* deliveries could be claimed now: one look into the index, no transaction."""
-    due = Delivery.objects.filter(state=State.QUEUED, priority__in=Priority.values, due_at__lte=DatabaseNow())
-    return due[beyond : beyond + 1].exists()
-
-
-def claim(limit: int) -> list[Delivery]:
-    """Claim up to *limit* deliveries that are due, the most important first; one that is suspected comes alone."""
-    # Asked first, as workers mostly find nothing.
-    if not is_due():
-        return []
-    lease = timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)
-    rows: list[Delivery] = []
-    for priority in sorted(Priority, reverse=True):
-        if len(rows) < limit:
-            rows += leases.claim(Delivery.objects.filter(priority=priority), limit - len(rows), lease)
-    suspects = [row for row in rows if row.claims >= SUSPICIOUS_CLAIMS]
-    if suspects:
-        others = [row for row in rows if row is not suspects[0]]
-        if others:
-            leases.release(others)
-        return suspects[:1]
-    return rows
-
-
 def sweep() -> None:
-    """Give back what workers that ended have left behind, and add up counts."""
+    """Give back what workers that ended or channels that were removed have left behind, and add up counts."""
     rows = Delivery.objects.all()
     while leases.reclaim(rows, _SWEEP_LIMIT, State.CLAIMED, State.QUEUED):
         pass
@@ -169,6 +141,7 @@ def sweep() -> None:
     lost["finished_at"] = DatabaseNow()
     while found := leases.reclaim(rows.exclude(repeated), _SWEEP_LIMIT, State.HANDING, State.UNKNOWN, **lost):
         _note(found)
+    adopt()
     fold_counts()
 
 

@@ -7,14 +7,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from celery import Celery
-from celery.contrib.testing.app import setup_default_app
 from django.db import connection
 
 from edx_ace.outbox.clock import database_now
@@ -57,18 +54,3 @@ def at_once() -> Iterator[Callable[..., list[Any]]]:
             return [future.result() for future in [pool.submit(work) for _ in range(threads)]]
 
     return run
-
-
-@pytest.fixture
-def use_celery() -> Iterator[Callable[..., Celery]]:
-    """Return a function that makes an app with its keyword arguments as settings the site's, until the test ends."""
-    with ExitStack() as stack:
-
-        def use(**conf: Any) -> Celery:
-            app = Celery("tests", set_as_current=False)
-            app.conf.update(conf)
-            stack.enter_context(setup_default_app(app))
-            app.set_current()
-            return app
-
-        yield use

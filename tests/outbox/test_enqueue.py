@@ -47,6 +47,7 @@ def test_a_message_waits_for_each_channel_that_it_could_use():
         message.send_uuid,
     )
     assert (push.channel_type, push.address, push.priority) == ("push", None, Priority.NORMAL)
+    assert (email.channel, push.channel) == ("mail", "phones")
     assert status(message).states == {State.QUEUED: 2}
 
 

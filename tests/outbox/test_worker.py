@@ -22,9 +22,10 @@ from edx_ace.errors import (
     RecoverableChannelDeliveryError,
 )
 from edx_ace.outbox import Priority, State, cancel, enqueue, guards, leases, status
+from edx_ace.outbox.claiming import claim
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.models import Attempt, Delivery
-from edx_ace.outbox.worker import MAX_CLAIMS, claim, sweep
+from edx_ace.outbox.worker import MAX_CLAIMS, sweep
 from edx_ace.signals import message_sent
 from tests.pipeline import Recorder, Says, Scripted, welcome
 
@@ -472,6 +473,41 @@ def test_a_named_channel_is_the_one_that_is_used(use_channels):
     work()
 
     assert (len(first.delivered), len(second.delivered)) == (0, 1)
+
+
+def test_a_message_goes_over_the_channel_that_settings_name_when_it_is_sent(use_channels, settings):
+    """
+    Another one was the default when it was enqueued.
+    """
+    first, second = Recorder(), Recorder()
+    use_channels(first=first, second=second)
+    settings.ACE_CHANNEL_DEFAULT_EMAIL = "first"
+    enqueue(welcome())
+    settings.ACE_CHANNEL_DEFAULT_EMAIL = "second"
+
+    assert work() == "1 sent"
+
+    assert (len(first.delivered), len(second.delivered)) == (0, 1)
+    assert (one().channel, one().claims) == ("second", 1)
+
+
+def test_what_waits_for_a_channel_that_is_not_enabled_any_more_goes_over_another(use_channels):
+    """
+    Of its type, or it says that there is none.
+    """
+    use_channels(old=Recorder(), push=Recorder(ChannelType.PUSH))
+    enqueue(welcome(), limit_to_channels=[ChannelType.EMAIL])
+    enqueue(welcome(recipient=Recipient(8)), limit_to_channels=[ChannelType.PUSH])
+    new = Recorder()
+    use_channels(newer=new, newest=Recorder())
+
+    work()
+
+    assert list(Delivery.objects.order_by("pk").values_list("state", "code")) == [
+        ("sent", ""),
+        ("failed", "no_channel"),
+    ]
+    assert len(new.delivered) == 1
 
 
 def test_a_worker_that_is_told_to_stop_finishes_its_window_and_gives_the_rest_back(use_channels, settings):
