@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -105,10 +104,10 @@ class Terminals:
         return process
 
     def close(self) -> list[int]:
-        """Press Ctrl-C in each, the last one first."""
+        """End each, the last one first. Not by SIGINT, which shells switch off for what they run in the background."""
         codes = []
         for process in reversed(self.open):
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             codes.append(process.wait(PATIENCE_SECONDS))
         return codes
 
@@ -136,8 +135,7 @@ def test_a_reader_who_follows_the_page_delivers_by_celery(tmp_path, kind):
         finally:
             codes = terminals.close()
             print((tmp_path / "worker.log").read_text())
-    # 1 is what Celery ends with after Ctrl-C.
-    assert codes == [0, 1, 0]
+    assert codes == [0, 0, 0]
     assert (tmp_path / "smtp.log").read_text().splitlines()[-1].startswith("500 messages")
     tasks = (tmp_path / "worker.log").read_text().count("tasks.drain[")
     # Each is named when it is received and when it has succeeded.
