@@ -46,9 +46,21 @@ class AceError(Exception):
 
 
 class ChannelError(AceError):
-    """One channel could not do its part; other channels are not affected."""
+    """
+    One channel could not do its part; other channels are not affected.
+
+    Args:
+        is_ambiguous: Whether the message may have been accepted nevertheless: it was handed over, and what came of it
+            did not come back.
+    """
 
     code = "channel_error"
+    is_ambiguous = False
+
+    def __init__(self, *args: object, code: str | None = None, is_ambiguous: bool = False) -> None:
+        super().__init__(*args, code=code)
+        if is_ambiguous:
+            self.is_ambiguous = True
 
 
 class RecoverableChannelDeliveryError(ChannelError):
@@ -60,12 +72,21 @@ class RecoverableChannelDeliveryError(ChannelError):
 
         next_attempt_time: Earliest moment for the next attempt. A naive datetime is read as UTC; None leaves the
             moment to the caller (see `edx_ace.delivery.RETRY_DELAY`).
+
+        is_ambiguous: As for `ChannelError`: a queue then asks whether it may be handed over twice.
     """
 
     code = "recoverable"
 
-    def __init__(self, message: str, next_attempt_time: datetime | None = None, *, code: str | None = None) -> None:
-        super().__init__(message, code=code)
+    def __init__(
+        self,
+        message: str,
+        next_attempt_time: datetime | None = None,
+        *,
+        code: str | None = None,
+        is_ambiguous: bool = False,
+    ) -> None:
+        super().__init__(message, code=code, is_ambiguous=is_ambiguous)
         self.next_attempt_time = next_attempt_time
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import attrs
 from django.template import TemplateDoesNotExist
 
-from edx_ace.errors import AceError, MessageTemplateMissing
+from edx_ace.errors import AceError, ChannelError, MessageTemplateMissing
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -85,6 +85,11 @@ class Attempt:
     provider_id: str | None = None
     retry_at: datetime | None = None
     error: Exception | None = None
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether the message may have been accepted, as the channel's error says."""
+        return isinstance(self.error, ChannelError) and self.error.is_ambiguous
 
 
 @attrs.frozen(kw_only=True)

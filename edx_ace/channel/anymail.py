@@ -16,7 +16,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.base import BaseEmailBackend
 
 from edx_ace.channel.mailbox import parse_mailbox
-from edx_ace.channel.providers import error_for_answer, retry_time
+from edx_ace.channel.providers import error_for_answer, is_ambiguous, retry_time
 from edx_ace.errors import ChannelDownError, ChannelError, FatalChannelDeliveryError, RecoverableChannelDeliveryError
 from edx_ace.report import Result
 
@@ -85,7 +85,9 @@ def send_batch(backend: BaseEmailBackend, emails: Sequence[EmailMultiAlternative
     except Exception as error:
         if "AnymailRecipientsRefused" not in _names(type(error)):
             meaning = error_for_exception(error)
-            if isinstance(meaning, FatalChannelDeliveryError) or not isinstance(meaning, ChannelError):
+            if not isinstance(meaning, ChannelError) or (
+                isinstance(meaning, FatalChannelDeliveryError) and not meaning.is_ambiguous
+            ):
                 return None
             return [meaning] * len(emails)
     return [status_result(batch.anymail_status, address) for address in addresses]  # type: ignore[attr-defined]
@@ -121,8 +123,12 @@ def error_for_exception(error: Exception) -> Exception:
     if "AnymailConfigurationError" in names:
         return ChannelDownError(f"django-anymail is not set up: {type(error).__name__}.", code="configuration")
     if "AnymailRequestsAPIError" in names and status is None:
-        return RecoverableChannelDeliveryError("No answer from the mail provider.", code="connection")
-    return FatalChannelDeliveryError(f"django-anymail refused the message: {type(error).__name__}.", code="anymail")
+        return RecoverableChannelDeliveryError(
+            "No answer from the mail provider.", code="connection", is_ambiguous=is_ambiguous(error)
+        )
+    return FatalChannelDeliveryError(
+        f"django-anymail refused the message: {type(error).__name__}.", code="anymail", is_ambiguous=status is not None
+    )
 
 
 def _names(cls: type) -> set[str]:

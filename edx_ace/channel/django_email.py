@@ -198,7 +198,8 @@ def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives) -> Resu
     try:
         sent = backend.send_messages([email])
     except Exception as error:
-        return _channel_error(error, email.recipients())
+        # How far the message was when a connection was lost only the backend could say.
+        return _channel_error(error, email.recipients(), is_ambiguous=True)
     if anymail.is_anymail(backend):
         return anymail.result_of(email)
     if sent == 0:
@@ -208,5 +209,5 @@ def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives) -> Resu
     return None
 
 
-def _channel_error(error: Exception, addresses: Iterable[str] = ()) -> Exception:
-    return smtp.error_for_exception(anymail.error_for_exception(error), addresses)
+def _channel_error(error: Exception, addresses: Iterable[str] = (), is_ambiguous: bool = False) -> Exception:
+    return smtp.error_for_exception(anymail.error_for_exception(error), addresses, is_ambiguous)

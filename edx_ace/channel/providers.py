@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import re
 import ssl
+import traceback
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -39,6 +40,9 @@ _MAX_READ_LENGTH = 2000
 
 #: Answers below 500 that stand for a passing trouble.
 _PASSING = frozenset([HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS])
+
+#: Functions of the standard library in which a connection is not yet one to the provider.
+_OF_BEGINNING = frozenset(["do_handshake", "_tunnel"])
 
 _ADDRESS = re.compile(r"[^\s<>\"'(),:;]+@[^\s<>\"'(),:;]+")
 
@@ -104,7 +108,9 @@ def error_for_answer(provider: str, status: int, said: str = "", *, retry_at: da
     if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return ChannelDownError(f"{text} Check the credentials in the settings.", code=code)
     if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return RecoverableChannelDeliveryError(text, retry_at, code=code)
+        # A gateway that says so did what a client does that waits in vain: it handed the message on.
+        is_ambiguous = status == HTTPStatus.GATEWAY_TIMEOUT
+        return RecoverableChannelDeliveryError(text, retry_at, code=code, is_ambiguous=is_ambiguous)
     if status < HTTPStatus.BAD_REQUEST:
         return ChannelDownError(
             f"{text} Expected an answer and no redirect. Check the endpoint in the settings.", code=code
@@ -115,8 +121,6 @@ def error_for_answer(provider: str, status: int, said: str = "", *, retry_at: da
 def error_for_exception(provider: str, error: Exception) -> ChannelError:
     """
     Return the error that *error*, raised by requests or by a client built on it, stands for.
-
-    A code of ``timeout`` or ``connection`` leaves open whether the provider has accepted the message.
     """
     # Imported here because only the channels that are built on it bring it.
     from requests.exceptions import RequestException, Timeout
@@ -132,7 +136,10 @@ def error_for_exception(provider: str, error: Exception) -> ChannelError:
     name = type(failure).__name__
     if isinstance(failure, Timeout):
         return RecoverableChannelDeliveryError(
-            f"{provider} did not answer in time ({name}).", retry_time({}), code="timeout"
+            f"{provider} did not answer in time ({name}).",
+            retry_time({}),
+            code="timeout",
+            is_ambiguous=is_ambiguous(error),
         )
     if isinstance(failure, ValueError):
         # A malformed URL or header; the library's own text quotes it, and with it the key.
@@ -141,12 +148,34 @@ def error_for_exception(provider: str, error: Exception) -> ChannelError:
             code="configuration",
         )
     return RecoverableChannelDeliveryError(
-        f"The connection to {provider} failed ({name}).", retry_time({}), code="connection"
+        f"The connection to {provider} failed ({name}).",
+        retry_time({}),
+        code="connection",
+        is_ambiguous=is_ambiguous(error),
     )
 
 
+def is_ambiguous(error: BaseException) -> bool:
+    """
+    Return whether a provider may have taken the message although *error* was raised in place of its answer.
+
+    It cannot have where a connection to it never came to be, a proxy and encryption included. Anything else may be an
+    answer that was on its way.
+    """
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+    # Not by urllib3's ProxyError, which it also makes of an answer that is lost behind a proxy.
+    unconnected = (ConnectTimeoutError, NewConnectionError)
+    return not any(isinstance(cause, unconnected) or _is_of_beginning(cause) for cause in _causes(error))
+
+
+def _is_of_beginning(error: BaseException) -> bool:
+    # By its place, as no class tells a failure of encryption or of a proxy at the beginning from a later one.
+    return any(frame.f_code.co_name in _OF_BEGINNING for frame, _ in traceback.walk_tb(error.__traceback__))
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield *error*, what it was raised for, what that was raised for, and so on; urllib3 wraps some as arguments."""
+    """Yield *error*, what it was raised for, and so on; urllib3 wraps some as arguments, Firebase as attributes."""
     seen: set[int] = set()
     pending: list[object] = [error]
     while pending:
@@ -154,4 +183,5 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         if isinstance(found, BaseException) and id(found) not in seen:
             seen.add(id(found))
             yield found
-            pending += [found.__cause__, found.__context__, getattr(found, "reason", None), *found.args]
+            named = [getattr(found, name, None) for name in ("reason", "cause")]
+            pending += [found.__cause__, found.__context__, *named, *found.args]

@@ -30,11 +30,12 @@ try:
     from firebase_admin import messaging
     from google.auth.exceptions import GoogleAuthError, TransportError
     from push_notifications.gcm import dict_to_fcm_message, send_message
+    from requests import RequestException
 except ImportError as error:
     raise MissingExtraError("The push notification channel", "push") from error
 
 from edx_ace.channel.base import Channel, ChannelType
-from edx_ace.channel.providers import retry_time
+from edx_ace.channel.providers import is_ambiguous, retry_time
 from edx_ace.report import Skipped
 from edx_ace.text import check_text, one_line
 
@@ -202,9 +203,16 @@ def _error_for(failure: Exception) -> ChannelError:
     answer = getattr(failure, "http_response", None)
     for kind, code in _PASSING:
         if isinstance(known, kind):
-            return RecoverableChannelDeliveryError(text, retry_time(getattr(answer, "headers", {})), code=code)
+            retry_at = retry_time(getattr(answer, "headers", {}))
+            is_lost = answer is None and _is_lost(failure)
+            return RecoverableChannelDeliveryError(text, retry_at, code=code, is_ambiguous=is_lost)
     if answer is not None and answer.status_code >= 500:
         return RecoverableChannelDeliveryError(text, retry_time(answer.headers), code=f"http_{answer.status_code}")
     if isinstance(known, _DOWN):
         return ChannelDownError(f"{text} Check FCM_APP_NAME and Firebase's credentials.", code="credentials")
-    return FatalChannelDeliveryError(text, code="refused")
+    return FatalChannelDeliveryError(text, code="refused", is_ambiguous=answer is None and _is_lost(failure))
+
+
+def _is_lost(failure: Exception) -> bool:
+    """Whether *failure* came in place of an answer to a request that was written."""
+    return isinstance(getattr(failure, "cause", None), RequestException) and is_ambiguous(failure)

@@ -26,19 +26,16 @@ def check_outbox(**kwargs: object) -> list[CheckMessage]:
             )
         )
     # Those of the core are checked by the core.
-    own = {name for name in vars(Settings) if name.startswith("OUTBOX_")}
+    own = {name for name in vars(Settings) if name.isupper()}
     for name, kind in get_type_hints(Settings).items():
-        if name in own:
-            value = getattr(settings, name)
-            if not _is_valid(value, kind):
-                expected = "True or False" if kind is bool else f"a number above 0 ({kind.__name__})"
-                found.append(
-                    Error(
-                        f"ACE_{name} must be {expected}, given {value!r}.",
-                        hint="Correct it, or leave it out for its default.",
-                        id="ace_outbox.E002",
-                    )
+        if name in own and (expected := _expected(kind, getattr(settings, name))):
+            found.append(
+                Error(
+                    f"ACE_{name} must be {expected}, given {getattr(settings, name)!r}.",
+                    hint="Correct it, or leave it out for its default.",
+                    id="ace_outbox.E002",
                 )
+            )
     if settings.OUTBOX_CELERY is True:
         found.extend(_check_celery())
     return found
@@ -66,7 +63,10 @@ def _check_celery() -> Iterator[CheckMessage]:
         )
 
 
-def _is_valid(value: Any, kind: Any) -> bool:
-    if kind is bool or isinstance(value, bool):
-        return kind is bool and isinstance(value, bool)
-    return isinstance(value, (int, float) if kind is float else kind) and bool(value > 0)
+def _expected(kind: type, value: Any) -> str:
+    """Return what a setting of this type has to be; nothing, if *value* is."""
+    if kind is bool:
+        return "" if isinstance(value, bool) else "True or False"
+    allowed = (int, float) if kind is float else (int,)
+    is_number = isinstance(value, allowed) and not isinstance(value, bool)
+    return "" if is_number and value > 0 else f"a number above 0 ({kind.__name__})"

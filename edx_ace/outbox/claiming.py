@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import timedelta
 
 # Looked up on the package at each call, as everywhere: tests replace it there.
@@ -61,10 +62,7 @@ def adopt() -> None:
     """Let what waits for a channel that is not enabled any more wait for another, over which it is prepared."""
     names = list(channels.channels().names())
     queued = Delivery.objects.filter(state=State.QUEUED)
-    in_use = queued.order_by("channel").values_list("channel", flat=True)
-    # From one name to the next, as the index has them: there are few names, however many deliveries wait.
-    name = in_use.first()
-    while name is not None and names:
+    for name in waited_for() if names else ():
         strays = queued.filter(channel=name).values_list("channel_type", "pk")
         while name not in names and (found := list(strays[:_ADOPT_LIMIT])):
             by_type: dict[str, list[int]] = defaultdict(list)
@@ -73,4 +71,13 @@ def adopt() -> None:
             for channel_type, keys in by_type.items():
                 registered = channels.channels().channel_type_to_channel_impl.get(ChannelType(channel_type))
                 queued.filter(pk__in=keys).update(channel=next(iter(registered or names)))
-        name = in_use.filter(channel__gt=name).first()
+
+
+def waited_for() -> Iterator[str]:
+    """Yield the name of each channel that something is queued for."""
+    names = Delivery.objects.filter(state=State.QUEUED).order_by("channel").values_list("channel", flat=True)
+    # From one name to the next, as the index has them: there are few names, however many deliveries wait.
+    name = names.first()
+    while name is not None:
+        yield name
+        name = names.filter(channel__gt=name).first()

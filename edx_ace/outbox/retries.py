@@ -22,9 +22,6 @@ SHORTEST_WAIT = timedelta(seconds=1)
 #: Attempts that nobody knows the end of before the delivery is left as unknown.
 MAX_AMBIGUOUS_ATTEMPTS = 3
 
-#: Codes of attempts that may have been accepted. A provider that did not answer in time may have taken the message.
-_AMBIGUOUS = frozenset(["ambiguous", "timeout"])
-
 #: Codes by which a channel asks to slow down, and those that are about the channel and not about the message.
 _THROTTLED = frozenset(["http_429", "smtp_421"])
 _CHANNEL_DOWN = frozenset(["connection", "smtp_530", "smtp_534", "smtp_535", "smtp_538"])
@@ -52,12 +49,12 @@ class ErrorClass(Enum):
 
 def classify(attempt: Attempt) -> ErrorClass:
     """Return what kind of error ended *attempt*, whose outcome is RETRY or FAILED."""
+    if attempt.is_ambiguous:
+        return ErrorClass.AMBIGUOUS
     if isinstance(attempt.error, ChannelDownError) or attempt.code in _CHANNEL_DOWN:
         return ErrorClass.CHANNEL_DOWN
     if attempt.outcome is Outcome.FAILED:
         return ErrorClass.PERMANENT
-    if attempt.code in _AMBIGUOUS:
-        return ErrorClass.AMBIGUOUS
     return ErrorClass.THROTTLED if attempt.code in _THROTTLED else ErrorClass.TEMPORARY
 
 

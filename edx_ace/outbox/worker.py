@@ -17,12 +17,11 @@ from collections.abc import Callable
 from django.db import close_old_connections, connections
 from django.db.models import F, Q
 
-from edx_ace.outbox import leases
+from edx_ace.outbox import counts, leases
 from edx_ace.outbox.claiming import adopt, claim
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.models import Attempt, Delivery, OnAmbiguous
-from edx_ace.outbox.operations import fold_counts
 from edx_ace.outbox.processing import DATABASE_ERRORS, process
 from edx_ace.outbox.states import State
 
@@ -142,7 +141,7 @@ def sweep() -> None:
     while found := leases.reclaim(rows.exclude(repeated), _SWEEP_LIMIT, State.HANDING, State.UNKNOWN, **lost):
         _note(found)
     adopt()
-    fold_counts()
+    counts.fold()
 
 
 _LOST = "Its worker ended while handing it over, so that nobody knows whether it was accepted."

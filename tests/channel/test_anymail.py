@@ -119,6 +119,38 @@ def test_errors_are_told_apart_by_their_status(before_sending, raised, error, co
     with pytest.raises(error) as caught:
         deliver(parcel())
     assert caught.value.code == code
+    assert caught.value.is_ambiguous == (getattr(raised, "status_code", None) == 200 or code == "connection")
+
+
+@pytest.mark.parametrize(("place", "is_ambiguous"), [("provider", True), ("nowhere", False)])
+def test_a_lost_answer_is_ambiguous_and_a_lost_connection_is_not(settings, provider, monkeypatch, place, is_ambiguous):
+    """
+    Only a request that was written can have been taken.
+    """
+    use_backend(settings, "anymail.backends.postmark.EmailBackend")
+    settings.ANYMAIL = {"POSTMARK_SERVER_TOKEN": "token"}
+    provider.answer(200, cut="before")
+    if place == "nowhere":
+        monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+
+    with pytest.raises(RecoverableChannelDeliveryError) as caught:
+        deliver(parcel())
+
+    assert (caught.value.code, caught.value.is_ambiguous) == ("connection", is_ambiguous)
+
+
+def test_a_batch_whose_answer_cannot_be_read_is_not_sent_again(settings, provider):
+    """
+    The provider has most likely taken it.
+    """
+    use_backend(settings, "anymail.backends.postmark.EmailBackend")
+    settings.ANYMAIL = {"POSTMARK_SERVER_TOKEN": "token"}
+    provider.answer(200, "<html>")
+
+    results = deliver_many([parcel("a@example.com"), parcel("b@example.com")])
+
+    assert [(result.code, result.is_ambiguous) for result in results] == [("anymail", True)] * 2
+    assert len(provider.requests) == 1
 
 
 def test_a_provider_that_says_how_long_to_wait_is_believed(before_sending, ace_clock):

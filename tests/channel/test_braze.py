@@ -5,6 +5,7 @@ The Braze channel: what it asks of Braze, and what it makes of each answer.
 from __future__ import annotations
 
 import logging
+import socket
 import sys
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -386,6 +387,34 @@ class TestAnswer:
             BrazeEmailChannel().deliver(a_message(), rendered_email)
 
         assert caught.value.code == "timeout"
+        assert caught.value.is_ambiguous
+
+    def test_no_encryption_in_time(self, rendered_email: RenderedEmail, settings: Any) -> None:
+        """
+        A server that accepts connections and then says nothing has not seen the message.
+        """
+        settings.ACE_DEFAULT_API_TIMEOUT = 0.2
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            settings.ACE_CHANNEL_BRAZE_REST_ENDPOINT = f"127.0.0.1:{silent.getsockname()[1]}"
+
+            with pytest.raises(RecoverableChannelDeliveryError, match="did not answer in time") as caught:
+                BrazeEmailChannel().deliver(a_message(), rendered_email)
+
+        assert not caught.value.is_ambiguous
+
+    @pytest.mark.parametrize(("status", "is_ambiguous"), [(500, False), (503, False), (504, True)])
+    def test_a_gateway_that_waited_in_vain(
+        self, provider: HttpTwin, rendered_email: RenderedEmail, status: int, is_ambiguous: bool
+    ) -> None:
+        """
+        It handed the message on, and what came of that it does not know either.
+        """
+        provider.answer(status)
+
+        with pytest.raises(RecoverableChannelDeliveryError) as caught:
+            BrazeEmailChannel().deliver(a_message(), rendered_email)
+
+        assert caught.value.is_ambiguous == is_ambiguous
 
     def test_connection_cut(self, provider: HttpTwin, rendered_email: RenderedEmail) -> None:
         """
@@ -397,6 +426,7 @@ class TestAnswer:
             BrazeEmailChannel().deliver(a_message(), rendered_email)
 
         assert caught.value.code == "connection"
+        assert caught.value.is_ambiguous
 
     def test_nobody_listens(
         self, provider: HttpTwin, rendered_email: RenderedEmail, monkeypatch: pytest.MonkeyPatch
@@ -406,8 +436,10 @@ class TestAnswer:
         """
         monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
 
-        with pytest.raises(RecoverableChannelDeliveryError, match="The connection to Braze failed"):
+        with pytest.raises(RecoverableChannelDeliveryError, match="The connection to Braze failed") as caught:
             BrazeEmailChannel().deliver(a_message(), rendered_email)
+
+        assert not caught.value.is_ambiguous
 
     def test_untrusted_certificate(
         self, provider: HttpTwin, rendered_email: RenderedEmail, monkeypatch: pytest.MonkeyPatch

@@ -203,6 +203,28 @@ def test_what_a_backend_raises_says_whether_a_repeat_may_help(script, raised, er
     assert codes(deliver_many([parcel(), parcel()])) == [code, "sent"]
 
 
+@pytest.mark.parametrize(
+    ("raised", "is_ambiguous"),
+    [
+        (smtplib.SMTPServerDisconnected("x"), True),
+        (TimeoutError("x"), True),
+        (ConnectionResetError("x"), True),
+        (ConnectionRefusedError("x"), False),
+        (smtplib.SMTPDataError(451, b"x"), False),
+    ],
+)
+def test_how_far_a_message_was_when_a_backend_lost_it_nobody_knows(script, raised, is_ambiguous):
+    """
+    Unless there was no connection, or an answer.
+    """
+    script.append(raised)
+
+    with pytest.raises(RecoverableChannelDeliveryError) as caught:
+        deliver(parcel())
+
+    assert caught.value.is_ambiguous == is_ambiguous
+
+
 def test_an_error_of_another_kind_is_left_as_it_is(script):
     """
     It is no statement about mail.

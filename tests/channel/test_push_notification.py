@@ -313,8 +313,22 @@ class TestAnswer:
         monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
         add_devices(user, "token-1")
 
-        with pytest.raises(RecoverableChannelDeliveryError, match="UnavailableError"):
+        with pytest.raises(RecoverableChannelDeliveryError, match="UnavailableError") as caught:
             PushNotificationChannel().deliver(a_message(user), RENDERED)
+
+        assert not caught.value.is_ambiguous
+
+    def test_a_lost_answer(self, provider: HttpTwin, user: User) -> None:
+        """
+        A notification whose answer breaks off may have arrived.
+        """
+        provider.answer(200, {"name": "projects/p/messages/1"}, cut="body")
+        add_devices(user, "token-1")
+
+        with pytest.raises(FatalChannelDeliveryError, match="UnknownError") as caught:
+            PushNotificationChannel().deliver(a_message(user), RENDERED)
+
+        assert caught.value.is_ambiguous
 
     @pytest.mark.parametrize(
         "failure", [FirebaseError("UNKNOWN", "something new"), ValueError("bad data"), RuntimeError("token-1")]

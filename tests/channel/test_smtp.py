@@ -91,6 +91,7 @@ def test_a_failure_is_that_of_its_message_alone(run_sink, extensions, answer, er
 
     assert codes(results) == ["sent", code, "sent"]
     assert type(results[1]) is error
+    assert results[1].is_ambiguous == (code == "ambiguous")
     assert received(sink) == ["one", "two"]
 
 
@@ -146,6 +147,20 @@ def test_a_server_that_stops_answering_is_a_timeout(run_sink, extensions):
         "sent", "timeout", "sent", "ambiguous", "sent",
     ]  # fmt: skip
     assert "slow" not in received(sink)
+
+
+@in_both_modes
+def test_content_that_was_not_written_whole_cannot_have_been_accepted(run_sink, extensions):
+    """
+    The server that closes in the middle of it never saw its end; the others go over another connection.
+    """
+    sink = run_sink(extensions=extensions, answers={"large": Answer("354 go on", at="DATA", cut=True)})
+    large = parcel("large@example.com", body_html=("y" * 70 + "\n") * 250_000)
+
+    results = deliver_many([*to("one"), large, *to("two")])
+
+    assert received(sink) == ["one", "two"]
+    assert [getattr(result, "is_ambiguous", None) for result in results] == [None, False, None]
 
 
 @in_both_modes

@@ -182,7 +182,8 @@ def test_the_context_is_as_it_is_when_it_is_sent(channel):
         (InvalidMessageError("bad", code="bad_text"), "failed", "bad_text"),
         (KeyError("bug in a channel"), "failed", "unexpected_error"),
         (RecoverableChannelDeliveryError("busy", code="smtp_450"), "queued", "smtp_450"),
-        (RecoverableChannelDeliveryError("lost", code="ambiguous"), "queued", "ambiguous"),
+        (RecoverableChannelDeliveryError("lost", code="lost", is_ambiguous=True), "queued", "lost"),
+        (FatalChannelDeliveryError("unreadable", code="odd", is_ambiguous=True), "queued", "odd"),
         (ChannelDownError("login", code="smtp_535"), "queued", "smtp_535"),
         (RecoverableChannelDeliveryError("slow down", code="http_429"), "queued", "http_429"),
     ],
@@ -202,19 +203,26 @@ def test_an_error_ends_a_delivery_or_lets_it_wait(script, answer, state, code):
 
 
 @pytest.mark.parametrize(
-    ("code", "attempts"),
-    [("smtp_450", 1), ("ambiguous", 1), ("http_429", 0), ("connection", 0)],
+    ("code", "is_ambiguous", "attempts"),
+    [
+        ("smtp_450", False, 1),
+        ("http_429", False, 0),
+        ("connection", False, 0),
+        # The request was on its way: that it comes back without an answer says something about it.
+        ("connection", True, 1),
+        ("timeout", False, 1),
+    ],
 )
-def test_throttling_and_a_channel_that_is_down_spend_no_attempt(script, code, attempts):
+def test_throttling_and_a_channel_that_is_down_spend_no_attempt(script, code, is_ambiguous, attempts):
     """
     They say nothing about the message.
     """
-    script(RecoverableChannelDeliveryError("later", code=code))
+    script(RecoverableChannelDeliveryError("later", code=code, is_ambiguous=is_ambiguous))
     enqueue(welcome())
 
     work()
 
-    assert one().attempts == attempts
+    assert (one().attempts, one().may_have_arrived) == (attempts, is_ambiguous)
 
 
 def test_a_delivery_is_tried_again_after_a_while(script, settings):
@@ -249,12 +257,12 @@ def test_a_moment_that_the_channel_names_is_kept_within_limits(script):
     assert timedelta(minutes=59) < wait <= HOUR
 
 
-@pytest.mark.parametrize(("code", "state", "times"), [("smtp_450", "failed", 10), ("ambiguous", "unknown", 3)])
-def test_attempts_have_a_limit(script, code, state, times):
+@pytest.mark.parametrize(("is_ambiguous", "state", "times"), [(False, "failed", 10), (True, "unknown", 3)])
+def test_attempts_have_a_limit(script, is_ambiguous, state, times):
     """
     What may have been accepted ends as unknown, and sooner.
     """
-    script(*[RecoverableChannelDeliveryError("later", code=code)] * 20)
+    script(*[RecoverableChannelDeliveryError("later", is_ambiguous=is_ambiguous)] * 20)
     enqueue(welcome())
 
     for _ in range(12):
@@ -269,7 +277,7 @@ def test_what_asked_to_be_held_is_not_repeated_when_ambiguous(script):
     """
     It ends as unknown at once.
     """
-    script(RecoverableChannelDeliveryError("lost", code="ambiguous"))
+    script(RecoverableChannelDeliveryError("lost", is_ambiguous=True))
     enqueue(welcome(), on_ambiguous="hold")
 
     assert work() == "1 unknown"
@@ -404,8 +412,8 @@ def test_what_is_cancelled_while_it_is_prepared_is_not_sent(channel, use_policie
     assert one().state == "cancelled"
 
 
-@pytest.mark.parametrize(("code", "state"), [("smtp_450", "cancelled"), ("ambiguous", "unknown")])
-def test_what_is_cancelled_in_flight_is_not_tried_again(use_channels, code, state):
+@pytest.mark.parametrize(("is_ambiguous", "state"), [(False, "cancelled"), (True, "unknown")])
+def test_what_is_cancelled_in_flight_is_not_tried_again(use_channels, is_ambiguous, state):
     """
     A clear refusal makes it cancelled; what may have been accepted is unknown.
     """
@@ -414,7 +422,7 @@ def test_what_is_cancelled_in_flight_is_not_tried_again(use_channels, code, stat
     class Cancels(Recorder):
         def deliver(self, given, rendered_message):
             assert cancel(message).in_flight == 1
-            raise RecoverableChannelDeliveryError("later", code=code)
+            raise RecoverableChannelDeliveryError("later", is_ambiguous=is_ambiguous)
 
     use_channels(mail=Cancels())
     enqueue(message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import smtplib
+import socket
 import ssl
 from collections.abc import Iterable
 
@@ -49,7 +50,7 @@ def error_for_reply(code: int, text: bytes | str, addresses: Iterable[str] = ())
     return RecoverableChannelDeliveryError(said, code=f"smtp_{code}")
 
 
-def error_for_exception(error: Exception, addresses: Iterable[str] = ()) -> Exception:
+def error_for_exception(error: Exception, addresses: Iterable[str] = (), is_ambiguous: bool = False) -> Exception:
     """
     Return what *error*, raised by smtplib or a socket, means for the message; any other error as it is.
 
@@ -57,6 +58,8 @@ def error_for_exception(error: Exception, addresses: Iterable[str] = ()) -> Exce
         error: What was raised.
 
         addresses: What to replace in the server's words.
+
+        is_ambiguous: Whether the message may have been written before a connection was lost.
     """
     match error:
         case smtplib.SMTPRecipientsRefused(recipients={**refused}) if refused:
@@ -71,19 +74,21 @@ def error_for_exception(error: Exception, addresses: Iterable[str] = ()) -> Exce
         case smtplib.SMTPNotSupportedError():
             return server_down("it lacks what the settings ask for", "smtp_not_supported")
         case smtplib.SMTPServerDisconnected() if not isinstance(error.__context__, TimeoutError):
-            return connection_lost("disconnected", type(error).__name__)
+            return connection_lost("disconnected", type(error).__name__, is_ambiguous)
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
-            return connection_lost("disconnected", type(error).__name__)
+            return connection_lost("disconnected", type(error).__name__, is_ambiguous)
         case ssl.SSLError():
             return server_down(
                 f"the encryption failed ({getattr(error, 'reason', None) or type(error).__name__})", "tls"
             )
         case smtplib.SMTPServerDisconnected() | TimeoutError():
-            return connection_lost("timeout", type(error).__name__)
+            return connection_lost("timeout", type(error).__name__, is_ambiguous)
         case smtplib.SMTPException():
             return FatalChannelDeliveryError(f"The mail backend gave up: {type(error).__name__}.", code="smtp")
-        case OSError():
+        case ConnectionRefusedError() | socket.gaierror():
             return connection_lost("connection", type(error).__name__)
+        case OSError():
+            return connection_lost("connection", type(error).__name__, is_ambiguous)
     return error
 
 
@@ -92,6 +97,7 @@ def ambiguous(why: str) -> RecoverableChannelDeliveryError:
     return RecoverableChannelDeliveryError(
         f"The connection was lost before the mail server confirmed the message ({why}); it may have been accepted.",
         code="ambiguous",
+        is_ambiguous=True,
     )
 
 
@@ -103,11 +109,11 @@ def server_down(why: str, code: str) -> ChannelDownError:
     )
 
 
-def connection_lost(code: str, why: str) -> RecoverableChannelDeliveryError:
-    """Return the error of a message that certainly was not accepted: *code* is one of the three below."""
+def connection_lost(code: str, why: str, is_ambiguous: bool = False) -> RecoverableChannelDeliveryError:
+    """Return the error of a message that was not accepted, unless *is_ambiguous*; *code* is one of the three below."""
     what = {
         "connection": "No connection to the mail server",
         "disconnected": "The mail server closed the connection",
         "timeout": "The mail server did not answer in time",
     }[code]
-    return RecoverableChannelDeliveryError(f"{what} ({why}).", code=code)
+    return RecoverableChannelDeliveryError(f"{what} ({why}).", code=code, is_ambiguous=is_ambiguous)

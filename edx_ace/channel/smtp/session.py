@@ -4,9 +4,9 @@ Internal: an open SMTP connection and the commands on it.
 Where the server offers PIPELINING (RFC 2920), the content of one message travels together with MAIL, RCPT and DATA of
 the next, and every reply is matched to its message.
 
-What a lost connection means depends on how far a message was. Before its content was written nothing can have been
-accepted, so that it goes once more over a new connection. After that nobody can know: the result has the code
-``ambiguous``. Earlier messages keep their results.
+What a lost connection means depends on how far a message was. Before the dot that ends its content was written nothing
+can have been accepted, so that it goes once more over a new connection. From then until the reply nobody can know: the
+result has the code ``ambiguous``. Earlier messages keep their results.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import re
 import smtplib
 import socket
+import ssl
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
@@ -30,6 +31,9 @@ LOG = logging.getLogger(__name__)
 
 #: What servers call a message that they took: Postfix and many others, Exim, Amazon SES.
 _QUEUE_ID = re.compile(r"(?:queued as |\bid=|^Ok (?!id=))([\w.@+-]+)", re.IGNORECASE)
+
+#: Tells the system that what is written is not all; Linux alone has it.
+_MORE_FOLLOWS: int = getattr(socket, "MSG_MORE", 0)
 
 
 class Session:
@@ -85,6 +89,8 @@ class Session:
                     following = self._pull(batch, ahead)
                 if not self.is_in_step():
                     raise _out_of_step(refusal)
+                is_announced = following is not None and self._is_streamable(following)
+                result, is_over = self._finish(job, refusal, wants_content, following if is_announced else None)
             except Lost as lost:
                 if following is not None:
                     ahead.appendleft(following)
@@ -96,8 +102,6 @@ class Session:
                     job.was_retried = True
                     ahead.appendleft(job)
                 return
-            is_announced = following is not None and self._is_streamable(following)
-            result, is_over = self._finish(job, refusal, wants_content, following if is_announced else None)
             batch.conclude(job.index, result)
             is_over = is_over or (not is_announced and not self.is_in_step())
             if is_over and following is not None:
@@ -214,13 +218,14 @@ class Session:
         self, job: Job, refusal: Exception | None, wants_content: bool, following: Job | None
     ) -> tuple[Result, bool]:
         """Send the content, or take a refused transaction back; return the result and whether the session is over."""
+        if refusal is None:
+            self._write_content(job)
         # A server that wants the content of a message without recipients gets none. Source: RFC 2920, 3.1.
-        instead = b".\r\n" if wants_content else b"RSET\r\n"
-        data = _stuffed(job.content) if refusal is None else instead
+        end = b".\r\n" if wants_content else b"RSET\r\n"
         if following is not None:
-            data += self._announcement(following)
+            end += self._announcement(following)
         try:
-            self.smtp.send(data)
+            self.smtp.send(end)
             code, text = self.smtp.getreply()
         except (OSError, smtplib.SMTPException) as error:
             return refusal or ambiguous(type(error).__name__), True
@@ -233,6 +238,16 @@ class Session:
         if code // 100 not in (4, 5):
             return ambiguous(f"answer {code}"), True
         return error_for_reply(code, text, job.recipients), code == CLOSING
+
+    def _write_content(self, job: Job) -> None:
+        """Write the content without the dot that ends it: until that is written, the server cannot accept it."""
+        sock = self.smtp.sock
+        assert sock is not None
+        try:
+            # Kept back until the dot follows, where the system can, so that both travel in one packet.
+            sock.sendall(_stuffed(job.content), 0 if isinstance(sock, ssl.SSLSocket) else _MORE_FOLLOWS)
+        except OSError as error:
+            _lose(error)
 
     def _write(self, data: bytes) -> None:
         try:
@@ -281,8 +296,8 @@ def _lose(error: Exception) -> NoReturn:
 
 
 def _stuffed(content: bytes) -> bytes:
-    """Return *content* with its dots doubled where a line begins with one, and the dot that ends it."""
+    """Return *content* with its dots doubled where a line begins with one, and an end to its last line."""
     content = content.replace(b"\n.", b"\n..")
     if content.startswith(b"."):
         content = b"." + content
-    return content + (b".\r\n" if content.endswith(b"\r\n") else b"\r\n.\r\n")
+    return content if content.endswith(b"\r\n") else content + b"\r\n"
