@@ -11,12 +11,15 @@ Using it: ``ACE_OUTBOX_CELERY = True``, a Celery app that discovers the tasks of
 from __future__ import annotations
 
 import mmap
+import os
+import threading
 import time
+from contextlib import suppress
 from typing import Any
 
-from celery import Task, current_app, shared_task
+from celery import Celery, Task, shared_task
 from celery.signals import worker_shutting_down
-from kombu.pools import producers
+from kombu import Connection
 
 from edx_ace.outbox import doorbell, worker
 from edx_ace.outbox.claiming import is_due
@@ -103,14 +106,66 @@ def sweep() -> None:
         doorbell.ring()
 
 
-def send(task: Task[..., Any]) -> None:
+class _Line:
+    """
+    The connection over which this process sends tasks: kept for the next one, and closed before a fork.
+
+    Celery's own pool is not used, as it waits for a broker that is down for as long as the site has set.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._app: Celery | None = None
+        self._connection: Connection | None = None
+
+    def send(self, task: OutboxTask) -> None:
+        """Put *task* into its queue."""
+        if not self._lock.acquire(timeout=_BROKER_SECONDS):
+            raise TimeoutError("another thread is waiting for it")
+        try:
+            if self._app is not task.app:
+                self.hang_up()
+            if self._connection is None:
+                self._app = task.app
+                self._connection = self._app.connection_for_write(
+                    connect_timeout=_BROKER_SECONDS,
+                    transport_options={**self._app.conf.broker_transport_options, **_PATIENCE},
+                )
+            options: dict[str, Any] = {"connection": self._connection, "retry": True, "retry_policy": _TWICE}
+            task.apply_async(**options)
+        except Exception:
+            self.hang_up()
+            raise
+        finally:
+            self._lock.release()
+
+    def hang_up(self) -> None:
+        """Close the connection, if there is one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(Exception):
+                connection.release()
+
+    def before_fork(self) -> None:
+        """Leave nothing open that a child would share with its parent."""
+        self._lock.acquire()
+        self.hang_up()
+
+    def after_fork(self) -> None:
+        """Go on, in the parent and in the child."""
+        self._lock.release()
+
+
+_line = _Line()
+if hasattr(os, "register_at_fork"):  # Not on Windows, which does not fork.
+    os.register_at_fork(before=_line.before_fork, after_in_parent=_line.after_fork, after_in_child=_line.after_fork)
+
+
+def send(task: OutboxTask) -> None:
     """
     Put *task* into its queue, or fail within a second or two.
 
     Raises:
         Exception: Whatever the broker's client raises.
     """
-    options = {**current_app.conf.broker_transport_options, **_PATIENCE}
-    connection = current_app.connection_for_write(connect_timeout=_BROKER_SECONDS, transport_options=options)
-    with producers[connection].acquire(block=True, timeout=_BROKER_SECONDS) as producer:
-        task.apply_async(producer=producer, retry=True, retry_policy=_TWICE)
+    _line.send(task)
