@@ -84,7 +84,7 @@ def celery_worker(side: Worker) -> Iterator[None]:
             process.wait()
 
 
-def celery(rounds: int = 3, count: int = 3_000, peer_count: int = 500) -> Iterator[Figure]:
+def celery(rounds: int = 3, count: int = 2_000, peer_count: int = 200) -> Iterator[Figure]:
     """Emails from call to mail server over Celery, and the released package with a task for each."""
     with ExitStack() as stack:
         sink = stack.enter_context(SmtpSink(keep=False))

@@ -84,6 +84,8 @@ def migrate() -> None:
 
 def enqueue(count: int) -> None:
     """Put *count* messages into the outbox, in one call."""
+    import celery_app  # noqa: F401  # as a site's package does
+
     from edx_ace import outbox
 
     outbox.enqueue(messages(count))

@@ -34,12 +34,12 @@ from tests.pipeline import welcome
 ROOT = Path(__file__).resolve().parents[2]
 
 #: Messages of a test, and how many are enqueued in one transaction.
-MESSAGES = 2000
+MESSAGES = 1000
 CHUNK = 50
 
 CHILDREN = 2
 #: How many children are killed while they deliver.
-KILLS = 6
+KILLS = 4
 WINDOW = 10
 
 #: How long the work may take once nothing is broken any more, in seconds: a ring has to count as lost (30), a lease to
