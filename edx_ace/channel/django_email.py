@@ -106,8 +106,10 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
             sender = Mailbox(one_line(check_text(rendered.from_name, "rendered from_name")), sender.address)
         check_text(rendered.subject, "rendered subject")
         html = self.make_simple_html_template(rendered.head_html, rendered.body_html)
-        sealed = attrs.evolve(envelope, headers=mailbox.check_headers(envelope.headers))
-        headers = dict(sealed.with_headers(mailbox.check_headers(options.get("headers") or {})).headers)
+        headers = mailbox.check_headers(envelope.headers)
+        if options.get("headers"):
+            sealed = attrs.evolve(envelope, headers=headers)
+            headers = dict(sealed.with_headers(mailbox.check_headers(options["headers"])).headers)
         if not any(name.lower() == "auto-submitted" for name in headers):
             headers["Auto-Submitted"] = "auto-generated"
         headers["Message-ID"] = f"<{_NOT_IN_ID.sub('', str(message.uuid))}@{sender.domain}>"
@@ -121,10 +123,9 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
             reply_to=_listed(options, "reply_to"),
             headers=headers,
         )
-        for attachment in mailbox.check_attachments(
-            options.get("attachments") or (), settings.EMAIL_MAX_ATTACHMENT_BYTES
-        ):
-            email.attach(*attachment)
+        if options.get("attachments"):
+            for attachment in mailbox.check_attachments(options["attachments"], settings.EMAIL_MAX_ATTACHMENT_BYTES):
+                email.attach(*attachment)
         email.attach_alternative(check_text(html, "rendered HTML body"), "text/html")
         return email
 
@@ -138,7 +139,9 @@ def get_backend() -> BaseEmailBackend:
 
 
 def _listed(options: dict[str, Any], name: str) -> list[str]:
-    return [str(one) for one in mailbox.parse_mailboxes(options.get(name), f"address in options[{name!r}]")]
+    if not options.get(name):
+        return []
+    return [str(one) for one in mailbox.parse_mailboxes(options[name], f"address in options[{name!r}]")]
 
 
 def _allows_utf8(backend: BaseEmailBackend) -> bool:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import attrs
 from django.db import router, transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from edx_ace.message import Message
 from edx_ace.outbox import counts, doorbell, leases
@@ -70,6 +70,8 @@ _STOPPED: dict[str, Any] = {
     "code": "cancelled",
     "reason": "Somebody cancelled it.",
     "finished_at": DatabaseNow(),
+    # The worker that has it, if any, has it no more.
+    "fence": F("fence") + 1,
 }
 
 

@@ -22,7 +22,7 @@ from celery.signals import worker_shutting_down
 from kombu import Connection
 
 from edx_ace.outbox import doorbell, worker
-from edx_ace.outbox.claiming import is_due
+from edx_ace.outbox.claiming import is_due, is_free, seconds_until_free
 from edx_ace.outbox.conf import settings
 
 #: How long one drain goes on, in seconds; if something is left it rings for the next one. Short beside the time after
@@ -85,16 +85,17 @@ def drain() -> None:
     doorbell.answer()
     empty_looks = 0
     while empty_looks < 2 and not should_stop():
-        if is_due(beyond=settings.OUTBOX_BATCH):
+        if is_free(beyond=settings.OUTBOX_BATCH):
             doorbell.call_another()
         if worker.deliver(should_stop) is not None:
             empty_looks = 0
         else:
-            empty_looks += 1
+            # What a limit holds back is waited for.
+            empty_looks += not _is_soon_free()
             time.sleep(LINGER_SECONDS)
         doorbell.stay()
     doorbell.leave()
-    if is_due():
+    if is_free() or _is_soon_free():
         doorbell.ring()
 
 
@@ -104,6 +105,12 @@ def sweep() -> None:
     worker.sweep()
     if is_due():
         doorbell.ring()
+
+
+def _is_soon_free() -> bool:
+    """Whether a limit holds something back that may go while a drain lasts."""
+    held_back = seconds_until_free()
+    return held_back is not None and held_back < DRAIN_SECONDS
 
 
 class _Line:

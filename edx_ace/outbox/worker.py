@@ -12,17 +12,17 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from django.db import close_old_connections, connections
 from django.db.models import F, Q
 
 from edx_ace.outbox import counts, leases
-from edx_ace.outbox.claiming import adopt, claim
+from edx_ace.outbox.claiming import adopt, claim, seconds_until_free
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.models import Attempt, Delivery, OnAmbiguous
-from edx_ace.outbox.processing import DATABASE_ERRORS, process
+from edx_ace.outbox.processing import DATABASE_ERRORS, EXPIRED, process
 from edx_ace.outbox.states import State
 
 LOG = logging.getLogger(__name__)
@@ -36,6 +36,12 @@ SWEEP_SECONDS = 5
 #: How long a worker waits after an error of the database or of its own, in seconds.
 _PAUSE_SECONDS = 1
 
+#: A worker that is to end when nothing is due waits this long for a limit that holds something back, in seconds.
+_LONGEST_LIMIT_SECONDS = 60
+
+#: Shortest wait for a limit, in seconds: others may be quicker.
+_SHORTEST_WAIT_SECONDS = 0.01
+
 #: Rows that one step of the sweep moves.
 _SWEEP_LIMIT = 500
 
@@ -48,11 +54,24 @@ class Worker:
         threads: How many batches are on their way at a time, each over a database connection of its own.
 
         once: Whether to end when nothing is due any more.
+
+        channels: Names of the channels to deliver over. None: all.
+
+        tell: Called after each batch, by the thread that delivered it, with how many deliveries came to which state
+            by then.
     """
 
-    def __init__(self, threads: int = 1, once: bool = False) -> None:
+    def __init__(
+        self,
+        threads: int = 1,
+        once: bool = False,
+        channels: Collection[str] | None = None,
+        tell: Callable[[Counter[str]], object] = lambda results: None,
+    ) -> None:
         self.threads = threads
         self.once = once
+        self.channels = channels
+        self.tell = tell
         #: How many deliveries came to which state.
         self.results: Counter[str] = Counter()
         self._stopping = threading.Event()
@@ -94,21 +113,29 @@ class Worker:
                 self._stopping.wait(_PAUSE_SECONDS)
             else:
                 if not found:
-                    if self.once:
+                    held_back = seconds_until_free(self.channels)
+                    if self.once and (held_back is None or held_back > _LONGEST_LIMIT_SECONDS):
                         return
-                    close_old_connections()
+                    if not self.once:
+                        close_old_connections()
                     # Not all at the same moment.
-                    self._stopping.wait(settings.OUTBOX_POLL_SECONDS * random.uniform(0.5, 1.5))
+                    wait = settings.OUTBOX_POLL_SECONDS * random.uniform(0.5, 1.5)
+                    if held_back is not None:
+                        wait = min(wait, max(held_back, _SHORTEST_WAIT_SECONDS) * random.uniform(1, 1.5))
+                    self._stopping.wait(wait)
 
     def _step(self) -> bool:
         """Deliver one batch and return whether there was one."""
         if self._is_time_to_sweep():
-            sweep()
-        results = deliver(self._stopping.is_set)
+            ended = sweep()
+            with self._lock:
+                self.results += ended
+        results = deliver(self._stopping.is_set, self.channels)
         if results is None:
             return False
         with self._lock:
             self.results += results
+            self.tell(self.results)
         return True
 
     def _is_time_to_sweep(self) -> bool:
@@ -119,17 +146,27 @@ class Worker:
             return is_time
 
 
-def deliver(should_stop: Callable[[], bool]) -> Counter[str] | None:
+def deliver(should_stop: Callable[[], bool], only: Collection[str] | None = None) -> Counter[str] | None:
     """
-    Deliver one batch and return how many came to which state, or None when nothing was due; what is left when
-    *should_stop* is given back.
+    Deliver one batch and return how many came to which state, or None when nothing may go now.
+
+    Args:
+        should_stop: What is left when it says so is given back.
+
+        only: Names of channels; None: all.
     """
-    rows = claim(settings.OUTBOX_BATCH)
+    rows = claim(settings.OUTBOX_BATCH, only)
     return process(_without_poison(rows), should_stop) if rows else None
 
 
-def sweep() -> None:
-    """Give back what workers that ended or channels that were removed have left behind, and add up counts."""
+def sweep() -> Counter[str]:
+    """
+    Give back what workers that ended or channels that were removed have left behind, end what expires while it waits,
+    and add up counts.
+
+    Return how many deliveries ended, by state.
+    """
+    ended: Counter[str] = Counter()
     rows = Delivery.objects.all()
     while leases.reclaim(rows, _SWEEP_LIMIT, State.CLAIMED, State.QUEUED):
         pass
@@ -140,8 +177,15 @@ def sweep() -> None:
     lost["finished_at"] = DatabaseNow()
     while found := leases.reclaim(rows.exclude(repeated), _SWEEP_LIMIT, State.HANDING, State.UNKNOWN, **lost):
         _note(found)
+        ended[State.UNKNOWN] += len(found)
+    for may_have_arrived, end in ((False, State.EXPIRED), (True, State.UNKNOWN)):
+        over = rows.filter(expires_at__lte=DatabaseNow(), may_have_arrived=may_have_arrived).order_by("expires_at")
+        said = {"code": "expired", "reason": EXPIRED, "finished_at": DatabaseNow()}
+        while found := leases.seize(over, _SWEEP_LIMIT, State.QUEUED, end, **said):
+            ended[end] += len(found)
     adopt()
     counts.fold()
+    return ended
 
 
 _LOST = "Its worker ended while handing it over, so that nobody knows whether it was accepted."
