@@ -41,6 +41,16 @@ def check_outbox(**kwargs: object) -> list[CheckMessage]:
                     id="ace_outbox.E002",
                 )
             )
+    if not found and settings.OUTBOX_HANDOVER_SECONDS >= settings.OUTBOX_LEASE_SECONDS:
+        found.append(
+            Error(
+                f"ACE_OUTBOX_HANDOVER_SECONDS must be below ACE_OUTBOX_LEASE_SECONDS, given "
+                f"{settings.OUTBOX_HANDOVER_SECONDS} and {settings.OUTBOX_LEASE_SECONDS}: another worker would repeat "
+                f"what is still being handed over.",
+                hint="Shorten the one or lengthen the other.",
+                id="ace_outbox.E004",
+            )
+        )
     found.extend(_check_rates())
     if settings.OUTBOX_CELERY is True:
         found.extend(_check_celery())
@@ -57,7 +67,7 @@ def _check_celery() -> Iterator[CheckMessage]:
             "ACE_OUTBOX_CELERY is on, but no Celery app here says where its broker is.",
             hint="Import your Celery app in the __init__.py of your project, and set its broker_url "
             "(CELERY_BROKER_URL).",
-            id="ace_outbox.E004",
+            id="ace_outbox.E005",
         )
     scheduled = {entry.get("task") for entry in current_app.conf.beat_schedule.values()}
     if tasks.sweep.name not in scheduled:

@@ -17,9 +17,11 @@ class Settings(conf.Settings):
     OUTBOX_WINDOW: int = 10
     #: How many deliveries a worker claims, renders and asks policies about together.
     OUTBOX_BATCH: int = 100
-    #: For how long a claim lasts without progress, in seconds: after that another worker continues. Longer than the
-    #: time that a channel may take for one message (EMAIL_TIMEOUT).
+    #: For how long a claim lasts without progress, in seconds: after that another worker continues.
     OUTBOX_LEASE_SECONDS: int = 120
+    #: How long handing over the messages of one window may take in all, in seconds; shorter than the lease. What is on
+    #: its way then may have been accepted, and what was not begun waits.
+    OUTBOX_HANDOVER_SECONDS: int = 60
     #: How long a worker that found nothing waits before it looks again, in seconds.
     OUTBOX_POLL_SECONDS: float = 1
     #: Whether Celery's workers deliver: what is enqueued rings for them when it is committed.

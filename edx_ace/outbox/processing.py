@@ -21,7 +21,7 @@ from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Greatest
 
 import edx_ace.channel as channels
-from edx_ace import content, delivery, envelope, policy, presentation
+from edx_ace import content, deadline, delivery, envelope, policy, presentation
 from edx_ace.channel import Channel, ChannelType, get_channel_for_message
 from edx_ace.channel.registry import choose, name_of
 from edx_ace.envelope import Parcel
@@ -228,9 +228,10 @@ class _Round:
         self.probed.discard(name)
         self.handed_over |= permitted
         attempts = []
-        for attempt in delivery.attempt_many(items[0].channel, [item.parcel for item in items]):
-            attempts.append(attempt)
-            self._renew_if_due(items)
+        with deadline.within(settings.OUTBOX_HANDOVER_SECONDS):
+            for attempt in delivery.attempt_many(items[0].channel, [item.parcel for item in items]):
+                attempts.append(attempt)
+                self._renew_if_due(items)
         results = list(zip(items, attempts, strict=True))
         recorded = _until_it_holds(lambda: _record(results), lambda: _landed([item.row for item in items]))
         self.results.update(row.state for row in recorded)

@@ -59,6 +59,17 @@ def test_a_setting_that_is_no_number_above_zero_is_an_error(name, value, kind):
         ]
 
 
+def test_a_hand_over_that_outlasts_its_lease_is_an_error():
+    """
+    Another worker would repeat it meanwhile.
+    """
+    with override_settings(ACE_OUTBOX_HANDOVER_SECONDS=120):
+        [(identifier, text)] = found()
+
+    assert identifier == "ace_outbox.E004"
+    assert text.startswith("ACE_OUTBOX_HANDOVER_SECONDS must be below ACE_OUTBOX_LEASE_SECONDS, given 120 and 120")
+
+
 def test_whether_celery_delivers_is_a_yes_or_a_no():
     """
     Nothing in between.
@@ -76,7 +87,7 @@ def test_a_celery_that_knows_no_broker_and_no_sweep_is_reported(use_celery):
 
     with override_settings(ACE_OUTBOX_CELERY=True):
         assert found() == [
-            ("ace_outbox.E004", "ACE_OUTBOX_CELERY is on, but no Celery app here says where its broker is."),
+            ("ace_outbox.E005", "ACE_OUTBOX_CELERY is on, but no Celery app here says where its broker is."),
             (
                 "ace_outbox.W001",
                 "ACE_OUTBOX_CELERY is on, but Celery's beat_schedule has no sweep: nothing finds what is to be tried "
