@@ -37,6 +37,9 @@ from edx_ace.validation import validate
 #: Messages written at a time.
 CHUNK_SIZE = 500
 
+#: Characters of content written at a time, or one message that has more: MariaDB refuses statements of over 16 MB.
+STATEMENT_SIZE = 4_000_000
+
 _Item = Message | FromSource
 
 
@@ -319,10 +322,25 @@ def _write_one(entry: _Entry, using: str) -> UUID | None:
 def _insert(entries: Sequence[_Entry], using: str) -> None:
     deliveries = [delivery for entry in entries for delivery in entry.deliveries]
     with transaction.atomic(using):
-        Payload.objects.using(using).bulk_create([entry.payload for entry in entries])
+        for part in _parts([entry.payload for entry in entries]):
+            Payload.objects.using(using).bulk_create(part)
         Delivery.objects.using(using).bulk_create(deliveries)
         for state in (State.QUEUED, State.FAILED, State.SKIPPED):
             Delivery.moved([delivery for delivery in deliveries if delivery.state == state], "", state, using)
+
+
+def _parts(payloads: Iterable[Payload]) -> Iterator[list[Payload]]:
+    """Yield *payloads* in lists, each for one statement that is not too long."""
+    part: list[Payload] = []
+    size = 0
+    for payload in payloads:
+        if part and size + len(payload.content) > STATEMENT_SIZE:
+            yield part
+            part, size = [], 0
+        part.append(payload)
+        size += len(payload.content)
+    if part:
+        yield part
 
 
 def _known(entries: Sequence[_Entry], using: str) -> list[UUID | None]:

@@ -29,7 +29,7 @@ from edx_ace.errors import AceError, InvalidMessageError
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
 from edx_ace.outbox import breakers, leases, loading, payloads, rates, retries
-from edx_ace.outbox.clock import DatabaseNow, from_now
+from edx_ace.outbox.clock import FIRST_MOMENT, LAST_MOMENT, DatabaseNow, from_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.errors import SourceError
 from edx_ace.outbox.guards import guards
@@ -171,7 +171,9 @@ class _Round:
             elif against.outcome is Outcome.SKIPPED:
                 self._end([row], State.CLAIMED, State.SKIPPED, against.code, against.reason)
             elif against.outcome is Outcome.DEFERRED:
-                due_at = Greatest(Value(against.until), from_now(retries.SHORTEST_WAIT))
+                assert against.until is not None
+                until = max(FIRST_MOMENT, min(against.until, LAST_MOMENT))
+                due_at = Greatest(Value(until), from_now(retries.SHORTEST_WAIT))
                 self._move([row], State.CLAIMED, State.QUEUED, against.code, against.reason, due_at=due_at, claims=0)
             else:
                 # A policy may have failed because of what it asks, which may be back in a moment.

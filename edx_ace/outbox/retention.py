@@ -8,22 +8,19 @@ is a transaction of its own, so that workers wait for none of it.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import attrs
 from django.db import router, transaction
 
 from edx_ace.outbox import counts
-from edx_ace.outbox.clock import database_now
+from edx_ace.outbox.clock import FIRST_MOMENT, database_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.models import Attempt, Delivery, Payload
 from edx_ace.outbox.states import OPEN, State
 
 #: Rows that one transaction deletes.
 CHUNK_SIZE = 500
-
-#: Of the years that a database can name.
-_FIRST_MOMENT = datetime(1000, 1, 1, tzinfo=UTC)
 
 
 @attrs.frozen
@@ -76,7 +73,7 @@ def _before(now: datetime, older_than: timedelta | None, days: float) -> datetim
         return now - (older_than or timedelta(days=days))
     except OverflowError:
         # Nothing is that old.
-        return _FIRST_MOMENT
+        return FIRST_MOMENT
 
 
 def _purge_attempts(before: datetime, using: str) -> int:

@@ -2,7 +2,7 @@
 Internal: what channels, policies, sources and guards may answer that no table takes; nothing gets stuck by it.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from io import StringIO
 from uuid import uuid4
 
@@ -93,6 +93,22 @@ def test_a_channel_may_name_any_moment(use_channels, moment):
     work()
 
     assert one().state in ("queued", "sent")
+
+
+@pytest.mark.parametrize("offset", [-5, 0, 5])
+def test_a_policy_may_ask_to_wait_until_any_moment(use_channels, use_policies, offset):
+    """
+    Be it one that UTC does not have.
+    """
+    use_channels(mail=Recorder())
+    moment = datetime.max if offset <= 0 else datetime.min
+    until = moment.replace(tzinfo=timezone(timedelta(hours=offset)))
+    use_policies(Says(lambda message: PolicyResult(defer={ChannelType.EMAIL: until})))
+    enqueue(welcome())
+
+    work()
+
+    assert (one().state, one().code) == ("queued", "policy_deferred")
 
 
 def test_what_a_policy_says_is_cut_to_what_the_table_takes(use_channels, use_policies):
