@@ -70,6 +70,8 @@ class StateFilter(admin.SimpleListFilter):
         state = self.value()
         if state is None:
             return queryset
+        if state not in State.values:
+            return queryset.none()
         if state == State.QUEUED:
             return queryset.filter(state=state)
         return queryset.filter(state=state, **{f"{_orders(state)}__isnull": False})

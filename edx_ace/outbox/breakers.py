@@ -23,7 +23,7 @@ from django.db.models import QuerySet
 from edx_ace.channel import Channel
 from edx_ace.outbox.clock import DatabaseNow, from_now
 from edx_ace.outbox.models import Circuit
-from edx_ace.outbox.redaction import redacted
+from edx_ace.outbox.redaction import redacted, redacted_code
 from edx_ace.outbox.retries import ErrorClass, classify
 from edx_ace.report import Attempt, Outcome
 
@@ -107,7 +107,7 @@ def _open(name: str, attempt: Attempt) -> None:
             "opened_at": DatabaseNow(),
             "probe_at": from_now(SHORTEST_PAUSE),
             "pause": SHORTEST_PAUSE,
-            "code": attempt.code,
+            "code": redacted_code(attempt.code),
             "reason": redacted(attempt.reason),
         },
     )
@@ -124,7 +124,7 @@ def _open(name: str, attempt: Attempt) -> None:
 def _wait_longer(name: str, attempt: Attempt) -> None:
     for circuit in Circuit.objects.filter(pk=name):
         pause = min(circuit.pause * 2, LONGEST_PAUSE)
-        said = {"code": attempt.code, "reason": redacted(attempt.reason)}
+        said = {"code": redacted_code(attempt.code), "reason": redacted(attempt.reason)}
         Circuit.objects.filter(pk=name).update(pause=pause, probe_at=from_now(pause), **said)
         LOG.warning("The channel %s still fails (%s); next try in %d s.", name, attempt.code, pause.total_seconds())
 

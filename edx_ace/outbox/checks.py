@@ -17,6 +17,9 @@ from edx_ace.outbox.rates import parse
 from edx_ace.outbox.usage import redis_at
 from edx_ace.utils.plugins import known_names
 
+#: Largest number that a setting may be: of days, a calendar has fewer, of seconds, nothing waits longer.
+LARGEST = 1_000_000
+
 
 @register("edx_ace")
 def check_outbox(**kwargs: object) -> list[CheckMessage]:
@@ -85,7 +88,9 @@ def _expected(kind: type, value: Any) -> str:
         return "" if isinstance(value, bool) else "True or False"
     allowed = (int, float) if kind is float else (int,)
     is_number = isinstance(value, allowed) and not isinstance(value, bool)
-    return "" if is_number and value > 0 else f"a number above 0 ({kind.__name__})"
+    if not is_number or not value > 0:
+        return f"a number above 0 ({kind.__name__})"
+    return "" if value <= LARGEST else f"at most {LARGEST}"
 
 
 def _check_rates() -> list[CheckMessage]:

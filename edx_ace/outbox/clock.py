@@ -13,6 +13,10 @@ from django.db.models.functions import Now
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils.dateparse import parse_datetime
 
+#: What every database and every offset from UTC can name.
+FIRST_MOMENT = datetime(1000, 1, 1, tzinfo=UTC)
+LAST_MOMENT = datetime(9999, 12, 30, tzinfo=UTC)
+
 
 class DatabaseNow(Now):
     """The moment at which the statement runs, in UTC whatever zone a MySQL or MariaDB server is set to."""

@@ -4,8 +4,8 @@ Internal: putting messages into the outbox. `edx_ace.outbox` has the public name
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -26,15 +26,19 @@ from edx_ace.outbox import doorbell, payloads, sources
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.errors import IdempotencyKeyError
 from edx_ace.outbox.models import Delivery, OnAmbiguous, Payload
-from edx_ace.outbox.redaction import redacted
+from edx_ace.outbox.redaction import redacted, redacted_code
 from edx_ace.outbox.sources import FromSource
 from edx_ace.outbox.states import Priority, State
 from edx_ace.policy import in_order
+from edx_ace.text import shown
 from edx_ace.utils.date import as_utc
 from edx_ace.validation import validate
 
 #: Messages written at a time.
 CHUNK_SIZE = 500
+
+#: Characters of content written at a time, or one message that has more: MariaDB refuses statements of over 16 MB.
+STATEMENT_SIZE = 4_000_000
 
 _Item = Message | FromSource
 
@@ -117,7 +121,7 @@ def enqueue(
         now = database_now(Delivery, using)
         common = {
             "created_at": now,
-            "due_at": now if send_at is None else as_utc(send_at),
+            "due_at": now if send_at is None else _moment(send_at, "send_at"),
             "on_ambiguous": _choice(on_ambiguous, OnAmbiguous, "on_ambiguous"),
         }
         forced = None if priority is None else _choice(priority, Priority, "priority")
@@ -163,7 +167,21 @@ def _choice(given: Any, choices: Any, name: str) -> Any:
         raise ValueError(f"{name} must be one of {expected}, given {given!r}.") from None
 
 
+def _moment(given: Any, name: str) -> datetime:
+    if not isinstance(given, datetime):
+        raise TypeError(f"{name} must be a datetime, given {shown(given)} ({type(given).__name__}).")
+    try:
+        return as_utc(given).astimezone(UTC)
+    except OverflowError:
+        raise InvalidMessageError(f"{name} must lie in the years 1 to 9999 of UTC, given {given}.") from None
+
+
 def _chunks(messages: Iterable[_Item]) -> Iterator[list[tuple[int, _Item]]]:
+    if not isinstance(messages, Iterable) or isinstance(messages, str | bytes | Mapping):
+        raise TypeError(
+            f"enqueue takes a Message, a FromSource or an iterable of them, given {shown(messages)} "
+            f"({type(messages).__name__})."
+        )
     numbered = enumerate(messages)
     while chunk := list(islice(numbered, CHUNK_SIZE)):
         for number, item in chunk:
@@ -183,7 +201,13 @@ def _entry(
     common: dict[str, Any],
 ) -> _Entry:
     message = item.outline if isinstance(item, FromSource) else item
+    if not isinstance(message, Message):
+        raise InvalidMessageError(f"The outline of a FromSource must be a Message, given {shown(message)}.")
     validate(message)
+    if not isinstance(message.uuid, UUID):
+        raise InvalidMessageError(f"uuid must be a UUID to be kept in the outbox, given {shown(message.uuid)}.")
+    if not isinstance(message.send_uuid, UUID | None):
+        raise InvalidMessageError(f"send_uuid must be a UUID or None, given {shown(message.send_uuid)}.")
     channel_types = _channel_types(limits)
     if ChannelType.EMAIL in channel_types:
         _check_email(message)
@@ -194,8 +218,8 @@ def _entry(
         source = ""
         content, fingerprint = payloads.dump(item)
     key = key_of(item)
-    if key is not None and not 0 < len(key) <= payloads.MAX_KEY_LENGTH:
-        raise ValueError(f"An idempotency key has 1 to {payloads.MAX_KEY_LENGTH} characters, given {len(key)}.")
+    if key is not None:
+        payloads.checked_key(key)
     payload = Payload(
         uuid=message.uuid,
         source=source,
@@ -206,7 +230,7 @@ def _entry(
     )
     if priority is None:
         priority = Priority.ESSENTIAL if is_essential(message) else Priority.NORMAL
-    expires_at = None if message.expiration_time is None else as_utc(message.expiration_time)
+    expires_at = None if message.expiration_time is None else _moment(message.expiration_time, "expiration_time")
     fields = {
         **common,
         "payload": payload,
@@ -254,7 +278,7 @@ def _delivery(
         if isinstance(error, InvalidMessageError):
             delivery.state = State.FAILED
             refusals.append(error)
-        delivery.code, delivery.reason = error.code, redacted(str(error))
+        delivery.code, delivery.reason = redacted_code(error.code), redacted(error)
         delivery.finished_at = delivery.created_at
     return delivery
 
@@ -300,10 +324,25 @@ def _write_one(entry: _Entry, using: str) -> UUID | None:
 def _insert(entries: Sequence[_Entry], using: str) -> None:
     deliveries = [delivery for entry in entries for delivery in entry.deliveries]
     with transaction.atomic(using):
-        Payload.objects.using(using).bulk_create([entry.payload for entry in entries])
+        for part in _parts([entry.payload for entry in entries]):
+            Payload.objects.using(using).bulk_create(part)
         Delivery.objects.using(using).bulk_create(deliveries)
         for state in (State.QUEUED, State.FAILED, State.SKIPPED):
             Delivery.moved([delivery for delivery in deliveries if delivery.state == state], "", state, using)
+
+
+def _parts(payloads: Iterable[Payload]) -> Iterator[list[Payload]]:
+    """Yield *payloads* in lists, each for one statement that is not too long."""
+    part: list[Payload] = []
+    size = 0
+    for payload in payloads:
+        if part and size + len(payload.content) > STATEMENT_SIZE:
+            yield part
+            part, size = [], 0
+        part.append(payload)
+        size += len(payload.content)
+    if part:
+        yield part
 
 
 def _known(entries: Sequence[_Entry], using: str) -> list[UUID | None]:

@@ -16,10 +16,11 @@ from django.db import router, transaction
 from django.db.models import F, QuerySet
 
 from edx_ace.message import Message
-from edx_ace.outbox import counts, doorbell, leases
+from edx_ace.outbox import counts, doorbell, leases, payloads
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.states import OPEN, State
+from edx_ace.text import shown
 
 #: Rows locked at a time, so that a long list does not hold up the workers.
 CHUNK_SIZE = 500
@@ -98,6 +99,7 @@ def cancel(
         wait: Return only when nothing of it is in flight any more, or its worker's lease is over.
 
     Raises:
+        TypeError, ValueError: If what is given cannot name any, or not exactly one thing is given.
         TransactionManagementError: If it is to wait inside a transaction: workers would not see what it has done.
     """
     chosen = _chosen(message=message, batch=batch, idempotency_key=idempotency_key, deliveries=deliveries)
@@ -186,13 +188,30 @@ def _chosen(**selectors: Any) -> QuerySet[Delivery]:
     rows = Delivery.objects.using(router.db_for_write(Delivery))
     match given.popitem():
         case "message", message:
-            return rows.filter(payload=message.uuid if isinstance(message, Message) else message)
+            return rows.filter(payload=_uuid(message.uuid if isinstance(message, Message) else message, "a message"))
+        case "batch", batch:
+            return rows.filter(batch=_uuid(batch, "a batch"))
         case "idempotency_key", key:
-            return rows.filter(payload__idempotency_key=key)
+            return rows.filter(payload__idempotency_key=payloads.checked_key(key))
         case "deliveries", keys:
-            return rows.filter(pk__in=list(keys))
+            return rows.filter(pk__in=_primary_keys(keys))
         case name, value:
             return rows.filter(**{name: value})
+
+
+def _uuid(given: Any, what: str) -> UUID:
+    try:
+        return given if isinstance(given, UUID) else UUID(given)
+    except (AttributeError, TypeError, ValueError):
+        raise ValueError(f"Expected the UUID of {what}, given {shown(given)} ({type(given).__name__}).") from None
+
+
+def _primary_keys(given: Any) -> list[int]:
+    keys: list[Any] = list(given) if isinstance(given, Iterable) else [None]
+    # The items of bytes are numbers.
+    if isinstance(given, bytes) or not all(isinstance(key, int) for key in keys):
+        raise TypeError(f"deliveries must be a list of primary keys, which are whole numbers, given {shown(given)}.")
+    return keys
 
 
 def _chunks(keys: Iterator[int]) -> Iterator[list[int]]:

@@ -31,6 +31,7 @@ from edx_ace.message import Message
 from edx_ace.outbox.errors import ReferenceGoneError, UnserializableError
 from edx_ace.outbox.sources import Reference
 from edx_ace.recipient import Recipient
+from edx_ace.text import is_sendable, shown
 
 #: The key of an object that stands for something which JSON has not.
 _TAG = "$ace"
@@ -78,7 +79,10 @@ def dump(message: Message) -> tuple[str, str]:
     """
     fields = {**message.to_json(), "recipient": None if message.recipient is None else message.recipient.to_json()}
     # Without one it would be rendered in whatever language the worker has; `ace.send` takes the active one.
-    fields["language"] = message.language or translation.get_language()
+    language: Any = message.language or translation.get_language()
+    if not isinstance(language, str | Promise | None):
+        raise UnserializableError(f"language must be a language code such as 'pt-br', given {shown(language)}.")
+    fields["language"] = None if language is None else str(language)
     with translation.override(fields["language"]):
         plain = {name: _plain(value, name) for name, value in fields.items()}
     said = {name: value for name, value in plain.items() if name not in _NOT_SAID}
@@ -160,8 +164,30 @@ def person_key(recipient: Recipient | None) -> str | None:
 
 
 def shortened(text: str) -> str:
-    """Return *text*, or its digest where it is too long for a key."""
-    return text if len(text) <= MAX_KEY_LENGTH else f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+    """Return *text*, or its digest where a key cannot hold it: it is too long, or not every database keeps it."""
+    # MariaDB takes what differs in spaces at the end for equal.
+    if len(text) <= MAX_KEY_LENGTH and is_sendable(text) and not text.endswith(" "):
+        return text
+    return f"sha256:{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
+
+
+def checked_key(key: object) -> str:
+    """
+    Return *key*, a caller's name for a message.
+
+    Raises:
+        TypeError, ValueError: If it can be none.
+    """
+    if not isinstance(key, str):
+        raise TypeError(f"An idempotency key must be text, given {shown(key)} ({type(key).__name__}). Write str(...).")
+    if not 0 < len(key) <= MAX_KEY_LENGTH:
+        raise ValueError(f"An idempotency key has 1 to {MAX_KEY_LENGTH} characters, given {len(key)}.")
+    if not is_sendable(key) or key.endswith(" "):
+        raise ValueError(
+            f"An idempotency key must not hold NUL or half of a surrogate pair, nor end with a space, as not every "
+            f"database keeps them; given {shown(key)}."
+        )
+    return key
 
 
 def _fingerprint(said: Any) -> str:

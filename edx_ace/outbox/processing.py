@@ -29,13 +29,13 @@ from edx_ace.errors import AceError, InvalidMessageError
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
 from edx_ace.outbox import breakers, leases, loading, payloads, rates, retries
-from edx_ace.outbox.clock import DatabaseNow, from_now
+from edx_ace.outbox.clock import FIRST_MOMENT, LAST_MOMENT, DatabaseNow, from_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.errors import SourceError
 from edx_ace.outbox.guards import guards
 from edx_ace.outbox.models import Attempt as AttemptRow
 from edx_ace.outbox.models import Circuit, Delivery, OnAmbiguous, Payload
-from edx_ace.outbox.redaction import redacted
+from edx_ace.outbox.redaction import keepable, redacted, redacted_code
 from edx_ace.outbox.retries import ErrorClass
 from edx_ace.outbox.states import OPEN, State
 from edx_ace.report import Attempt, Outcome, Skipped, code_of, reason_of
@@ -171,7 +171,9 @@ class _Round:
             elif against.outcome is Outcome.SKIPPED:
                 self._end([row], State.CLAIMED, State.SKIPPED, against.code, against.reason)
             elif against.outcome is Outcome.DEFERRED:
-                due_at = Greatest(Value(against.until), from_now(retries.SHORTEST_WAIT))
+                assert against.until is not None
+                until = max(FIRST_MOMENT, min(against.until, LAST_MOMENT))
+                due_at = Greatest(Value(until), from_now(retries.SHORTEST_WAIT))
                 self._move([row], State.CLAIMED, State.QUEUED, against.code, against.reason, due_at=due_at, claims=0)
             else:
                 # A policy may have failed because of what it asks, which may be back in a moment.
@@ -216,10 +218,20 @@ class _Round:
         name, is_probe = rows[0].channel, rows[0].is_probe
         # A probe goes over an open circuit.
         open_circuit = Q() if is_probe else Q(channel__in=Circuit.objects.values("channel"))
-        given = _until_it_holds(
-            lambda: leases.permit(rows, self.lease, _forbidden() | open_circuit),
-            lambda: leases.standing(rows, State.HANDING),
-        )
+        try:
+            given = _until_it_holds(
+                lambda: leases.permit(rows, self.lease, _forbidden() | open_circuit),
+                lambda: leases.standing(rows, State.HANDING),
+            )
+        except DATABASE_ERRORS:
+            raise
+        except Exception as error:
+            # Nothing goes that a guard may forbid.
+            LOG.exception("The guards could not be asked about %d deliveries.", len(rows))
+            reason = f"The guards could not be asked: {type(error).__name__}; see the log."
+            for row in rows:
+                self._put_off(row, "guard_error", reason)
+            return
         permitted = {row.pk for row in given}
         self._explain_refusals([row for row in rows if row.pk not in permitted])
         items = [item for item in window if item.row.pk in permitted]
@@ -298,7 +310,7 @@ class _Round:
         only: Q | None = None,
         **changes: Any,
     ) -> None:
-        changes = {"code": code, "reason": redacted(reason), **changes}
+        changes = {"code": redacted_code(code), "reason": redacted(reason), **changes}
         moved = _until_it_holds(
             lambda: leases.move(rows, from_state, to_state, only=only, **changes),
             lambda: leases.standing(rows, to_state),
@@ -367,7 +379,7 @@ def _record(results: Sequence[tuple[_Item, Attempt]]) -> list[Delivery]:
     with transaction.atomic(using):
         sent = [(item.row, attempt) for item, attempt in results if attempt.outcome is Outcome.SENT]
         if sent:
-            ids = [When(pk=row.pk, then=Value((attempt.provider_id or "")[:255])) for row, attempt in sent]
+            ids = [When(pk=row.pk, then=Value(keepable(attempt.provider_id, 255))) for row, attempt in sent]
             recorded += leases.move(
                 [row for row, _ in sent],
                 State.HANDING,
@@ -387,7 +399,7 @@ def _record(results: Sequence[tuple[_Item, Attempt]]) -> list[Delivery]:
                 delivery_id=item.row.pk,
                 at=DatabaseNow(),
                 outcome=str(attempt.outcome),
-                code=attempt.code,
+                code=redacted_code(attempt.code),
                 reply=redacted(attempt.reason),
             )
             for item, attempt in results
@@ -397,7 +409,7 @@ def _record(results: Sequence[tuple[_Item, Attempt]]) -> list[Delivery]:
 
 
 def _record_failure(row: Delivery, attempt: Attempt) -> list[Delivery]:
-    said: dict[str, Any] = {"code": attempt.code, "reason": redacted(attempt.reason)}
+    said: dict[str, Any] = {"code": redacted_code(attempt.code), "reason": redacted(attempt.reason)}
     ended: dict[str, Any] = {**said, "finished_at": DatabaseNow()}
     if attempt.outcome is Outcome.SKIPPED:
         return leases.move([row], State.HANDING, row.ending(State.SKIPPED), **ended)

@@ -24,7 +24,7 @@ from edx_ace.outbox import payloads
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.models import Delivery, OnAmbiguous, Payload
-from edx_ace.outbox.redaction import redacted
+from edx_ace.outbox.redaction import keepable, redacted, redacted_code
 from edx_ace.outbox.states import Priority, State
 from edx_ace.report import Delivery as Reported
 from edx_ace.report import Outcome, SendReport
@@ -105,9 +105,9 @@ def _row(message: Message, payload: Payload, reported: Reported) -> Delivery:
         priority=Priority.ESSENTIAL if is_essential(message) else Priority.NORMAL,
         on_ambiguous=OnAmbiguous.REPEAT,
         attempts=reported.attempts,
-        code=reported.code,
+        code=redacted_code(reported.code),
         reason=redacted(reported.reason),
-        provider_id=(reported.provider_id or "")[:255],
+        provider_id=keepable(reported.provider_id, 255),
         created_at=DatabaseNow(),
         due_at=DatabaseNow(),
         finished_at=DatabaseNow(),

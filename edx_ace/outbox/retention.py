@@ -14,7 +14,7 @@ import attrs
 from django.db import router, transaction
 
 from edx_ace.outbox import counts
-from edx_ace.outbox.clock import database_now
+from edx_ace.outbox.clock import FIRST_MOMENT, database_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.models import Attempt, Delivery, Payload
 from edx_ace.outbox.states import OPEN, State
@@ -47,18 +47,33 @@ def purge(older_than: timedelta | None = None) -> Purged:
     Args:
         older_than: For how long to keep what ended. None: ``ACE_OUTBOX_KEEP_DAYS``, and
             ``ACE_OUTBOX_KEEP_ATTEMPTS_DAYS`` for the history of attempts.
+
+    Raises:
+        TypeError, ValueError: If *older_than* is no length of time above 0.
     """
+    if not isinstance(older_than, timedelta | None):
+        raise TypeError(f"older_than must be a timedelta, given {older_than!r} ({type(older_than).__name__}).")
+    if older_than is not None and older_than <= timedelta(0):
+        raise ValueError(f"older_than must be above 0, given {older_than!r}.")
     using = router.db_for_write(Delivery)
     now = database_now(Delivery, using)
-    attempts = _purge_attempts(now - (older_than or timedelta(days=settings.OUTBOX_KEEP_ATTEMPTS_DAYS)), using)
+    attempts = _purge_attempts(_before(now, older_than, settings.OUTBOX_KEEP_ATTEMPTS_DAYS), using)
     deliveries = messages = 0
     for state in [one for one in State if one not in OPEN]:
-        before = now - (older_than or timedelta(days=settings.OUTBOX_KEEP_DAYS))
+        before = _before(now, older_than, settings.OUTBOX_KEEP_DAYS)
         while (purged := _purge_chunk(state, before, using))[0]:
             deliveries, messages = deliveries + purged[0], messages + purged[1]
     while counts.fold():
         pass
     return Purged(attempts, deliveries, messages)
+
+
+def _before(now: datetime, older_than: timedelta | None, days: float) -> datetime:
+    try:
+        return now - (older_than or timedelta(days=days))
+    except OverflowError:
+        # Nothing is that old.
+        return FIRST_MOMENT
 
 
 def _purge_attempts(before: datetime, using: str) -> int:

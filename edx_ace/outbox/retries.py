@@ -5,7 +5,7 @@ Internal: whether and when a delivery is attempted again, by what kind of error 
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
 
 from edx_ace.errors import ChannelDownError
@@ -70,7 +70,8 @@ def wait_before_next(attempts: int, attempt: Attempt | None = None) -> timedelta
     Return how long to wait after so many counted attempts: what the channel asked for, else a random part of a time
     that doubles with each, so that what failed together does not return together.
     """
-    if attempt is not None and attempt.retry_at is not None:
+    # What is no moment, such as a number of seconds, is a fault of the channel: then it is as if it had not asked.
+    if attempt is not None and isinstance(attempt.retry_at, datetime):
         # As a difference: the clock by which rows become due is the database's.
         wished = as_utc(attempt.retry_at) - get_current_time()
         return max(SHORTEST_WAIT, min(wished, LONGEST_WAIT))

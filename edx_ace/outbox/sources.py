@@ -73,8 +73,10 @@ def register(source: Source) -> None:
     Let *source* give messages from now on.
 
     Raises:
-        ConfigurationError: If its name is empty, too long or another's.
+        ConfigurationError: If its name is no text, empty, too long or another's, or it cannot load.
     """
+    if not isinstance(source.name, str) or not callable(source.load):
+        raise ConfigurationError(f"A source has a name, which is text, and a function that loads, given {source!r}.")
     if not 0 < len(source.name) <= MAX_NAME_LENGTH:
         raise ConfigurationError(
             f"The name of a source has 1 to {MAX_NAME_LENGTH} characters, given {len(source.name)}: {source.name!r}."
@@ -97,10 +99,10 @@ def get(name: str) -> Source:
     Raises:
         UnknownSourceError: If none is registered in this process.
     """
-    try:
-        return _sources[name]
-    except KeyError:
+    source = _sources.get(name) if isinstance(name, str) else None
+    if source is None:
         raise UnknownSourceError(
             f"No source called {name!r} is registered in this process.{did_you_mean(name, _sources)} Register it in "
             f"AppConfig.ready of an installed app (edx_ace.outbox.sources.register)."
-        ) from None
+        )
+    return source

@@ -216,3 +216,14 @@ def test_the_list_asks_as_much_for_many_rows_as_for_few(staff, messages, django_
     deliveries(40, channel="mail")
     with django_assert_num_queries(len(few)):
         client.get(LIST)
+
+
+def test_a_state_that_does_not_exist_shows_nothing(staff, messages):
+    """
+    Not even a text that PostgreSQL does not take.
+    """
+    client = staff("view_delivery")
+
+    for state in ("nonsense", "%00"):
+        page = client.get(f"{LIST}?state={state}")
+        assert (page.status_code, shown(page)) == (200, 0)

@@ -162,3 +162,19 @@ def test_a_missing_library_is_an_error_that_says_what_to_install(monkeypatch):
     with override_settings(ACE_RATE_LIMITS_REDIS="redis://127.0.0.1:6379/11"):
         text = 'ACE_RATE_LIMITS_REDIS needs an optional dependency: pip install "edx-ace[ratelimit]"'
         assert found() == [("ace_outbox.E003", text)]
+
+
+@pytest.mark.parametrize("name", ["POLL_SECONDS", "KEEP_DAYS"])
+@pytest.mark.parametrize("value", [float("inf"), 1e12])
+def test_a_number_that_no_calendar_has_is_refused(settings, name, value):
+    """
+    Before it ends a worker.
+    """
+    setattr(settings, f"ACE_OUTBOX_{name}", value)
+
+    [found] = check_outbox()
+
+    assert (found.id, found.msg) == (
+        "ace_outbox.E002",
+        f"ACE_OUTBOX_{name} must be at most 1000000, given {value!r}.",
+    )

@@ -321,3 +321,14 @@ def test_a_delivery_in_the_future_is_not_due():
     enqueue(welcome(), send_at=datetime.now(tz=UTC) + timedelta(hours=1), limit_to_channels=["email"])
 
     assert Delivery.objects.get().due_at > Delivery.objects.get().created_at
+
+
+def test_large_messages_are_written_a_few_at_a_time():
+    """
+    MariaDB would close the connection at a statement of over 16 MB.
+    """
+    attachments = [("report.pdf", b"x" * 700_000, None)]
+
+    enqueued = enqueue((welcome(options={"attachments": attachments}) for _ in range(20)), limit_to_channels=["email"])
+
+    assert (enqueued.messages, Payload.objects.count()) == (20, 20)

@@ -18,6 +18,7 @@ from django.core.management.color import Style
 
 from edx_ace.outbox import cancel, counts, figures, purge, requeue
 from edx_ace.outbox.health import LIMIT, Figures, problems
+from edx_ace.outbox.payloads import checked_key
 
 #: Seconds between two looks of the live table.
 _LOOK_SECONDS = 2
@@ -117,8 +118,15 @@ def _add_selectors(parser: ArgumentParser) -> Any:
     chosen = parser.add_mutually_exclusive_group(required=True)
     chosen.add_argument("--message", type=UUID, metavar="UUID", help="One message.")
     chosen.add_argument("--batch", type=UUID, metavar="UUID", help="A whole send: the send_uuid of its messages.")
-    chosen.add_argument("--key", help="The message that was enqueued under this idempotency key.")
+    chosen.add_argument("--key", type=_key, help="The message that was enqueued under this idempotency key.")
     return chosen
+
+
+def _key(text: str) -> str:
+    try:
+        return checked_key(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
 
 
 def _days(text: str) -> timedelta:
