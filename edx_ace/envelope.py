@@ -45,14 +45,15 @@ class Envelope:
         added = {name: value for name, value in headers.items() if name.lower() not in present}
         return attrs.evolve(self, headers={**self.headers, **added})
 
-    def with_changes_of(self, sealed: Envelope) -> Envelope:
-        """Return a copy with what the message, *sealed* anew, gives otherwise than it did."""
-        if self.given is None or self.given == sealed.given:
+    def with_changes_of(self, message: Message, channel_type: ChannelType) -> Envelope:
+        """Return a copy with what *message* gives now otherwise than it did; if nothing, this envelope."""
+        given_now = _given_by(message, channel_type)
+        if self.given is None or self.given == given_now:
             return self
-        to, headers = self.given
-        changed = {name: value for name, value in sealed.headers.items() if headers.get(name) != value}
-        kept = {name: value for name, value in self.headers.items() if name in sealed.headers or name not in headers}
-        return attrs.evolve(self, to=self.to if sealed.to == to else sealed.to, headers=changed).with_headers(kept)
+        (to, headers), (to_now, headers_now) = self.given, given_now
+        changed = {name: value for name, value in headers_now.items() if headers.get(name) != value}
+        kept = {name: value for name, value in self.headers.items() if name in headers_now or name not in headers}
+        return attrs.evolve(self, to=self.to if to_now == to else to_now, headers=changed).with_headers(kept)
 
 
 @attrs.frozen
@@ -67,11 +68,15 @@ class Parcel:
 
 def seal(message: Message, channel_type: ChannelType) -> Envelope:
     """Return the envelope of *message* for *channel_type* as the message itself gives it."""
-    to = _address_of(message.recipient, channel_type)
+    to, headers = given = _given_by(message, channel_type)
+    return Envelope(message_uuid=message.uuid, to=to, headers=headers, given=given)
+
+
+def _given_by(message: Message, channel_type: ChannelType) -> tuple[str | None, Mapping[str, str]]:
     headers: Any = message.headers or {}
     if isinstance(headers, Mapping):
         headers = dict(headers)
-    return Envelope(message_uuid=message.uuid, to=to, headers=headers, given=(to, headers))
+    return _address_of(message.recipient, channel_type), headers
 
 
 def _address_of(recipient: Any, channel_type: ChannelType) -> str | None:
@@ -101,7 +106,7 @@ def current(message: Message, channel_type: ChannelType) -> Envelope:
     A channel that changes the message's recipient or headers before it passes the message on, for example to redirect
     all mail of a staging site, is heard.
     """
-    envelope, sealed = _current.get(), seal(message, channel_type)
+    envelope = _current.get()
     if envelope is None or envelope.message_uuid != message.uuid:
-        return sealed
-    return envelope.with_changes_of(sealed)
+        return seal(message, channel_type)
+    return envelope.with_changes_of(message, channel_type)

@@ -157,8 +157,9 @@ def engines_in_use(handler: EngineHandler) -> Iterator[None]:
 
 def _find_template(name: str) -> Any:
     handler, chain = _engines.get(), []
-    is_literal = not settings.PLAIN_TEXT_AUTOESCAPE and name.endswith(".txt")
-    for engine in [handler[settings.TEMPLATE_ENGINE]] if settings.TEMPLATE_ENGINE else handler.all():
+    is_literal = name.endswith(".txt") and not settings.PLAIN_TEXT_AUTOESCAPE
+    alias = settings.TEMPLATE_ENGINE
+    for engine in [handler[alias]] if alias else handler.all():
         try:
             return (_plain_text_twin(engine, handler) if is_literal else engine).get_template(name)
         except TemplateDoesNotExist as missing:

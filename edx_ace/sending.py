@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import logging
 import re
+from typing import Any
 
 from django.template import TemplateDoesNotExist
 
@@ -72,30 +73,27 @@ class Sending:
 
     def report(self) -> SendReport:
         """Log each failure once, tell monitoring and whoever else wants to know, and return the report."""
-        logger = self.message.get_message_specific_logger(LOG)
         missing = []
         for delivery, error in self._errors:
             unexpected = None if isinstance(error, AceError | TemplateDoesNotExist) else error
-            logger.error(
-                "Not sent over %s: %s: %s",
-                delivery.channel_type,
-                delivery.code,
-                # The report shows what was given; the log tells nothing about the person.
-                _ADDRESS.sub("<address>", delivery.reason),
-                exc_info=unexpected,
-            )
+            # The report shows what was given; the log tells nothing about the person.
+            self._log(delivery, _ADDRESS.sub("<address>", delivery.reason), exc_info=unexpected)
             if isinstance(error, TemplateDoesNotExist):
                 missing.append(text_of(error))
             else:
                 self.message.report(f"{delivery.channel_type}_error", delivery.reason)
         for delivery in self.deliveries:
             if delivery.outcome is Outcome.EXPIRED and delivery.attempts:
-                logger.error("Not sent over %s: %s: %s", delivery.channel_type, delivery.code, delivery.reason)
+                self._log(delivery, delivery.reason)
         for name in missing:
             self.message.report("template_error", f"Unable to send message because template not found\n{name}")
         report = SendReport.of(self.message, self.deliveries)
-        sender = type(self.message)
-        for receiver, outcome in send_reported.send_robust(sender, message=self.message, report=report):
+        for receiver, outcome in send_reported.send_robust(type(self.message), message=self.message, report=report):
             if isinstance(outcome, Exception):
+                logger = self.message.get_message_specific_logger(LOG)
                 logger.error("A receiver of send_reported failed: %r", receiver, exc_info=outcome)
         return report
+
+    def _log(self, delivery: Delivery, reason: str, **kwargs: Any) -> None:
+        logger = self.message.get_message_specific_logger(LOG)
+        logger.error("Not sent over %s: %s: %s", delivery.channel_type, delivery.code, reason, **kwargs)

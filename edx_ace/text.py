@@ -28,16 +28,13 @@ def shown(value: object) -> str:
 
 def is_sendable(text: str) -> bool:
     """Whether *text* holds no NUL and no half of a surrogate pair."""
-    if "\0" in text:
-        return False
     if text.isascii():
-        return True
-    # On long texts many times as fast as a search.
+        return "\0" not in text
+    # On long texts many times as fast as a search, and bytes are looked through faster than wide characters.
     try:
-        text.encode()
+        return b"\0" not in text.encode()
     except UnicodeEncodeError:
         return False
-    return True
 
 
 def check_text(text: str, where: str, *, code: str = "bad_text") -> str:

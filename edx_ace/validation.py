@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.utils.functional import Promise
@@ -37,6 +38,9 @@ LINE_BREAKS = re.compile("[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 #: Longest name of a folder or language, in bytes: what file systems take.
 _MAX_NAME_BYTES = 255
 
+#: What Django can activate as a language.
+_LANGUAGE_TYPES = (str, bytes, Promise)
+
 #: What is looked into; anything else in a context (model instances) is not.
 _CONTAINERS = (dict, list, tuple, set, frozenset)
 
@@ -50,37 +54,52 @@ def validate(message: Message) -> None:
     Raises:
         InvalidMessageError: Saying what was expected, what was given and where.
     """
-    for field in ("app_label", "name"):
-        # As the renderer writes it into a path, whatever its type: a lazy string is no str.
-        value = str(getattr(message, field))
-        if not _SEGMENT.fullmatch(value) or len(value.encode()) > _MAX_NAME_BYTES:
-            raise InvalidMessageError(
-                f"{field} must name one folder of the template tree (no slash, colon or control character; "
-                f"more than dots; at most {_MAX_NAME_BYTES} bytes), given {shown(value)}."
-            )
+    # As the renderer writes them into a path, whatever their type: a lazy string is no str.
+    _check_folder("app_label", str(message.app_label))
+    _check_folder("name", str(message.name))
     # Nothing else can be activated, and stand-ins of existing tests pass.
-    if message.language and isinstance(message.language, str | bytes | Promise):
-        language = str(message.language)
-        if not _LANGUAGE.fullmatch(language) or len(language) > _MAX_NAME_BYTES:
-            raise InvalidMessageError(f"language must be a language code such as 'pt-br', given {shown(language)}.")
+    if message.language and isinstance(message.language, _LANGUAGE_TYPES):
+        _check_language(str(message.language))
     if isinstance(message.uuid, str) and not _ID.fullmatch(message.uuid):
         raise InvalidMessageError(f"uuid must be a UUID, given {shown(message.uuid)}.")
     if not isinstance(message.expiration_time, datetime | None):
         raise InvalidMessageError(
             f"expiration_time must be a datetime or None, given {shown(message.expiration_time)}."
         )
-    for field, is_needed in (("context", False), ("headers", False), ("options", True)):
-        value = getattr(message, field)
-        if not hasattr(value, "items") and (is_needed or value):
-            raise InvalidMessageError(f"{field} must be a dict, given {shown(value)}.")
+    if message.context:
+        _check_is_dict("context", message.context)
+    if message.headers:
+        _check_is_dict("headers", message.headers)
+    _check_is_dict("options", message.options)
     check_data(message.context, "context")
     check_data(message.headers, "headers")
-    if isinstance(message.options, dict):
+    if message.options and isinstance(message.options, dict):
         # Attachments have lines and a limit of their own, which the channel checks.
         options = {name: value for name, value in message.options.items() if name != "attachments"}
         check_data(options, "options")
         for name, value in options.items():
             _check_one_line(value, f"options[{name!a}]")
+
+
+# The same few names come again and again.
+@lru_cache(maxsize=1024)
+def _check_folder(field: str, name: str) -> None:
+    if not _SEGMENT.fullmatch(name) or len(name.encode()) > _MAX_NAME_BYTES:
+        raise InvalidMessageError(
+            f"{field} must name one folder of the template tree (no slash, colon or control character; "
+            f"more than dots; at most {_MAX_NAME_BYTES} bytes), given {shown(name)}."
+        )
+
+
+@lru_cache(maxsize=1024)
+def _check_language(language: str) -> None:
+    if not _LANGUAGE.fullmatch(language) or len(language) > _MAX_NAME_BYTES:
+        raise InvalidMessageError(f"language must be a language code such as 'pt-br', given {shown(language)}.")
+
+
+def _check_is_dict(field: str, value: Any) -> None:
+    if not hasattr(value, "items"):
+        raise InvalidMessageError(f"{field} must be a dict, given {shown(value)}.")
 
 
 def check_data(value: Any, path: str) -> None:
@@ -93,22 +112,10 @@ def check_data(value: Any, path: str) -> None:
     if not value:
         return
     # Level by level and without paths: writing those would take longer than all the rest, and only an error needs one.
-    size, depth, level = 0, 0, [value]
-    while level:
-        texts: list[str] = []
-        containers: list[Any] = []
-        for item in level:
-            if isinstance(item, str):
-                texts.append(item)
-            elif isinstance(item, _CONTAINERS):
-                containers.append(item)
-        size += sum(map(len, texts)) + sum(map(len, containers))
-        if size > MAX_SIZE:
-            raise InvalidMessageError(
-                f"{path} may hold {MAX_SIZE} characters, but it is larger. "
-                f"Pass an id and look the data up when rendering."
-            )
-        if containers and depth == MAX_DEPTH:
+    size, depth, text = 0, 0, ""
+    containers = [value] if isinstance(value, _CONTAINERS) else []
+    while containers:
+        if depth == MAX_DEPTH:
             where = next(
                 where for item, where, at in _walk(value, path) if at == depth and isinstance(item, _CONTAINERS)
             )
@@ -116,16 +123,32 @@ def check_data(value: Any, path: str) -> None:
                 f"{path} may be nested {MAX_DEPTH} levels deep, but it is deeper at {where[:200]}. "
                 f"Flatten it, or pass an id and look the data up in the template's context."
             )
-        if not is_sendable("".join(texts)):
-            for item, where, _ in _walk(value, path):
-                if isinstance(item, str):
-                    check_text(item, where, code=InvalidMessageError.code)
-        level = []
-        for container in containers:
-            level += container
-            if isinstance(container, dict):
-                level += container.values()
+        level, containers, texts = containers, [], [text]
+        for container in level:
+            size += len(container)
+            if size > MAX_SIZE:
+                raise _too_large(path)
+            # Of a dict the keys, then the values.
+            for items in (container, container.values()) if isinstance(container, dict) else (container,):
+                for item in items:
+                    if isinstance(item, str):
+                        texts.append(item)
+                    elif isinstance(item, _CONTAINERS):
+                        containers.append(item)
+        text = "".join(texts)
+        if size + len(text) > MAX_SIZE:
+            raise _too_large(path)
         depth += 1
+    if not is_sendable(text):
+        for item, where, _ in _walk(value, path):
+            if isinstance(item, str):
+                check_text(item, where, code=InvalidMessageError.code)
+
+
+def _too_large(path: str) -> InvalidMessageError:
+    return InvalidMessageError(
+        f"{path} may hold {MAX_SIZE} characters, but it is larger. Pass an id and look the data up when rendering."
+    )
 
 
 def _walk(value: Any, path: str) -> Iterator[tuple[Any, str, int]]:

@@ -17,6 +17,7 @@ from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.backends.smtp import EmailBackend
 
+from edx_ace import deadline
 from edx_ace.channel import anymail, mailbox, mime, smtp
 from edx_ace.channel.base import Channel, ChannelType
 from edx_ace.channel.mailbox import Mailbox
@@ -106,8 +107,10 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
             sender = Mailbox(one_line(check_text(rendered.from_name, "rendered from_name")), sender.address)
         check_text(rendered.subject, "rendered subject")
         html = self.make_simple_html_template(rendered.head_html, rendered.body_html)
-        sealed = attrs.evolve(envelope, headers=mailbox.check_headers(envelope.headers))
-        headers = dict(sealed.with_headers(mailbox.check_headers(options.get("headers") or {})).headers)
+        headers = mailbox.check_headers(envelope.headers)
+        if options.get("headers"):
+            sealed = attrs.evolve(envelope, headers=headers)
+            headers = dict(sealed.with_headers(mailbox.check_headers(options["headers"])).headers)
         if not any(name.lower() == "auto-submitted" for name in headers):
             headers["Auto-Submitted"] = "auto-generated"
         headers["Message-ID"] = f"<{_NOT_IN_ID.sub('', str(message.uuid))}@{sender.domain}>"
@@ -121,10 +124,9 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
             reply_to=_listed(options, "reply_to"),
             headers=headers,
         )
-        for attachment in mailbox.check_attachments(
-            options.get("attachments") or (), settings.EMAIL_MAX_ATTACHMENT_BYTES
-        ):
-            email.attach(*attachment)
+        if options.get("attachments"):
+            for attachment in mailbox.check_attachments(options["attachments"], settings.EMAIL_MAX_ATTACHMENT_BYTES):
+                email.attach(*attachment)
         email.attach_alternative(check_text(html, "rendered HTML body"), "text/html")
         return email
 
@@ -138,7 +140,9 @@ def get_backend() -> BaseEmailBackend:
 
 
 def _listed(options: dict[str, Any], name: str) -> list[str]:
-    return [str(one) for one in mailbox.parse_mailboxes(options.get(name), f"address in options[{name!r}]")]
+    if not options.get(name):
+        return []
+    return [str(one) for one in mailbox.parse_mailboxes(options[name], f"address in options[{name!r}]")]
 
 
 def _allows_utf8(backend: BaseEmailBackend) -> bool:
@@ -164,6 +168,10 @@ def _send_through(
             if isinstance(batch, Exception):
                 yield batch
                 continue
+            if deadline.is_over():
+                yield from [deadline.out_of_time()] * len(batch)
+                continue
+            _limit_time_out(backend)
             if not is_open and down is None:
                 down = _open(backend)
                 is_open = down is None
@@ -178,6 +186,13 @@ def _send_through(
                     is_open = False
     finally:
         _close(backend)
+
+
+def _limit_time_out(backend: BaseEmailBackend) -> None:
+    """Let *backend* wait no longer than is left, where it has a time-out as Django's and django-anymail's have."""
+    time_out = getattr(backend, "timeout", "")
+    if time_out is None or isinstance(time_out, int | float):
+        backend.timeout = deadline.limit(time_out)  # type: ignore[attr-defined]
 
 
 def _open(backend: BaseEmailBackend) -> Exception | None:

@@ -25,7 +25,6 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from edx_ace.channel import ChannelType
 from edx_ace.outbox import cancel, figures, requeue
 from edx_ace.outbox.health import LIMIT, problems
 from edx_ace.outbox.models import Attempt, Delivery, Payload
@@ -76,21 +75,6 @@ class StateFilter(admin.SimpleListFilter):
         return queryset.filter(state=state, **{f"{_orders(state)}__isnull": False})
 
 
-class ChannelTypeFilter(admin.SimpleListFilter):
-    """The channel type."""
-
-    title = _("channel type")
-    parameter_name = "channel_type"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        """Return what can be chosen."""
-        return [(str(channel_type), str(channel_type)) for channel_type in ChannelType]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Delivery]) -> QuerySet[Delivery]:
-        """Return the rows of the chosen type."""
-        return queryset.filter(channel_type=self.value()) if self.value() else queryset
-
-
 class AttemptInline(AttemptTabularInline):
     """What came of each hand-over."""
 
@@ -114,7 +98,7 @@ class DeliveryAdmin(DeliveryModelAdmin):
 
     list_display = ("message_type", "badge_and_code", "to", "when")
     list_display_links = ("message_type",)
-    list_filter = (StateFilter, ChannelTypeFilter)
+    list_filter = (StateFilter,)
     list_select_related = ("payload",)
     list_per_page = 50
     # Sorting by any other column would read the table.
@@ -169,7 +153,8 @@ class DeliveryAdmin(DeliveryModelAdmin):
     def get_ordering(self, request: HttpRequest) -> list[str | Combinable]:
         """Return the order of the index that the list follows."""
         state = request.GET.get("state")
-        return [f"-{_orders(state)}"] if state else ["-pk"]
+        # What is queued is ordered channel by channel.
+        return ["-pk"] if state in (None, "", State.QUEUED) else [f"-{_orders(state)}"]
 
     def get_list_display(self, request: HttpRequest) -> list[str | Callable[[Delivery], str | bool]]:
         """Leave out whom a message goes to for those who may not see it."""
@@ -198,15 +183,7 @@ class DeliveryAdmin(DeliveryModelAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        try:
-            uuid = UUID(term)
-        except ValueError:
-            found = Q(payload__in=Payload.objects.filter(idempotency_key=term))
-            if _may_see_recipients(request):
-                found |= Q(address__in=[term, term.lower()])
-        else:
-            found = Q(payload=uuid) | Q(batch=uuid)
-        return queryset.filter(found), False
+        return queryset.filter(_named(term, _may_see_recipients(request))), False
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Show the figures above the list."""
@@ -307,8 +284,18 @@ def _may_see_recipients(request: HttpRequest) -> bool:
     return request.user.has_perm("ace_outbox.view_recipient")
 
 
+def _named(term: str, may_see_recipients: bool) -> Q:
+    """Return what matches the deliveries that *term* names; one condition each time, so that it has an index."""
+    try:
+        uuid = UUID(term)
+    except ValueError:
+        named = list(Payload.objects.filter(idempotency_key=term).values_list("pk", flat=True))
+        if named or not may_see_recipients:
+            return Q(payload__in=named)
+        return Q(address__in=[term, term.lower()])
+    return Q(payload=uuid) if Payload.objects.filter(pk=uuid).exists() else Q(batch=uuid)
+
+
 def _orders(state: str) -> str:
-    """Return the column by which an index orders the rows of *state*; of what is not queued it is not null."""
-    if state == State.QUEUED:
-        return "due_at"
+    """Return the column by which an index orders the rows of *state*, which is not null in them."""
     return "lease_until" if state in OPEN else "finished_at"

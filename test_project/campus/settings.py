@@ -113,4 +113,5 @@ ACE_RENDER_CONTEXT = "courses.time_zones.of_recipient"
 
 # Short, so that a visitor of the demo soon sees a worker continue what another, which was killed, had begun.
 ACE_OUTBOX_LEASE_SECONDS = 5
+ACE_OUTBOX_HANDOVER_SECONDS = 4
 ACE_OUTBOX_POLL_SECONDS = 0.2

@@ -519,6 +519,45 @@ def test_what_waits_for_a_channel_that_is_not_enabled_any_more_goes_over_another
     assert len(new.delivered) == 1
 
 
+def test_a_worker_may_serve_some_channels_alone(use_channels):
+    """
+    What waits for others is left to other workers.
+    """
+    mail, phones = Recorder(), Recorder(ChannelType.PUSH)
+    use_channels(mail=mail, phones=phones)
+    message = welcome()
+    enqueue(message)
+
+    assert work(channels=["phones"]) == "1 sent"
+
+    assert (len(mail.delivered), len(phones.delivered)) == (0, 1)
+    assert str(status(message)) == "1 queued, 1 sent"
+
+
+def test_a_channel_that_is_not_enabled_is_refused(channel):
+    """
+    A mistyped name would leave its messages to nobody.
+    """
+    with pytest.raises(CommandError, match=r"--channels names 'mial', which is not enabled\. Did you mean 'mail'\?"):
+        work(channels=["mial"])
+    with pytest.raises(CommandError, match=r"names 'x', which is not enabled\. Enabled are mail\."):
+        work(channels=["x"])
+
+
+def test_progress_is_shown_on_a_terminal(channel, settings):
+    """
+    On one line, which each batch draws anew.
+    """
+    settings.ACE_OUTBOX_BATCH = 1
+    enqueue([welcome(), welcome()])
+    out = StringIO()
+    out.isatty = lambda: True
+
+    call_command("ace_worker", once=True, stdout=out)
+
+    assert out.getvalue() == "\r1 sent\r2 sent\r2 sent\n"
+
+
 def test_a_worker_that_is_told_to_stop_finishes_its_window_and_gives_the_rest_back(use_channels, settings):
     """
     Another can continue at once.
