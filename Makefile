@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-databases test-faults test-oldest docs-test lint format types imports docs wheel-test api-surface bench ci tox upgrade clean
+.PHONY: help venv demo test test-databases test-faults test-oldest docs-test lint format types imports docs wheel-test api-surface bench bench-outbox ci tox upgrade clean
 
 # Where the contract with existing code lies: beside the clone.
 CONTRACT ?= ../shared/contract
@@ -66,7 +66,7 @@ test-databases: venv ## Run the tests of what has tables on PostgreSQL and on Ma
 
 test-faults: venv ## Kill, freeze and cut off workers while they deliver, on PostgreSQL and on MariaDB; count what arrived.
 	@set -e; for database in postgres mariadb; do \
-		ACE_TEST_DATABASE=$$database PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest -s tests/faults/scenarios/*.py $(ARGS); \
+		ACE_TEST_DATABASE=$$database PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest -s tests/faults/scenarios/*.py tests/faults/celery_brokers.py $(ARGS); \
 	done
 
 docs-test: venv ## Run every example in the docs, the README and the docstrings.
@@ -107,6 +107,9 @@ api-surface: venv ## Check that every name which existing code imports is there.
 	else \
 		echo "SKIPPED: $(CONTRACT)/check_api_surface.py is not beside this clone; CONTRACT=folder says where it is."; \
 	fi
+
+bench-outbox: venv ## Measure the outbox beside others, on PostgreSQL and Redis; single rows with ARGS="celery".
+	@$(BIN)/python benchmarks/outbox.py $(ARGS)
 
 bench: venv ## Measure beside the released edx-ace 1.15.0: ten minutes, or single rows with ARGS="json css".
 	@$(BIN)/python benchmarks/run.py $(ARGS)

@@ -15,11 +15,19 @@ ROOT = HERE.parent
 #: What both environments run on: the newest Django that the released edx-ace is tested with.
 DJANGO = "Django~=5.2.0"
 
-#: The requirements of each environment.
+#: The requirements of each environment; beside the package, Celery and clients of Redis and PostgreSQL.
 ENVIRONMENTS = {
     # Found by its path, as an installed package is; the default mode of editable installs slows every start-up.
-    "ours": [DJANGO, "--config-settings", "editable_mode=compat", "--editable", f"{ROOT}[fast]"],
-    "released": [DJANGO, "edx-ace==1.15.0"],
+    "ours": [
+        DJANGO,
+        "celery[redis]",
+        "psycopg[binary]",
+        "--config-settings",
+        "editable_mode=compat",
+        "--editable",
+        f"{ROOT}[fast]",
+    ],
+    "released": [DJANGO, "celery[redis]", "edx-ace==1.15.0"],
 }
 
 

@@ -88,10 +88,12 @@ class Worker:
     """A process of one environment, or interpreter, that does what `worker.py` offers, under *settings*."""
 
     def __init__(self, environment: str | Path, **settings: Any) -> None:
-        python = environment if isinstance(environment, Path) else environments.python_of(environment)
+        self.python = environment if isinstance(environment, Path) else environments.python_of(environment)
+        #: The variables of its environment, for another process like it.
+        self.variables = environment_with(BENCHMARK_SETTINGS=json.dumps(settings))
         self.process = subprocess.Popen(
-            [python, HERE / "worker.py"],
-            env=_environment_with(BENCHMARK_SETTINGS=json.dumps(settings)),
+            [self.python, HERE / "worker.py"],
+            env=self.variables,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -268,7 +270,7 @@ def start_up(rounds: int = 15) -> Iterator[Figure]:
 
     def run(environment: str, *arguments: str, **variables: str) -> float:
         command = [environments.python_of(environment), HERE / "start_up.py", *arguments]
-        done = subprocess.run(command, env=_environment_with(**variables), capture_output=True, text=True, check=True)
+        done = subprocess.run(command, env=environment_with(**variables), capture_output=True, text=True, check=True)
         return float(done.stdout)
 
     plain, ours, released = (
@@ -310,14 +312,16 @@ ROWS: dict[str, Callable[[], Iterator[Figure]]] = {
 }
 
 
-def _environment_with(**variables: str) -> dict[str, str]:
+def environment_with(**variables: str) -> dict[str, str]:
+    """Return the variables of a process of a site, with *variables*."""
     return {**os.environ, "DJANGO_SETTINGS_MODULE": "settings", **variables}
 
 
-def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("row", nargs="*", choices=[[], *ROWS], help="what to measure; all by default")
-    names = parser.parse_args(arguments).row or list(ROWS)
+def main(rows: dict[str, Callable[[], Iterator[Figure]]], description: str | None, table_name: str) -> None:
+    """Measure what the command line names of *rows*, or all; then the table goes to the results as *table_name*."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("row", nargs="*", choices=[[], *rows], help="what to measure; all by default")
+    names = parser.parse_args().row or list(rows)
     for environment in environments.ENVIRONMENTS:
         environments.make(environment)
     table = [
@@ -327,16 +331,16 @@ def main(arguments: list[str] | None = None) -> None:
     ]
     print("\n".join(table), flush=True)
     for name in names:
-        figures = list(ROWS[name]())
+        figures = list(rows[name]())
         lines = [figure.line(name) for figure in figures]
         print("\n".join(lines), flush=True)
         table += lines
         text = json.dumps([figure.to_json() for figure in figures], indent=2, ensure_ascii=False)
         (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
-    if names == list(ROWS):
+    if names == list(rows):
         # The page on performance in the docs shows it.
-        (RESULTS / "table.txt").write_text("\n".join(table) + "\n", encoding="utf-8")
+        (RESULTS / table_name).write_text("\n".join(table) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(ROWS, __doc__, "table.txt")

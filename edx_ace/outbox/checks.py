@@ -4,10 +4,11 @@ Internal: the system checks of the outbox.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, get_type_hints
 
 from django.conf import settings as django_settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 
 from edx_ace.channel.registry import CHANNEL_EXTENSION_NAMESPACE
 from edx_ace.errors import MissingExtraError, did_you_mean
@@ -50,7 +51,32 @@ def check_outbox(**kwargs: object) -> list[CheckMessage]:
                 id="ace_outbox.E004",
             )
         )
-    return [*found, *_check_rates()]
+    found.extend(_check_rates())
+    if settings.OUTBOX_CELERY is True:
+        found.extend(_check_celery())
+    return found
+
+
+def _check_celery() -> Iterator[CheckMessage]:
+    from celery import current_app
+
+    from edx_ace.outbox import tasks
+
+    if not current_app.conf.broker_url:
+        yield Error(
+            "ACE_OUTBOX_CELERY is on, but no Celery app here says where its broker is.",
+            hint="Import your Celery app in the __init__.py of your project, and set its broker_url "
+            "(CELERY_BROKER_URL).",
+            id="ace_outbox.E005",
+        )
+    scheduled = {entry.get("task") for entry in current_app.conf.beat_schedule.values()}
+    if tasks.sweep.name not in scheduled:
+        yield Warning(
+            "ACE_OUTBOX_CELERY is on, but Celery's beat_schedule has no sweep: nothing finds what is to be tried "
+            "again, comes due later, or was left behind.",
+            hint=f"Add {{'task': {tasks.sweep.name!r}, 'schedule': 10}} to it; if it stands elsewhere, silence this.",
+            id="ace_outbox.W001",
+        )
 
 
 def _expected(kind: type, value: Any) -> str:

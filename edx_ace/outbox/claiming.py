@@ -33,6 +33,19 @@ SUSPICIOUS_CLAIMS = 3
 _ADOPT_LIMIT = 500
 
 
+def is_due() -> bool:
+    """Return whether something is due, be it held back or not: one look into the index and no transaction."""
+    return _due().filter(channel__in=list(channels.channels().names())).exists()
+
+
+def is_free(beyond: int = 0) -> bool:
+    """Return whether more than *beyond* deliveries are due that neither an open circuit nor a limit holds back now."""
+    held_back = {circuit.channel for circuit in circuits()}
+    held_back.update(name for name in rates.limited() if rates.seconds_until_free(name) > 0)
+    names = [name for name in channels.channels().names() if name not in held_back]
+    return _due().filter(channel__in=names)[beyond : beyond + 1].exists()
+
+
 def claim(limit: int, only: Collection[str] | None = None) -> list[Delivery]:
     """
     Claim up to *limit* deliveries that are due, the most important first; one that is suspected comes alone.

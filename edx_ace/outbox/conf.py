@@ -24,6 +24,8 @@ class Settings(conf.Settings):
     OUTBOX_HANDOVER_SECONDS: int = 60
     #: How long a worker that found nothing waits before it looks again, in seconds.
     OUTBOX_POLL_SECONDS: float = 1
+    #: Whether Celery's workers deliver: what is enqueued rings for them when it is committed.
+    OUTBOX_CELERY: bool = False
     #: How often a delivery is attempted before it fails; throttling and a channel that is down do not count.
     OUTBOX_MAX_ATTEMPTS: int = 10
     #: Longest wait before the second attempt, in seconds; it doubles with each further one, up to an hour.

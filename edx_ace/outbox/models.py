@@ -151,6 +151,22 @@ class Delivery(Leased):
         )
 
 
+class Doorbell(models.Model):
+    """Whether Celery's workers know that something is due; one row. See `edx_ace.outbox.doorbell`."""
+
+    #: When a drain was asked for; None once it has begun.
+    rung_at = models.DateTimeField(_("rung at"), null=True)
+    #: Until when somebody who drains can be relied on to look once more.
+    attended_until = models.DateTimeField(_("attended until"), null=True)
+
+    class Meta:
+        verbose_name = _("doorbell")
+        verbose_name_plural = _("doorbells")
+
+    def __str__(self) -> str:
+        return f"rung at {self.rung_at}, attended until {self.attended_until}"
+
+
 class Attempt(models.Model):
     """One hand-over of a delivery, and what came of it."""
 

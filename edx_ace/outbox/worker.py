@@ -174,10 +174,9 @@ class Worker:
             ended = sweep()
             with self._lock:
                 self.results += ended
-        rows = claim(settings.OUTBOX_BATCH, self.channels)
-        if not rows:
+        results = deliver(self._should_stop, self.channels)
+        if results is None:
             return False
-        results = process(_without_poison(rows), self._should_stop)
         with self._lock:
             self.results += results
             self.tell(self.results)
@@ -212,6 +211,19 @@ class _Thread(threading.Thread):
     def is_stuck(self) -> bool:
         at = self.progressed_at
         return self.is_alive() and at is not None and time.monotonic() - at > settings.OUTBOX_LEASE_SECONDS
+
+
+def deliver(should_stop: Callable[[], bool], only: Collection[str] | None = None) -> Counter[str] | None:
+    """
+    Deliver one batch and return how many came to which state, or None when nothing may go now.
+
+    Args:
+        should_stop: What is left when it says so is given back.
+
+        only: Names of channels; None: all.
+    """
+    rows = claim(settings.OUTBOX_BATCH, only)
+    return process(_without_poison(rows), should_stop) if rows else None
 
 
 def sweep() -> Counter[str]:

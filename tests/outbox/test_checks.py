@@ -70,6 +70,43 @@ def test_a_hand_over_that_outlasts_its_lease_is_an_error():
     assert text.startswith("ACE_OUTBOX_HANDOVER_SECONDS must be below ACE_OUTBOX_LEASE_SECONDS, given 120 and 120")
 
 
+def test_whether_celery_delivers_is_a_yes_or_a_no():
+    """
+    Nothing in between.
+    """
+    with override_settings(ACE_OUTBOX_CELERY="yes"):
+        assert found() == [("ace_outbox.E002", "ACE_OUTBOX_CELERY must be True or False, given 'yes'.")]
+
+
+def test_a_celery_that_knows_no_broker_and_no_sweep_is_reported(use_celery):
+    """
+    As long as Celery is to deliver.
+    """
+    use_celery()
+    assert found() == []
+
+    with override_settings(ACE_OUTBOX_CELERY=True):
+        assert found() == [
+            ("ace_outbox.E005", "ACE_OUTBOX_CELERY is on, but no Celery app here says where its broker is."),
+            (
+                "ace_outbox.W001",
+                "ACE_OUTBOX_CELERY is on, but Celery's beat_schedule has no sweep: nothing finds what is to be tried "
+                "again, comes due later, or was left behind.",
+            ),
+        ]
+
+
+def test_a_celery_that_knows_its_broker_and_the_sweep_is_fine(use_celery):
+    """
+    Under whatever name the sweep is scheduled.
+    """
+    schedule = {"outbox": {"task": "edx_ace.outbox.tasks.sweep", "schedule": 10}}
+    use_celery(broker_url="memory://", beat_schedule=schedule)
+
+    with override_settings(ACE_OUTBOX_CELERY=True):
+        assert found() == []
+
+
 @pytest.mark.parametrize(
     ("limits", "text"),
     [
