@@ -68,9 +68,11 @@ def claim(limit: int, only: Collection[str] | None = None) -> list[Delivery]:
                 rows += place.claim(limit - len(rows))
         suspects = [row for row in rows if row.claims >= SUSPICIOUS_CLAIMS]
         if suspects:
-            if others := [row for row in rows if row is not suspects[0]]:
+            # Whose worker was killed by something else is not the first again, and what ends each worker is the last.
+            alone = min(suspects, key=lambda row: row.claims)
+            if others := [row for row in rows if row is not alone]:
                 leases.release(others)
-            rows = suspects[:1]
+            rows = [alone]
     for place in places:
         place.settle(rows)
     return rows

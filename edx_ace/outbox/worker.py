@@ -28,8 +28,9 @@ from edx_ace.outbox.states import State
 
 LOG = logging.getLogger(__name__)
 
-#: After how many claims without an outcome a delivery fails.
-MAX_CLAIMS = 5
+#: After how many claims without an outcome a delivery fails. So many that chance does not suffice: workers that are
+#: killed often have something innocent in hand each time.
+MAX_CLAIMS = 8
 
 #: How often a worker sweeps, in seconds.
 SWEEP_SECONDS = 5

@@ -650,6 +650,33 @@ def test_a_message_that_ends_its_worker_each_time_fails_and_the_others_go_out(us
     assert status(poison).deliveries.get().code == "poison"
 
 
+def test_innocent_messages_do_not_fail_when_workers_are_killed_often(use_channels):
+    """
+    Which of them is tried alone changes with each kill.
+    """
+
+    class KilledOften(Recorder):
+        deaths = 0
+
+        def deliver(self, message, rendered_message):
+            if self.deaths < 2 * MAX_CLAIMS:
+                self.deaths += 1
+                raise Killed
+            return super().deliver(message, rendered_message)
+
+    use_channels(mail=(channel := KilledOften()))
+    enqueue(welcome() for _ in range(10))
+
+    for _ in range(2 * MAX_CLAIMS):
+        with pytest.raises(Killed):
+            work()
+        end_leases()
+    work()
+
+    assert channel.deaths == 2 * MAX_CLAIMS
+    assert status_of_all() == {"sent": 10}
+
+
 def test_nobody_is_suspected_for_having_been_claimed_beside_a_suspect(channel, monkeypatch):
     """
     A worker that is killed while it gives the others back leaves no trace in them.

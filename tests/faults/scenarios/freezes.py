@@ -67,7 +67,7 @@ def test_what_was_in_flight_when_a_worker_was_frozen_is_all_that_is_repeated(tri
     Whatever it was doing at that moment: another repeats what it had a permit for.
     """
     freezes, lease_seconds = 2, 3
-    trial.enqueue(f"slow{number}" for number in range(1000))
+    trial.enqueue(f"slow{number}" for number in range(500))
     nemesis = Nemesis(window, trial.sink)
     groups = trial.workers.start(3, ACE_OUTBOX_WINDOW=window, ACE_OUTBOX_LEASE_SECONDS=lease_seconds)
     for _ in nemesis.moments(freezes):

@@ -14,7 +14,7 @@ def test_nothing_is_repeated_when_workers_end_as_they_are_asked(trial):
     """
     Each finishes what it is handing over and gives the rest back.
     """
-    trial.enqueue(f"slow{number}" for number in range(800))
+    trial.enqueue(f"slow{number}" for number in range(600))
     nemesis = Nemesis(10, trial.sink)
     groups = trial.workers.start(2, threads=2)
     codes = []
