@@ -17,9 +17,9 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import router, transaction
-from django.db.models import DurationField, Q, QuerySet, Value
+from django.db.models import Q, QuerySet
 
-from edx_ace.outbox.clock import DatabaseNow
+from edx_ace.outbox.clock import DatabaseNow, from_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.models import Doorbell
 
@@ -56,12 +56,12 @@ def call_another() -> None:
 
 def answer() -> None:
     """Say that a drain begins: nobody needs to ring while it goes on."""
-    _note(rung_at=None, attended_until=_in(PRESENCE))
+    _note(rung_at=None, attended_until=from_now(PRESENCE))
 
 
 def stay() -> None:
     """Say that a drain goes on."""
-    _note(attended_until=_in(PRESENCE))
+    _note(attended_until=from_now(PRESENCE))
 
 
 def leave() -> None:
@@ -81,7 +81,7 @@ def _ask() -> None:
 
 
 def _is_rung() -> Q:
-    return Q(rung_at__gt=_in(-RING))
+    return Q(rung_at__gt=from_now(-RING))
 
 
 def _note(**changes: Any) -> None:
@@ -91,7 +91,3 @@ def _note(**changes: Any) -> None:
 
 def _bell() -> QuerySet[Doorbell]:
     return Doorbell.objects.using(router.db_for_write(Doorbell)).filter(pk=_PK)
-
-
-def _in(delay: timedelta) -> Any:
-    return DatabaseNow() + Value(delay, output_field=DurationField())

@@ -68,9 +68,11 @@ class _Entry:
     """One message on its way into the tables."""
 
     payload: Payload
-    deliveries: list[Delivery]
+    deliveries: list[Delivery] = attrs.field(factory=list)
     #: Why deliveries are refused.
-    refusals: list[InvalidMessageError]
+    refusals: list[InvalidMessageError] = attrs.field(factory=list)
+    #: Those of `deliveries` that nobody has yet, as `_known` last saw it.
+    fresh: list[Delivery] = attrs.field(factory=list)
 
 
 def enqueue(
@@ -239,7 +241,7 @@ def _entry(
         "priority": priority,
         "expires_at": expires_at,
     }
-    entry = _Entry(payload, [], [])
+    entry = _Entry(payload)
     for channel_type in channel_types:
         entry.deliveries.append(_delivery(message, channel_type, limits, fields, entry.refusals))
     return entry
@@ -322,7 +324,7 @@ def _write_one(entry: _Entry, using: str) -> UUID | None:
 
 
 def _insert(entries: Sequence[_Entry], using: str) -> None:
-    deliveries = [delivery for entry in entries for delivery in entry.deliveries]
+    deliveries = [delivery for entry in entries for delivery in entry.fresh]
     with transaction.atomic(using):
         for part in _parts([entry.payload for entry in entries]):
             Payload.objects.using(using).bulk_create(part)
@@ -347,7 +349,7 @@ def _parts(payloads: Iterable[Payload]) -> Iterator[list[Payload]]:
 
 def _known(entries: Sequence[_Entry], using: str) -> list[UUID | None]:
     """
-    Return as which message each of *entries* is known, or None; deliveries that somebody has already are taken out.
+    Return as which message each of *entries* is known, or None, and note which of its deliveries nobody has yet.
 
     Raises:
         IdempotencyKeyError: If a key was used for another message.
@@ -376,8 +378,8 @@ def _known(entries: Sequence[_Entry], using: str) -> list[UUID | None]:
             continue
         by_uuid[payload.uuid] = payload
         holders = [_holder(delivery, taken) for delivery in entry.deliveries]
-        entry.deliveries = [one for one, holder in zip(entry.deliveries, holders, strict=True) if holder is None]
-        known_as.append(None if entry.deliveries else next(holder for holder in holders if holder is not None))
+        entry.fresh = [one for one, holder in zip(entry.deliveries, holders, strict=True) if holder is None]
+        known_as.append(None if entry.fresh else next(holder for holder in holders if holder is not None))
     return known_as
 
 

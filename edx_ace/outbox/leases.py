@@ -132,7 +132,7 @@ def move(rows: Sequence[Row], from_state: str, to_state: str, *, only: Q | None 
     _check(model, from_state, to_state)
     if to_state != model.PERMITTED:
         changes["lease_until"] = None
-    with transaction.atomic(using):
+    with transaction.atomic(using, savepoint=False):
         own = model._base_manager.using(using).filter(_fenced(rows))
         leaving = own.filter(state=from_state)
         moved = (
@@ -196,7 +196,7 @@ def seize(queryset: QuerySet[Row], limit: int, from_state: str, to_state: str, *
     using = router.db_for_write(model)
     values = {"state": to_state, **changes}
     chosen = queryset.using(using).filter(state=from_state)
-    with transaction.atomic(using):
+    with transaction.atomic(using, savepoint=False):
         match connections[using].vendor:
             case "postgresql":
                 rows = _update_returning(

@@ -13,6 +13,7 @@ import json
 from base64 import b64decode, b64encode
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -20,6 +21,7 @@ from uuid import UUID
 
 import attrs
 from django.apps import apps
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import translation
 from django.utils.functional import Promise
@@ -107,7 +109,7 @@ def dump_reference(source: str, reference: Reference) -> tuple[str, str]:
 
 def load_reference(content: str) -> Reference:
     """Return the reference that `dump_reference` wrote."""
-    reference: Reference = _read(json.loads(content))
+    reference: Reference = _read(json.loads(content), set())
     return reference
 
 
@@ -119,23 +121,16 @@ def load(contents: Mapping[UUID, str]) -> dict[UUID, Message | Exception]:
     """
     read: dict[UUID, Any] = {}
     found: dict[UUID, Message | Exception] = {}
-    wanted: defaultdict[str, set[Any]] = defaultdict(set)
+    references: set[_Reference] = set()
     for uuid, content in contents.items():
         try:
-            read[uuid] = _read(json.loads(content))
+            read[uuid] = _read(json.loads(content), references)
         except (ValueError, LookupError, TypeError) as error:
             found[uuid] = UnserializableError(f"The payload of message {uuid} cannot be read: {error!r}.")
-        else:
-            for reference in _references(read[uuid]):
-                wanted[reference.model].add(reference.key)
-    instances = {
-        _Reference(label, key): instance
-        for label, keys in wanted.items()
-        for key, instance in apps.get_model(label)._base_manager.in_bulk(keys).items()
-    }
+    instances = _instances(references)
     for uuid, value in read.items():
         try:
-            fields = _resolved(value, instances)
+            fields = _resolved(value, instances) if references else value
             found[uuid] = Message.from_json({**fields, **{name: _text(fields.get(name)) for name in _AS_TEXT}})
         except Exception as error:
             found[uuid] = error
@@ -245,29 +240,48 @@ def _plain_instance(value: models.Model, path: str) -> Any:
     return {_TAG: "model", "value": [value._meta.label_lower, _plain(value.pk, f"{path}.pk")]}
 
 
-def _read(value: Any) -> Any:
+def _read(value: Any, references: set[_Reference]) -> Any:
+    """Return what `_plain` made plain; a `_Reference` for each model instance, which is added to *references*."""
     if isinstance(value, list):
-        return [_read(item) for item in value]
+        return [_read(item, references) for item in value]
     if not isinstance(value, dict):
         return value
     match value.get(_TAG):
         case None:
-            return {key: _read(item) for key, item in value.items()}
+            return {key: _read(item, references) for key, item in value.items()}
         case "dict":
-            return {key: _read(item) for key, item in value["value"].items()}
+            return {key: _read(item, references) for key, item in value["value"].items()}
         case "model":
             label, key = value["value"]
-            return _Reference(label, _read(key))
+            reference = _Reference(label, _read(key, references))
+            references.add(reference)
+            return reference
         case tag:
             return _READERS[tag](value["value"])
 
 
-def _references(value: Any) -> Iterable[_Reference]:
-    if isinstance(value, _Reference):
-        yield value
-    elif isinstance(value, list | dict):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _references(item)
+def _instances(references: Iterable[_Reference]) -> dict[_Reference, models.Model]:
+    """Return what *references* stand for, as far as it exists, with one query a model."""
+    keys: defaultdict[str, set[Any]] = defaultdict(set)
+    for reference in references:
+        keys[reference.model].add(reference.key)
+    found = {}
+    for label, keys_of_model in keys.items():
+        # A new release of the site may have removed the model, or given it other keys.
+        with suppress(LookupError):
+            model = apps.get_model(label)
+            possible = {key for key in keys_of_model if _is_key(model, key)}
+            for key, instance in model._base_manager.in_bulk(possible).items():
+                found[_Reference(label, key)] = instance
+    return found
+
+
+def _is_key(model: type[models.Model], key: Any) -> bool:
+    try:
+        model._meta.pk.to_python(key)
+    except ValidationError:
+        return False
+    return True
 
 
 def _resolved(value: Any, instances: Mapping[_Reference, models.Model]) -> Any:

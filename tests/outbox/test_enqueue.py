@@ -10,7 +10,7 @@ from django.db import transaction
 
 from edx_ace import ChannelType, Recipient
 from edx_ace.errors import InvalidMessageError, UnknownChannelError, UnsupportedChannelError
-from edx_ace.outbox import Priority, State, enqueue, status
+from edx_ace.outbox import Priority, State, enqueue, enqueueing, status
 from edx_ace.outbox.errors import IdempotencyKeyError, UnserializableError
 from edx_ace.outbox.models import Delivery, Payload
 from tests.pipeline import Recorder, welcome
@@ -332,3 +332,28 @@ def test_large_messages_are_written_a_few_at_a_time():
     enqueued = enqueue((welcome(options={"attachments": attachments}) for _ in range(20)), limit_to_channels=["email"])
 
     assert (enqueued.messages, Payload.objects.count()) == (20, 20)
+
+
+def test_what_two_enqueue_at_once_is_sorted_out_one_by_one(monkeypatch):
+    """
+    Also where a message of the same call had been left out because another has its place.
+    """
+    send = uuid4()
+    first, again = welcome(send_uuid=send), welcome(send_uuid=send)
+    quick, slow = welcome(), welcome()
+    look = enqueueing._known
+
+    def look_and_be_late(entries, using):
+        """Another commits between the look and the write."""
+        known_as = look(entries, using)
+        monkeypatch.setattr(enqueueing, "_known", look)
+        enqueue(quick, idempotency_key="one")
+        return known_as
+
+    monkeypatch.setattr(enqueueing, "_known", look_and_be_late)
+    keys = {slow.uuid: "one"}
+
+    enqueued = enqueue([first, again, slow], idempotency_key=lambda message: keys.get(message.uuid))
+
+    assert (enqueued.messages, enqueued.known) == (1, 2)
+    assert set(Payload.objects.values_list("uuid", flat=True)) == {first.uuid, quick.uuid}
