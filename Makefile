@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-databases test-faults test-oldest docs-test lint format types imports docs wheel-test api-surface bench ci tox upgrade clean
+.PHONY: help venv demo test test-databases test-faults test-oldest docs-test lint format types imports docs wheel-test api-surface bench bench-outbox ci tox upgrade clean
 
 # Where the contract with existing code lies: beside the clone.
 CONTRACT ?= ../shared/contract
@@ -110,6 +110,9 @@ api-surface: venv ## Check that every name which existing code imports is there.
 
 bench: venv ## Measure beside the released edx-ace 1.15.0: ten minutes, or single rows with ARGS="json css".
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+bench-outbox: venv ## Measure the outbox beside other queues on PostgreSQL, or single rows with ARGS="claim".
+	@$(BIN)/python benchmarks/outbox.py $(ARGS)
 
 ci: ## Run everything that has to pass before a merge.
 	@.ci/run
