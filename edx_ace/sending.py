@@ -17,6 +17,7 @@ from edx_ace.errors import AceError, UnsupportedChannelError
 from edx_ace.message import Message
 from edx_ace.policy import in_order
 from edx_ace.report import Delivery, Outcome, SendReport, text_of
+from edx_ace.signals import send_reported
 from edx_ace.validation import validate
 
 LOG = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ class Sending:
         self._errors.append((delivery, error))
 
     def report(self) -> SendReport:
-        """Log each failure once, tell monitoring, and return the report."""
+        """Log each failure once, tell monitoring and whoever else wants to know, and return the report."""
         missing = []
         for delivery, error in self._errors:
             unexpected = None if isinstance(error, AceError | TemplateDoesNotExist) else error
@@ -86,7 +87,12 @@ class Sending:
                 self._log(delivery, delivery.reason)
         for name in missing:
             self.message.report("template_error", f"Unable to send message because template not found\n{name}")
-        return SendReport.of(self.message, self.deliveries)
+        report = SendReport.of(self.message, self.deliveries)
+        for receiver, outcome in send_reported.send_robust(type(self.message), message=self.message, report=report):
+            if isinstance(outcome, Exception):
+                logger = self.message.get_message_specific_logger(LOG)
+                logger.error("A receiver of send_reported failed: %r", receiver, exc_info=outcome)
+        return report
 
     def _log(self, delivery: Delivery, reason: str, **kwargs: Any) -> None:
         logger = self.message.get_message_specific_logger(LOG)

@@ -9,5 +9,9 @@ from django.dispatch import Signal
 #: translation_language.
 message_sent = Signal()
 
+#: `edx_ace.send` or `send_many` is done with a message. Sent with ``sender=type(message)``, ``message`` and ``report``,
+#: the `edx_ace.report.SendReport`. What the outbox delivers is not reported here.
+send_reported = Signal()
+
 #: The name that existing code knows.
 ACE_MESSAGE_SENT = message_sent

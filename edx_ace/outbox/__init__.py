@@ -12,20 +12,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edx_ace.outbox.enqueueing import Enqueued, enqueue
+    from edx_ace.outbox.health import Figures, figures
     from edx_ace.outbox.operations import Cancelled, Status, cancel, requeue, status
+    from edx_ace.outbox.retention import Purged, purge
     from edx_ace.outbox.sources import FromSource, Source
     from edx_ace.outbox.states import Priority, State
 
 __all__ = [
     "Cancelled",
     "Enqueued",
+    "Figures",
     "FromSource",
     "Priority",
+    "Purged",
     "Source",
     "State",
     "Status",
     "cancel",
     "enqueue",
+    "figures",
+    "purge",
     "requeue",
     "status",
 ]
@@ -33,6 +39,10 @@ __all__ = [
 _MODULE_OF = {
     "Enqueued": "enqueueing",
     "enqueue": "enqueueing",
+    "Figures": "health",
+    "figures": "health",
+    "Purged": "retention",
+    "purge": "retention",
     "FromSource": "sources",
     "Source": "sources",
     "Priority": "states",

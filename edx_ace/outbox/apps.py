@@ -5,6 +5,8 @@ Internal: the Django app.
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from edx_ace.signals import send_reported
+
 
 class OutboxConfig(AppConfig):
     """The durable queue of messages. Optional: installing it is adding ``edx_ace.outbox`` to INSTALLED_APPS."""
@@ -15,5 +17,7 @@ class OutboxConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks."""
-        from edx_ace.outbox import checks  # noqa: F401  # importing it registers them
+        """Register the system checks, and what records plain sends."""
+        from edx_ace.outbox import checks, recording  # noqa: F401  # importing the checks registers them
+
+        send_reported.connect(recording.record, dispatch_uid="ace_outbox.record")

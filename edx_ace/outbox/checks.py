@@ -4,7 +4,7 @@ Internal: the system checks of the outbox.
 
 from __future__ import annotations
 
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, register
@@ -25,17 +25,23 @@ def check_outbox(**kwargs: object) -> list[CheckMessage]:
             )
         )
     # Those of the core are checked by the core.
-    own = {name for name in vars(Settings) if name.startswith("OUTBOX_")}
+    own = {name for name in vars(Settings) if name.isupper()}
     for name, kind in get_type_hints(Settings).items():
-        if name in own:
-            value = getattr(settings, name)
-            allowed = (int, float) if kind is float else (kind,)
-            if not isinstance(value, allowed) or isinstance(value, bool) or value <= 0:
-                found.append(
-                    Error(
-                        f"ACE_{name} must be a number above 0 ({kind.__name__}), given {value!r}.",
-                        hint="Correct it, or leave it out for its default.",
-                        id="ace_outbox.E002",
-                    )
+        if name in own and (expected := _expected(kind, getattr(settings, name))):
+            found.append(
+                Error(
+                    f"ACE_{name} must be {expected}, given {getattr(settings, name)!r}.",
+                    hint="Correct it, or leave it out for its default.",
+                    id="ace_outbox.E002",
                 )
+            )
     return found
+
+
+def _expected(kind: type, value: Any) -> str:
+    """Return what a setting of this type has to be; nothing, if *value* is."""
+    if kind is bool:
+        return "" if isinstance(value, bool) else "True or False"
+    allowed = (int, float) if kind is float else (int,)
+    is_number = isinstance(value, allowed) and not isinstance(value, bool)
+    return "" if is_number and value > 0 else f"a number above 0 ({kind.__name__})"

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 
+from django.db import router, transaction
 from django.db.models import QuerySet
 
 # Looked up on the package at each call, as everywhere: tests replace it there.
@@ -29,12 +31,31 @@ SUSPICIOUS_CLAIMS = 3
 _ADOPT_LIMIT = 500
 
 
-def claim(limit: int) -> list[Delivery]:
-    """Claim up to *limit* deliveries that are due, the most important first; one that is suspected comes alone."""
-    names = list(channels.channels().names())
+def claim(limit: int, only: Collection[str] | None = None) -> list[Delivery]:
+    """
+    Claim up to *limit* deliveries that are due, the most important first; one that is suspected comes alone.
+
+    Args:
+        limit: How many at most.
+
+        only: Names of channels; what waits for others is left. None: all.
+    """
+    names = [name for name in channels.channels().names() if only is None or name in only]
     # Asked first, as workers mostly find nothing: one look into the index and no transaction.
     if not _due().filter(channel__in=names, priority__in=Priority.values).exists():
         return []
+    # One transaction: a worker that is killed in between must not leave a trace in those who came with a suspect.
+    with transaction.atomic(router.db_for_write(Delivery)):
+        rows = _claim(limit, names)
+        suspects = [row for row in rows if row.claims >= SUSPICIOUS_CLAIMS]
+        if not suspects:
+            return rows
+        if others := [row for row in rows if row is not suspects[0]]:
+            leases.release(others)
+        return suspects[:1]
+
+
+def _claim(limit: int, names: list[str]) -> list[Delivery]:
     lease = timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)
     rows: list[Delivery] = []
     for priority in sorted(Priority, reverse=True):
@@ -43,12 +64,6 @@ def claim(limit: int) -> list[Delivery]:
             if len(rows) < limit:
                 waiting = Delivery.objects.filter(channel=name, priority=priority)
                 rows += leases.claim(waiting, limit - len(rows), lease)
-    suspects = [row for row in rows if row.claims >= SUSPICIOUS_CLAIMS]
-    if suspects:
-        others = [row for row in rows if row is not suspects[0]]
-        if others:
-            leases.release(others)
-        return suspects[:1]
     return rows
 
 
@@ -56,10 +71,7 @@ def adopt() -> None:
     """Let what waits for a channel that is not enabled any more wait for another, over which it is prepared."""
     names = list(channels.channels().names())
     queued = Delivery.objects.filter(state=State.QUEUED)
-    in_use = queued.order_by("channel").values_list("channel", flat=True)
-    # From one name to the next, as the index has them: there are few names, however many deliveries wait.
-    name = in_use.first()
-    while name is not None and names:
+    for name in waited_for() if names else ():
         strays = queued.filter(channel=name).values_list("channel_type", "pk")
         while name not in names and (found := list(strays[:_ADOPT_LIMIT])):
             by_type: dict[str, list[int]] = defaultdict(list)
@@ -68,7 +80,16 @@ def adopt() -> None:
             for channel_type, keys in by_type.items():
                 registered = channels.channels().channel_type_to_channel_impl.get(ChannelType(channel_type))
                 queued.filter(pk__in=keys).update(channel=next(iter(registered or names)))
-        name = in_use.filter(channel__gt=name).first()
+
+
+def waited_for() -> Iterator[str]:
+    """Yield the name of each channel that something is queued for."""
+    names = Delivery.objects.filter(state=State.QUEUED).order_by("channel").values_list("channel", flat=True)
+    # From one name to the next, as the index has them: there are few names, however many deliveries wait.
+    name = names.first()
+    while name is not None:
+        yield name
+        name = names.filter(channel__gt=name).first()
 
 
 def _due() -> QuerySet[Delivery]:

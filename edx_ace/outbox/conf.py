@@ -10,6 +10,8 @@ from edx_ace import conf
 class Settings(conf.Settings):
     """Reads ``ACE_<NAME>`` from Django's settings on every access, else the default given here."""
 
+    #: Whether ``edx_ace.send`` and ``send_many`` leave their deliveries in the tables of the outbox.
+    RECORD_SENDS: bool = False
     #: How many messages a worker may be handing over at once: they share one permit and one record of what came of
     #: them. A worker that is killed repeats at most these. Essential messages go one by one.
     OUTBOX_WINDOW: int = 10
@@ -24,6 +26,14 @@ class Settings(conf.Settings):
     OUTBOX_MAX_ATTEMPTS: int = 10
     #: Longest wait before the second attempt, in seconds; it doubles with each further one, up to an hour.
     OUTBOX_RETRY_SECONDS: int = 30
+    #: How long ``ace_outbox purge`` keeps deliveries that are done with, their messages and their counts, in days.
+    OUTBOX_KEEP_DAYS: float = 90
+    #: How long it keeps the history of their attempts, in days.
+    OUTBOX_KEEP_ATTEMPTS_DAYS: float = 30
+    #: For how long an essential message may be due before the health view reports a problem, in seconds.
+    OUTBOX_ALERT_ESSENTIAL_SECONDS: float = 300
+    #: For how long any message may, in seconds; longer where great numbers wait for each other, as newsletters do.
+    OUTBOX_ALERT_DUE_SECONDS: float = 3600
 
 
 settings = Settings()

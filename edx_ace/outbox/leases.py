@@ -5,7 +5,8 @@ A worker *claims* rows that are due: each becomes its own until the lease is ove
 *renews* the lease while it makes progress. Before it acts on the world it takes the *permit*, a conditional update that
 holds only while the row is still its own; afterwards it *moves* the row on, which needs the same fencing number. A
 worker that was frozen, and whose rows were given to another, finds its number stale and can do neither. When a lease is
-over, `reclaim` moves the row to where it may be claimed again.
+over, `reclaim` moves the row to where it may be claimed again; whoever takes a row from a worker so gives it another
+number, so that under its own a worker finds what it has done itself and nothing else.
 
 The moments are those of the database's clock. Every function is one short transaction, or a part of the caller's.
 Used by any model that derives from `Leased`.
@@ -45,7 +46,7 @@ class Leased(models.Model):
     due_at = models.DateTimeField()
     #: Until when the worker that claimed it may act; None while nobody has claimed it.
     lease_until = models.DateTimeField(null=True, editable=False)
-    #: The fencing number: one more with each claim.
+    #: The fencing number: one more with each claim, and when the row is taken from the worker that has it.
     fence = models.PositiveBigIntegerField(default=0, editable=False)
     #: How often it was claimed since something last came of it.
     claims = models.PositiveSmallIntegerField(default=0, editable=False)
@@ -139,12 +140,24 @@ def move(rows: Sequence[Row], from_state: str, to_state: str, *, only: Q | None 
             if only
             else leaving.update(state=to_state, **changes)
         )
-        # Nobody else can have moved them there: the fencing number is this worker's alone.
-        result = list(rows) if moved == len(rows) else _of(rows, own.filter(state=to_state))
+        # Nobody else can have moved them there: the fencing number is this worker's alone. If it did so itself and does
+        # not know that this was committed, none was left to move.
+        result = list(rows)
+        if moved < len(rows):
+            result = _of(rows, own.filter(state=to_state)) if moved else []
         model.moved(result, from_state, to_state, using)
     for row in result:
         row.state = to_state
     return result
+
+
+def standing(rows: Sequence[Row], state: str) -> list[Row]:
+    """Return those of *rows* that are still the worker's own and in *state* by now, as the table has it."""
+    model, using = _place(rows)
+    found = _of(rows, model._base_manager.using(using).filter(_fenced(rows), state=state))
+    for row in found:
+        row.state = state
+    return found
 
 
 def release(rows: Sequence[Row], **changes: Any) -> list[Row]:
@@ -156,7 +169,7 @@ def release(rows: Sequence[Row], **changes: Any) -> list[Row]:
 def reclaim(overrun: QuerySet[Row], limit: int, from_state: str, to_state: str, **changes: Any) -> list[Row]:
     """Move up to *limit* of those rows of *overrun* whose lease is over from one state to another; return them."""
     over = overrun.filter(state=from_state, lease_until__lte=DatabaseNow()).order_by("lease_until")
-    return seize(over, limit, from_state, to_state, lease_until=None, **changes)
+    return seize(over, limit, from_state, to_state, lease_until=None, fence=F("fence") + 1, **changes)
 
 
 def seize(queryset: QuerySet[Row], limit: int, from_state: str, to_state: str, **changes: Any) -> list[Row]:

@@ -95,9 +95,11 @@ class Delivery(Leased):
     class Meta:
         verbose_name = _("delivery")
         verbose_name_plural = _("deliveries")
+        permissions: ClassVar = [("view_recipient", "Can see who a message goes to")]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["batch", "recipient", "channel_type"], name="ace_outbox_once_a_person"),
-            models.UniqueConstraint(fields=["batch", "address", "channel_type"], name="ace_outbox_once_an_address"),
+            # The address comes first, so that what went to one is found.
+            models.UniqueConstraint(fields=["address", "batch", "channel_type"], name="ace_outbox_once_an_address"),
         ]
         indexes: ClassVar = [
             PartialIndex(
@@ -112,6 +114,13 @@ class Delivery(Leased):
                 where=models.Q(lease_until__isnull=False),
                 otherwise=["lease_until"],
                 name="ace_outbox_leased",
+            ),
+            PartialIndex(
+                # Figures of the last minutes and purging: the latest, or the oldest, that ended in a state.
+                fields=["state", "finished_at"],
+                where=models.Q(finished_at__isnull=False),
+                otherwise=["state", "finished_at"],
+                name="ace_outbox_finished",
             ),
         ]
 

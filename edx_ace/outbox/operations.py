@@ -6,19 +6,19 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
 import attrs
 from django.db import router, transaction
-from django.db.models import QuerySet, Sum
+from django.db.models import F, QuerySet
 
 from edx_ace.message import Message
-from edx_ace.outbox import leases
+from edx_ace.outbox import counts, leases
 from edx_ace.outbox.clock import DatabaseNow
-from edx_ace.outbox.models import Count, Delivery
+from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.states import OPEN, State
 
 #: Rows locked at a time, so that a long list does not hold up the workers.
@@ -70,6 +70,8 @@ _STOPPED: dict[str, Any] = {
     "code": "cancelled",
     "reason": "Somebody cancelled it.",
     "finished_at": DatabaseNow(),
+    # The worker that has it, if any, has it no more.
+    "fence": F("fence") + 1,
 }
 
 
@@ -78,6 +80,7 @@ def cancel(
     *,
     batch: UUID | None = None,
     idempotency_key: str | None = None,
+    deliveries: Iterable[int] | None = None,
     wait: bool = False,
 ) -> Cancelled:
     """
@@ -90,12 +93,14 @@ def cancel(
 
         idempotency_key: The caller's name for a message.
 
+        deliveries: Their primary keys.
+
         wait: Return only when nothing of it is in flight any more, or its worker's lease is over.
 
     Raises:
         TransactionManagementError: If it is to wait inside a transaction: workers would not see what it has done.
     """
-    chosen = _chosen(message, batch, idempotency_key)
+    chosen = _chosen(message=message, batch=batch, idempotency_key=idempotency_key, deliveries=deliveries)
     using = chosen.db
     if wait and transaction.get_connection(using).in_atomic_block:
         raise transaction.TransactionManagementError(
@@ -120,15 +125,24 @@ def cancel(
 
 
 def requeue(
-    message: Message | UUID | None = None, *, batch: UUID | None = None, idempotency_key: str | None = None
+    message: Message | UUID | None = None,
+    *,
+    batch: UUID | None = None,
+    idempotency_key: str | None = None,
+    deliveries: Iterable[int] | None = None,
+    code: str | None = None,
 ) -> int:
     """
     Try again what has failed, with a fresh retry budget, and return how many deliveries that are.
 
     Args:
-        message, batch, idempotency_key: Which, as for `cancel`.
+        message, batch, idempotency_key, deliveries: Which, as for `cancel`.
+
+        code: All that failed with this code, for example ``"smtp_535"`` once the password is right again.
     """
-    failed = _chosen(message, batch, idempotency_key).filter(state=State.FAILED).order_by("pk")
+    chosen = _chosen(message=message, batch=batch, idempotency_key=idempotency_key, deliveries=deliveries, code=code)
+    # In the order of the index on what has ended.
+    failed = chosen.filter(state=State.FAILED).order_by("finished_at")
     number = 0
     with transaction.atomic(failed.db):
         while rows := leases.seize(
@@ -157,56 +171,26 @@ def status(
     Args:
         message, batch, idempotency_key: Which, as for `cancel`.
     """
-    chosen = _chosen(message, batch, idempotency_key)
-    numbers = _counted(batch, chosen.db) if batch else Counter(chosen.values_list("state", flat=True))
+    chosen = _chosen(message=message, batch=batch, idempotency_key=idempotency_key)
+    numbers = counts.of_batch(batch, chosen.db) if batch else Counter(chosen.values_list("state", flat=True))
     return Status({state: numbers[state] for state in State if numbers[state]}, chosen)
 
 
-def fold_counts(limit: int = 2000) -> int:
-    """
-    Add up to *limit* new counts to the sums, one for each batch and transition, and return how many rows went.
-
-    Others may append meanwhile; a reader sees the rows of before or those of after.
-    """
-    using = router.db_for_write(Count)
-    counts = Count.objects.using(using)
-    with transaction.atomic(using):
-        new = list(counts.filter(is_sum=False).order_by("pk").select_for_update(skip_locked=True)[:limit])
-        there = counts.filter(is_sum=True, batch__in={count.batch for count in new})
-        sums = {(one.batch, one.from_state, one.to_state): one for one in there.order_by("pk").select_for_update()}
-        changed, added = {}, []
-        for count in new:
-            # Where there is none yet, the first becomes the sum.
-            total = sums.setdefault((count.batch, count.from_state, count.to_state), count)
-            if total is not count:
-                total.number += count.number
-                added.append(count.pk)
-            total.is_sum = True
-            changed[total.pk] = total
-        counts.bulk_update(changed.values(), ["number", "is_sum"], batch_size=CHUNK_SIZE)
-        counts.filter(pk__in=added).delete()
-    return len(added)
-
-
-def _counted(batch: UUID, using: str) -> Counter[str]:
-    numbers: Counter[str] = Counter()
-    counts = Count.objects.using(using).filter(batch=batch).values("from_state", "to_state")
-    for count in counts.annotate(total=Sum("number")):
-        numbers[count["from_state"]] -= count["total"]
-        numbers[count["to_state"]] += count["total"]
-    return numbers
-
-
-def _chosen(message: Message | UUID | None, batch: UUID | None, idempotency_key: str | None) -> QuerySet[Delivery]:
-    given = [value for value in (message, batch, idempotency_key) if value is not None]
+def _chosen(**selectors: Any) -> QuerySet[Delivery]:
+    given = {name: value for name, value in selectors.items() if value is not None}
     if len(given) != 1:
-        raise TypeError(f"Expected exactly one of message, batch and idempotency_key, given {len(given)}.")
-    deliveries = Delivery.objects.using(router.db_for_write(Delivery))
-    if batch is not None:
-        return deliveries.filter(batch=batch)
-    if idempotency_key is not None:
-        return deliveries.filter(payload__idempotency_key=idempotency_key)
-    return deliveries.filter(payload=message.uuid if isinstance(message, Message) else message)
+        *others, last = selectors
+        raise TypeError(f"Expected exactly one of {', '.join(others)} and {last}, given {len(given)}.")
+    rows = Delivery.objects.using(router.db_for_write(Delivery))
+    match given.popitem():
+        case "message", message:
+            return rows.filter(payload=message.uuid if isinstance(message, Message) else message)
+        case "idempotency_key", key:
+            return rows.filter(payload__idempotency_key=key)
+        case "deliveries", keys:
+            return rows.filter(pk__in=list(keys))
+        case name, value:
+            return rows.filter(**{name: value})
 
 
 def _chunks(keys: Iterator[int]) -> Iterator[list[int]]:

@@ -11,6 +11,7 @@ import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -203,7 +204,10 @@ class _Round:
     def _hand_over(self, window: Sequence[_Item]) -> None:
         self._renew_if_due(window)
         rows = [item.row for item in window]
-        permitted = {row.pk for row in _until_it_holds(lambda: leases.permit(rows, self.lease, _forbidden()))}
+        given = _until_it_holds(
+            lambda: leases.permit(rows, self.lease, _forbidden()), lambda: leases.standing(rows, State.HANDING)
+        )
+        permitted = {row.pk for row in given}
         self._explain_refusals([row for row in rows if row.pk not in permitted])
         items = [item for item in window if item.row.pk in permitted]
         if not items:
@@ -213,7 +217,7 @@ class _Round:
             attempts.append(attempt)
             self._renew_if_due(items)
         results = list(zip(items, attempts, strict=True))
-        recorded = _until_it_holds(lambda: _record(results))
+        recorded = _until_it_holds(lambda: _record(results), lambda: _landed([item.row for item in items]))
         self.results.update(row.state for row in recorded)
         keys = {row.pk for row in recorded}
         for item, attempt in results:
@@ -265,7 +269,10 @@ class _Round:
         **changes: Any,
     ) -> None:
         changes = {"code": code, "reason": redacted(reason), **changes}
-        moved = _until_it_holds(lambda: leases.move(rows, from_state, to_state, only=only, **changes))
+        moved = _until_it_holds(
+            lambda: leases.move(rows, from_state, to_state, only=only, **changes),
+            lambda: leases.standing(rows, to_state),
+        )
         self.results.update(row.state for row in moved)
         for row in moved:
             LOG.info("Delivery %s of message %s: %s (%s)", row.pk, row.payload_id, row.state, code)
@@ -399,12 +406,28 @@ def _by_end(rows: Sequence[Delivery], to_state: str) -> Iterator[tuple[str, list
             yield state, group
 
 
-def _until_it_holds(transact: Callable[[], list[Delivery]]) -> list[Delivery]:
+def _landed(rows: Sequence[Delivery]) -> list[Delivery]:
+    """Return those of *rows* that are in the state to which `_record` moved them, so that it was committed."""
+    states = {row.state for row in rows} - {State.HANDING}
+    return [found for state in states for found in leases.standing([row for row in rows if row.state == state], state)]
+
+
+def _until_it_holds(
+    transact: Callable[[], list[Delivery]], done: Callable[[], list[Delivery]] = list
+) -> list[Delivery]:
+    """
+    Return what *transact* returns, which is called again when it loses to another transaction.
+
+    When the connection breaks, nobody knows whether it was committed: *done* returns the rows for which it was.
+    """
     for _ in range(_TRIES - 1):
         try:
             return transact()
         except OperationalError as error:
-            LOG.info("A transaction lost to another and is tried again: %s", type(error).__name__)
+            LOG.info("A transaction lost to another or its connection, and is tried again: %s", type(error).__name__)
+        with suppress(OperationalError):
+            if found := done():
+                return found
     return transact()
 
 

@@ -55,9 +55,12 @@ class Priority(models.IntegerChoices):
 #: States in which something is left to do.
 OPEN = (State.QUEUED, State.CLAIMED, State.HANDING)
 
+#: States of what a channel has accepted.
+ACCEPTED = (State.SENT, State.DELIVERED, State.BOUNCED, State.COMPLAINED)
+
 #: Which states may follow which. The empty text stands for "not yet in the outbox".
 ARROWS: Mapping[str, frozenset[str]] = {
-    "": frozenset([State.QUEUED, State.FAILED, State.SKIPPED]),
+    "": frozenset([State.QUEUED, State.SENT, State.FAILED, State.SKIPPED, State.EXPIRED]),
     State.QUEUED: frozenset([State.CLAIMED, State.CANCELLED, State.UNKNOWN]),
     State.CLAIMED: frozenset(
         [

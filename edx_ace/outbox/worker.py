@@ -12,16 +12,16 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Collection
 
 from django.db import close_old_connections, connections
 from django.db.models import F, Q
 
-from edx_ace.outbox import leases
+from edx_ace.outbox import counts, leases
 from edx_ace.outbox.claiming import adopt, claim
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.models import Attempt, Delivery, OnAmbiguous
-from edx_ace.outbox.operations import fold_counts
 from edx_ace.outbox.processing import DATABASE_ERRORS, process
 from edx_ace.outbox.states import State
 
@@ -48,11 +48,24 @@ class Worker:
         threads: How many batches are on their way at a time, each over a database connection of its own.
 
         once: Whether to end when nothing is due any more.
+
+        channels: Names of the channels to deliver over. None: all.
+
+        tell: Called after each batch, by the thread that delivered it, with how many deliveries came to which state
+            by then.
     """
 
-    def __init__(self, threads: int = 1, once: bool = False) -> None:
+    def __init__(
+        self,
+        threads: int = 1,
+        once: bool = False,
+        channels: Collection[str] | None = None,
+        tell: Callable[[Counter[str]], object] = lambda results: None,
+    ) -> None:
         self.threads = threads
         self.once = once
+        self.channels = channels
+        self.tell = tell
         #: How many deliveries came to which state.
         self.results: Counter[str] = Counter()
         self._stopping = threading.Event()
@@ -104,12 +117,13 @@ class Worker:
         """Deliver one batch and return whether there was one."""
         if self._is_time_to_sweep():
             sweep()
-        rows = claim(settings.OUTBOX_BATCH)
+        rows = claim(settings.OUTBOX_BATCH, self.channels)
         if not rows:
             return False
         results = process(_without_poison(rows), self._stopping.is_set)
         with self._lock:
             self.results += results
+            self.tell(self.results)
         return True
 
     def _is_time_to_sweep(self) -> bool:
@@ -133,7 +147,7 @@ def sweep() -> None:
     while found := leases.reclaim(rows.exclude(repeated), _SWEEP_LIMIT, State.HANDING, State.UNKNOWN, **lost):
         _note(found)
     adopt()
-    fold_counts()
+    counts.fold()
 
 
 _LOST = "Its worker ended while handing it over, so that nobody knows whether it was accepted."

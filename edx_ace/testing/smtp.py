@@ -7,7 +7,8 @@ In a test it runs in a thread::
         ...  # send to sink.host, sink.port
     assert [message.recipients for message in sink.messages] == [("ada@example.com",)]
 
-As a process, for measurements: ``python -m edx_ace.testing.smtp --port 2525 --count-only``.
+As a process, for measurements: ``python -m edx_ace.testing.smtp --port 2525 --count-only``. With ``log`` each
+message is in a file before it is confirmed, so that nothing is forgotten when the process is killed.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ import json
 import signal
 import ssl
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from email.parser import BytesHeaderParser
+from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
@@ -70,6 +74,11 @@ class Answer:
         cut: Whether to close the connection after the reply.
 
         delay: Seconds to wait before the reply.
+
+        drip: Seconds to wait before each character of the reply.
+
+        takes: Whether the message counts as received at END whatever the reply is: a server that dies just before it
+            confirms.
     """
 
     reply: str = "250 OK"
@@ -77,6 +86,8 @@ class Answer:
     times: int | None = None
     cut: bool = False
     delay: float = 0
+    drip: float = 0
+    takes: bool = False
 
 
 class SmtpSink:
@@ -99,6 +110,9 @@ class SmtpSink:
         keep: Whether to keep messages; False only counts them.
 
         on_message: Called with each message, in the sink's thread.
+
+        log: File to which each message is appended before it is confirmed, so that it stays there whatever happens to
+            the sink: a line of JSON with Message-ID, recipients, connection and time (as of `time.time`).
     """
 
     host = "127.0.0.1"
@@ -114,6 +128,7 @@ class SmtpSink:
         tls: ssl.SSLContext | None = None,
         keep: bool = True,
         on_message: Callable[[ReceivedMessage], object] | None = None,
+        log: Path | None = None,
     ) -> None:
         self.port = port
         self.answers = {
@@ -125,6 +140,7 @@ class SmtpSink:
         self.tls = tls
         self.keep = keep
         self.on_message = on_message
+        self.log = log
         #: What was received, in order; empty when only counted.
         self.messages: list[ReceivedMessage] = []
         #: How many messages were received.
@@ -192,7 +208,9 @@ class SmtpSink:
         return None
 
     def take(self, message: ReceivedMessage) -> None:
-        """Count, keep and announce a message."""
+        """Log, count, keep and announce a message."""
+        if self.log is not None:
+            _append(self.log, message)
         self.count += 1
         if self.keep:
             self.messages.append(message)
@@ -202,6 +220,18 @@ class SmtpSink:
     def _abort_all(self) -> None:
         for session in list(self._open):
             session.transport.abort()
+
+
+def _append(log: Path, message: ReceivedMessage) -> None:
+    entry = {
+        "at": time.time(),
+        "message_id": BytesHeaderParser(policy=policy.default).parsebytes(message.content)["Message-ID"],
+        "recipients": message.recipients,
+        "session": message.session,
+    }
+    # Unbuffered: what is written when the process ends is in the file.
+    with log.open("ab", buffering=0) as file:
+        file.write(f"{json.dumps(entry)}\n".encode())
 
 
 class _Session(asyncio.Protocol):
@@ -302,7 +332,7 @@ class _Session(asyncio.Protocol):
     def end_of_content(self, content: bytes) -> None:
         usual = f"250 2.0.0 OK queued as {self.sink.count + 1:X}" if self.recipients else "554 5.5.1 no recipients"
         answer = self.sink.answer_to(self.named, "END") or Answer(usual)
-        if answer.reply.startswith("250"):
+        if answer.reply.startswith("250") or answer.takes:
             assert self.sender is not None
             self.sink.take(ReceivedMessage(self.sender, tuple(self.recipients), content, self.number))
             self.taken += 1
@@ -310,14 +340,20 @@ class _Session(asyncio.Protocol):
         self.answer(answer)
 
     def answer(self, answer: Answer) -> None:
-        if answer.delay:
+        if answer.delay or answer.drip:
             self.flush()
             self.is_waiting = True
-            asyncio.get_running_loop().call_later(answer.delay, self.resume, answer)
+            self.answering = asyncio.get_running_loop().create_task(self.answer_slowly(answer))
         else:
             self.give(answer)
 
-    def resume(self, answer: Answer) -> None:
+    async def answer_slowly(self, answer: Answer) -> None:
+        await asyncio.sleep(answer.delay)
+        if answer.drip:
+            for character in f"{answer.reply}\r\n":
+                await asyncio.sleep(answer.drip)
+                self.transport.write(character.encode())
+            answer = replace(answer, reply="")
         self.is_waiting = False
         self.give(answer)
         self.work()
@@ -338,9 +374,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--answers", type=json.loads, default={}, help='JSON, as {"gone": {"reply": "550 no such user"}}'
     )
+    parser.add_argument("--log", type=Path, help="file to append a line to for each message before it is confirmed")
     options = parser.parse_args(arguments)
     answers = {local: Answer(**fields) for local, fields in options.answers.items()}
-    sink = SmtpSink(options.port, answers=answers, keep=not options.count_only)
+    sink = SmtpSink(options.port, answers=answers, keep=not options.count_only, log=options.log)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         asyncio.run(sink.serve(lambda: print(f"Listening on {sink.host}:{sink.port}", flush=True)))

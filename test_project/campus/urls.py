@@ -1,8 +1,11 @@
 """Internal: addresses of the test project's pages."""
 
+from django.contrib import admin
 from django.urls import include, path
 
 urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("outbox/", include("edx_ace.outbox.urls")),
     path("", include("received.urls")),
     path("courses/", include("courses.urls")),
 ]

@@ -1,24 +1,31 @@
 """
-Internal: the settings of workers that the tests of faults start and kill: the test's database and its mail server.
+Internal: the settings of the workers that tests of faults start: `tests.settings` with what ``ACE_FAULTS`` (JSON) says.
 """
 
+import json
 import os
 
 import django
 
 from tests.settings import *  # noqa: F403  # a settings module is made of another
-from tests.settings import DATABASES
+from tests.settings import DATABASES, INSTALLED_APPS
 
-DATABASES["default"]["NAME"] = os.environ["ACE_FAULTS_DATABASE"]
+FAULTS = json.loads(os.environ["ACE_FAULTS"])
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.faults"]
+DATABASES["default"].update(FAULTS["database"])
+
 _SMTP = "django.core.mail.backends.smtp.EmailBackend"
-_PORT = int(os.environ["ACE_FAULTS_SMTP_PORT"])
+_PORT = FAULTS["smtp_port"]
+# Shorter than the lease below.
+_TIMEOUT = 2
 if django.VERSION >= (6, 1):
-    MAILERS = {"default": {"BACKEND": _SMTP, "OPTIONS": {"host": "127.0.0.1", "port": _PORT, "timeout": 4}}}
+    MAILERS = {"default": {"BACKEND": _SMTP, "OPTIONS": {"host": "127.0.0.1", "port": _PORT, "timeout": _TIMEOUT}}}
 else:
-    EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT, EMAIL_TIMEOUT = _SMTP, "127.0.0.1", _PORT, 4
+    EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT, EMAIL_TIMEOUT = _SMTP, "127.0.0.1", _PORT, _TIMEOUT
 
-ACE_OUTBOX_WINDOW = int(os.environ["ACE_FAULTS_WINDOW"])
-# Short, so that what a killed worker had is soon another's; longer than the time-out above.
-ACE_OUTBOX_LEASE_SECONDS = 6
+# Short, so that what a killed worker had is soon another's.
+ACE_OUTBOX_LEASE_SECONDS = 4
 ACE_OUTBOX_RETRY_SECONDS = 1
 ACE_OUTBOX_POLL_SECONDS = 0.2
+globals().update(FAULTS["settings"])

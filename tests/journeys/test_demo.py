@@ -361,6 +361,14 @@ def test_a_message_can_be_read_as_html_text_and_source(page: str) -> None:
         assert "Statistics for the Curious" in response.read().decode()
 
 
+def test_the_outbox_can_be_looked_at(page: str) -> None:
+    """
+    It asks who one is; a monitor's question it answers at once.
+    """
+    assert 'name="password"' in get(f"{page}/admin/ace_outbox/delivery/")
+    assert '"problems": {}' in get(f"{page}/outbox/health/")
+
+
 def test_links_of_a_message_lead_to_the_running_site(page: str) -> None:
     """
     The link to the course in a message opens the course's page.

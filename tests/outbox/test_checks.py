@@ -29,6 +29,14 @@ def test_a_site_without_time_zones_is_told():
         ]
 
 
+def test_a_switch_is_on_or_off():
+    """
+    Text that says so is neither.
+    """
+    with override_settings(ACE_RECORD_SENDS="no"):
+        assert found() == [("ace_outbox.E002", "ACE_RECORD_SENDS must be True or False, given 'no'.")]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "kind"),
     [

@@ -3,6 +3,7 @@ Internal: claims, permits and what happens when a lease is over, on whatever dat
 """
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.db.models import Q
@@ -139,7 +140,7 @@ def test_a_stale_fencing_number_can_neither_permit_nor_record_nor_renew(deliveri
     leases.permit(owner, MINUTE)
     assert leases.move(frozen, State.HANDING, State.SENT) == []
     assert leases.move(owner, State.HANDING, State.SENT) == owner
-    assert owner[0].fence == 2
+    assert owner[0].fence == 3
 
 
 def test_what_was_handed_over_by_a_worker_that_lost_its_lease_is_not_recorded(deliveries):
@@ -158,7 +159,7 @@ def test_what_was_handed_over_by_a_worker_that_lost_its_lease_is_not_recorded(de
 
 def test_a_claimed_row_returns_when_its_lease_is_over_and_can_be_claimed_again(deliveries):
     """
-    The fencing number and the number of claims go on counting.
+    The number of claims goes on counting; the fencing number is new to the worker that had it.
     """
     deliveries(2)
     claim(limit=1)
@@ -166,7 +167,7 @@ def test_a_claimed_row_returns_when_its_lease_is_over_and_can_be_claimed_again(d
     end_leases()
 
     assert [row.state for row in return_overrun()] == ["queued"]
-    assert sorted((row.fence, row.claims) for row in claim()) == [(1, 1), (2, 2)]
+    assert sorted((row.fence, row.claims) for row in claim()) == [(1, 1), (3, 2)]
 
 
 @pytest.mark.parametrize(("on_ambiguous", "becomes"), [("repeat", "queued"), ("hold", "unknown")])
@@ -219,6 +220,21 @@ def test_counts_of_a_batch_add_up_at_every_step(deliveries):
 
     counts = sorted(Count.objects.values_list("from_state", "to_state", "number"))
     assert counts == [("claimed", "handing", 2), ("queued", "claimed", 3)]
+
+
+def test_what_was_given_back_by_the_sweep_is_not_given_back_again_by_a_frozen_worker(deliveries):
+    """
+    Nobody has claimed it since, and all the same it is not its own any more: it is counted once.
+    """
+    deliveries(2, batch=uuid4())
+    frozen = claim()
+    end_leases()
+    return_overrun()
+
+    assert leases.release(frozen) == []
+
+    counts = sorted(Count.objects.values_list("from_state", "to_state", "number"))
+    assert counts == [("claimed", "queued", 2), ("queued", "claimed", 2)]
 
 
 def test_an_illegal_transition_names_both_states(deliveries):

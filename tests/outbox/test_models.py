@@ -13,6 +13,8 @@ from edx_ace.outbox.states import State
 
 pytestmark = pytest.mark.django_db
 
+MOMENT = "2026-01-01T00:00Z"
+
 
 def plan(queryset):
     """Return how the database would look for *queryset* in a table too large to be read whole."""
@@ -51,3 +53,37 @@ def test_looking_for_leases_that_are_over_uses_an_index(deliveries):
     over = Delivery.objects.filter(state=State.CLAIMED, lease_until__lte="2020-01-01T00:00Z").order_by("lease_until")
 
     assert "ace_outbox_leased" in plan(over.values("pk")[:10])
+
+
+@pytest.mark.parametrize(
+    ("conditions", "order", "index"),
+    [
+        # Figures.
+        (
+            {"state": State.QUEUED, "channel__in": ["a", "b"], "priority__in": [0, 1, 2], "due_at__gt": MOMENT},
+            (),
+            "ace_outbox_due",
+        ),
+        ({"lease_until__isnull": False}, (), "ace_outbox_leased"),
+        ({"state__in": ["sent", "delivered"], "finished_at__gt": MOMENT}, (), "ace_outbox_finished"),
+        # Failures, and what one code failed with is queued again.
+        ({"state": State.FAILED, "finished_at__gt": MOMENT}, ("-finished_at",), "ace_outbox_finished"),
+        # Purging.
+        ({"state": State.SENT, "finished_at__lt": MOMENT}, ("finished_at",), "ace_outbox_finished"),
+        # What went to an address.
+        ({"address": "ann@example.com"}, (), "ace_outbox_once_an_address"),
+    ],
+)
+def test_operating_the_outbox_uses_indexes(deliveries, conditions, order, index):
+    """
+    None of it reads the table.
+    """
+    deliveries(20)
+
+    found = plan(Delivery.objects.filter(**conditions).order_by(*order).values("pk")[:10])
+
+    if connection.vendor == "sqlite":
+        # There an index of a unique key has no name of ours.
+        index = index.replace("ace_outbox_once_an_address", "sqlite_autoindex")
+    assert index in found
+    assert "sort" not in found.lower()

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import OperationalError, connection
 from django.db.models import F, Q
 
 from edx_ace import ChannelType, PolicyResult, Recipient
@@ -22,7 +23,7 @@ from edx_ace.errors import (
     RecoverableChannelDeliveryError,
 )
 from edx_ace.outbox import Priority, State, cancel, enqueue, guards, leases, status
-from edx_ace.outbox.claiming import claim
+from edx_ace.outbox.claiming import SUSPICIOUS_CLAIMS, claim
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.models import Attempt, Delivery
 from edx_ace.outbox.worker import MAX_CLAIMS, sweep
@@ -518,6 +519,45 @@ def test_what_waits_for_a_channel_that_is_not_enabled_any_more_goes_over_another
     assert len(new.delivered) == 1
 
 
+def test_a_worker_may_serve_some_channels_alone(use_channels):
+    """
+    What waits for others is left to other workers.
+    """
+    mail, phones = Recorder(), Recorder(ChannelType.PUSH)
+    use_channels(mail=mail, phones=phones)
+    message = welcome()
+    enqueue(message)
+
+    assert work(channels=["phones"]) == "1 sent"
+
+    assert (len(mail.delivered), len(phones.delivered)) == (0, 1)
+    assert str(status(message)) == "1 queued, 1 sent"
+
+
+def test_a_channel_that_is_not_enabled_is_refused(channel):
+    """
+    A mistyped name would leave its messages to nobody.
+    """
+    with pytest.raises(CommandError, match=r"--channels names 'mial', which is not enabled\. Did you mean 'mail'\?"):
+        work(channels=["mial"])
+    with pytest.raises(CommandError, match=r"names 'x', which is not enabled\. Enabled are mail\."):
+        work(channels=["x"])
+
+
+def test_progress_is_shown_on_a_terminal(channel, settings):
+    """
+    On one line, which each batch draws anew.
+    """
+    settings.ACE_OUTBOX_BATCH = 1
+    enqueue([welcome(), welcome()])
+    out = StringIO()
+    out.isatty = lambda: True
+
+    call_command("ace_worker", once=True, stdout=out)
+
+    assert out.getvalue() == "\r1 sent\r2 sent\r2 sent\n"
+
+
 def test_a_worker_that_is_told_to_stop_finishes_its_window_and_gives_the_rest_back(use_channels, settings):
     """
     Another can continue at once.
@@ -610,6 +650,29 @@ def test_a_message_that_ends_its_worker_each_time_fails_and_the_others_go_out(us
     assert status(poison).deliveries.get().code == "poison"
 
 
+def test_nobody_is_suspected_for_having_been_claimed_beside_a_suspect(channel, monkeypatch):
+    """
+    A worker that is killed while it gives the others back leaves no trace in them.
+    """
+    enqueue(welcome() for _ in range(3))
+    Delivery.objects.update(claims=SUSPICIOUS_CLAIMS - 1)
+
+    def die(rows):
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(leases, "release", die)
+        with pytest.raises(Killed):
+            claim(10)
+
+    assert set(Delivery.objects.values_list("state", "claims")) == {("queued", SUSPICIOUS_CLAIMS - 1)}
+    assert len(claim(10)) == 1
+    assert sorted(Delivery.objects.values_list("state", "claims")) == [
+        ("claimed", SUSPICIOUS_CLAIMS),
+        *[("queued", SUSPICIOUS_CLAIMS - 1)] * 2,
+    ]
+
+
 def test_a_worker_survives_its_own_mistakes(channel, monkeypatch, caplog):
     """
     They are logged, and it goes on.
@@ -652,8 +715,6 @@ def test_a_worker_waits_for_what_is_enqueued_later(channel, settings):
             if status_of_all() == {"sent": 1}:
                 break
             threading.Event().wait(0.02)
-        from django.db import connection
-
         connection.close()
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -663,3 +724,42 @@ def test_a_worker_waits_for_what_is_enqueued_later(channel, settings):
     thread.join()
 
     assert out.getvalue().strip() == "1 sent"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("last", [State.HANDING, State.SENT])
+def test_a_commit_whose_answer_was_lost_counts_once(channel, monkeypatch, last):
+    """
+    The connection broke after the permit was committed, or after what came of it was.
+    """
+    batch = uuid4()
+    enqueue(welcome(send_uuid=batch, recipient=Recipient(n, f"p{n}@example.com")) for n in range(1, 4))
+    commit, lost = connection._commit, []
+
+    def commit_without_answer():
+        commit()
+        if not lost and Delivery.objects.filter(state=last).exists():
+            lost.append(last)
+            raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(connection, "_commit", commit_without_answer)
+
+    assert work() == "3 sent"
+
+    assert lost == [last]
+    assert len(channel.delivered) == Attempt.objects.count() == 3
+    assert status(batch=batch).states == {State.SENT: 3}
+
+
+def test_what_was_cancelled_is_not_counted_again_by_the_worker_that_had_it():
+    """
+    Both would have made it unknown.
+    """
+    batch = uuid4()
+    enqueue(welcome(send_uuid=batch))
+    Delivery.objects.update(may_have_arrived=True)
+    claimed = claim(10)
+    cancel(batch=batch)
+
+    assert leases.move(claimed, State.CLAIMED, State.UNKNOWN) == []
+    assert status(batch=batch).states == {State.UNKNOWN: 1}

@@ -8,6 +8,8 @@ import smtplib
 import socket
 import subprocess
 import sys
+import time
+from dataclasses import replace
 
 import pytest
 
@@ -52,13 +54,15 @@ def test_messages_may_be_counted_only_or_handed_on():
         (Answer("554 no", at="END"), smtplib.SMTPDataError),
         (Answer("", at="END", cut=True), smtplib.SMTPServerDisconnected),
         (Answer("", cut=True), smtplib.SMTPServerDisconnected),
+        (Answer("354 go on", at="DATA", cut=True), smtplib.SMTPServerDisconnected),
+        (Answer("550 unknown", drip=0.001), smtplib.SMTPRecipientsRefused),
     ],
 )
 def test_a_recipient_may_be_answered_in_another_way(answer, error):
     """
     As often as asked; then like any other.
     """
-    answer = Answer(answer.reply, answer.at, times=2, cut=answer.cut)
+    answer = replace(answer, times=2)
 
     with SmtpSink(answers={"bad": answer}) as sink:
         for _ in range(2):
@@ -67,6 +71,18 @@ def test_a_recipient_may_be_answered_in_another_way(answer, error):
         send(sink, "bad@example.com")
 
     assert sink.count == 1
+
+
+def test_a_message_may_be_taken_and_not_confirmed():
+    """
+    The client cannot know, and the sink has it.
+    """
+    with SmtpSink(answers={"dead": Answer("", at="END", cut=True, takes=True, times=1)}) as sink:
+        with pytest.raises(smtplib.SMTPServerDisconnected):
+            send(sink, "dead@example.com")
+        send(sink, "dead@example.com")
+
+    assert sink.count == 2
 
 
 def test_only_crlf_ends_a_message():
@@ -88,9 +104,7 @@ def test_it_runs_as_a_process():
     """
     Told to stop, it says how much it received.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     answers = json.dumps({"gone": {"reply": "550 unknown"}})
     command = [sys.executable, "-m", "edx_ace.testing.smtp", "--port", str(port), "--count-only", "--answers", answers]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -104,3 +118,30 @@ def test_it_runs_as_a_process():
         output, _ = process.communicate(timeout=10)
 
     assert output == "1 messages over 1 connections\n"
+
+
+def test_what_was_confirmed_is_in_the_log_of_a_sink_that_was_killed(tmp_path):
+    """
+    Each message with its Message-ID, recipients, connection and time.
+    """
+    port, log = free_port(), tmp_path / "log"
+    command = [sys.executable, "-m", "edx_ace.testing.smtp", "--port", str(port), "--log", str(log)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        before = time.time()
+        with smtplib.SMTP("127.0.0.1", port) as client:
+            for number in (1, 2):
+                client.sendmail("a@example.com", ["b@example.com"], f"Message-ID: <{number}@x>\r\n\r\nHi\r\n")
+            process.kill()
+            process.wait()
+
+    first, second = (json.loads(line) for line in log.read_text().splitlines())
+    assert before <= first.pop("at") <= second.pop("at")
+    assert first == {"message_id": "<1@x>", "recipients": ["b@example.com"], "session": 1}
+    assert second == {"message_id": "<2@x>", "recipients": ["b@example.com"], "session": 1}
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]

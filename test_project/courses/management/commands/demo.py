@@ -75,6 +75,8 @@ class Command(BaseCommand):
             base_url = f"http://localhost:{server.server_port}"
             self._prepare_and_send(base_url)
             self.stdout.write(f"\nRead them at {self.style.SUCCESS(base_url + '/')} (stop with Ctrl+C)")
+            admin = self.style.SUCCESS(f"{base_url}/admin/ace_outbox/")
+            self.stdout.write(f"See the outbox at {admin} (name and password: {demo_site.STAFF})")
             self.stdout.flush()
             logging.getLogger("django.server").setLevel(logging.ERROR)
             with suppress(KeyboardInterrupt):

@@ -1,0 +1,60 @@
+"""
+Internal: workers with a fault built in, each of which a scenario has to find.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from edx_ace.outbox import counts, guards, leases, processing, worker
+from edx_ace.outbox.clock import DatabaseNow
+from edx_ace.outbox.models import Delivery
+from edx_ace.outbox.states import State
+
+
+def no_reclaim() -> None:
+    """Leave to dead workers what they had."""
+    worker.sweep = counts.fold
+
+
+def sent_before_sending() -> None:
+    """Write that a message was sent, then send it."""
+    permit = leases.permit
+
+    def too_early(rows: Sequence[Any], lease: timedelta, unless: Q | None = None) -> list[Any]:
+        given = permit(rows, lease, unless)
+        return leases.move(given, State.HANDING, State.SENT, finished_at=DatabaseNow())
+
+    leases.permit = too_early
+
+
+def guards_at_the_claim() -> None:
+    """Ask guards when deliveries are claimed, and not when they are handed over."""
+    claim = leases.claim
+
+    def guarded(waiting: QuerySet[Delivery], limit: int, lease: timedelta) -> list[Delivery]:
+        for guard in guards.guards():
+            waiting = waiting.exclude(guard.forbids())
+        return claim(waiting, limit, lease)
+
+    leases.claim = guarded
+    processing._forbidden = lambda: Q(expires_at__isnull=False, expires_at__lte=DatabaseNow())
+
+
+def no_fence() -> None:
+    """Give the permit to whoever asks for a delivery that is claimed, by anybody."""
+    permit = leases.permit
+    fenced = leases._fenced
+
+    def unfenced(rows: Sequence[Any], lease: timedelta, unless: Q | None = None) -> list[Any]:
+        leases._fenced = lambda rows: Q(pk__in=[row.pk for row in rows])
+        try:
+            return permit(rows, lease, unless)
+        finally:
+            leases._fenced = fenced
+
+    leases.permit = unfenced

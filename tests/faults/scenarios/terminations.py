@@ -1,0 +1,29 @@
+"""
+Internal: workers that are asked to end, as each deployment does.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.nemesis import Nemesis, wait_until_done
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_repeated_when_workers_end_as_they_are_asked(trial):
+    """
+    Each finishes what it is handing over and gives the rest back.
+    """
+    trial.enqueue(f"slow{number}" for number in range(800))
+    nemesis = Nemesis(10, trial.sink)
+    groups = trial.workers.start(2, threads=2)
+    codes = []
+    for _ in nemesis.moments(6, most=80):
+        victim = nemesis.chance.randrange(2)
+        codes.append(groups[victim].end())
+        [groups[victim]] = trial.workers.start(threads=2)
+    wait_until_done()
+    codes += trial.workers.end()
+
+    assert trial.complaints(trial.outcome()) == []
+    assert set(codes) == {0}

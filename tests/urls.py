@@ -1,0 +1,11 @@
+"""
+Internal: addresses of the site that the tests run in.
+"""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("outbox/", include("edx_ace.outbox.urls")),
+]
