@@ -66,7 +66,7 @@ test-databases: venv ## Run the tests of what has tables on PostgreSQL and on Ma
 
 test-faults: venv ## Kill, freeze and cut off workers while they deliver, on PostgreSQL and on MariaDB; count what arrived.
 	@set -e; for database in postgres mariadb; do \
-		ACE_TEST_DATABASE=$$database PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest -s tests/faults/scenarios/*.py $(ARGS); \
+		ACE_TEST_DATABASE=$$database PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest -s tests/faults/scenarios/*.py tests/faults/celery_brokers.py $(ARGS); \
 	done
 
 docs-test: venv ## Run every example in the docs, the README and the docstrings.
@@ -111,7 +111,7 @@ api-surface: venv ## Check that every name which existing code imports is there.
 bench: venv ## Measure beside the released edx-ace 1.15.0: ten minutes, or single rows with ARGS="json css".
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
-bench-outbox: venv ## Measure the outbox beside other queues on PostgreSQL, or single rows with ARGS="claim".
+bench-outbox: venv ## Measure the outbox beside others, on PostgreSQL and Redis; single rows with ARGS="claim".
 	@$(BIN)/python benchmarks/outbox.py $(ARGS)
 
 ci: ## Run everything that has to pass before a merge.

@@ -33,7 +33,7 @@ EXTRAS = {
     "sailthru": ["sailthru-client>=2.3.5"],
     "campaigns": ["nh3>=0.2.18"],
     "automation": ["Jinja2>=3.1.6", "markdown-it-py>=3"],
-    "ratelimit": ["limits>=3.13", "redis>=5"],
+    "ratelimit": ["redis>=5"],
     "api": ["djangorestframework>=3.16"],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})

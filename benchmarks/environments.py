@@ -18,10 +18,17 @@ DJANGO = "Django~=5.2.0"
 #: The requirements of each environment.
 ENVIRONMENTS = {
     # Found by its path, as an installed package is; the default mode of editable installs slows every start-up.
-    "ours": [DJANGO, "--config-settings", "editable_mode=compat", "--editable", f"{ROOT}[fast]"],
-    "released": [DJANGO, "edx-ace==1.15.0"],
-    "outbox": [DJANGO, "psycopg[binary]", "--config-settings", "editable_mode=compat", "--editable", f"{ROOT}[fast]"],
-    # They render with the engine that we render with.
+    "ours": [
+        DJANGO,
+        "celery[redis]",
+        "psycopg[binary]",
+        "--config-settings",
+        "editable_mode=compat",
+        "--editable",
+        f"{ROOT}[fast]",
+    ],
+    "released": [DJANGO, "celery[redis]", "edx-ace==1.15.0"],
+    # Other queues. They render with the engine that we render with.
     "queues": [
         DJANGO,
         "psycopg[binary]",

@@ -1,59 +1,84 @@
 """
-Internal: measures the outbox beside other queues on PostgreSQL (``make bench-outbox``).
+Internal: measures the outbox beside others (``make bench-outbox``).
 
-``python benchmarks/outbox.py claim`` measures this row alone. PostgreSQL is where ACE_TEST_POSTGRES_URL says, on its
-standard local port by default; each side has a database of its own there for the time of a row. As in `run.py`, sides
-take turns and figures are medians.
+``python benchmarks/outbox.py claim`` measures that row alone. It needs PostgreSQL where the tests look for it, and
+redis-server on the PATH. As in `run.py`, sides take turns and figures are medians.
 """
 
 from __future__ import annotations
 
 import os
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import environments
 import psycopg
 from figures import Figure, alternate, measure, median
-from processes import FAST, SMTP, Worker, smtp_sink
+from processes import FAST, HERE, SMTP, Worker, smtp_sink
+from psycopg.sql import SQL, Identifier
 
-#: What `django-admin startproject` enables and the benchmarks need of it.
-APPS = ["django.contrib.auth", "django.contrib.contenttypes"]
+from edx_ace.testing.smtp import SmtpSink
 
-#: The apps of each side, by environment and script.
-SIDES = {
-    "outbox": ("queue_ours.py", ["edx_ace", "edx_ace.outbox"]),
-    "queues": ("queue_peers.py", ["post_office", "mailer"]),
-}
+POSTGRES = os.environ.get("ACE_TEST_POSTGRES_URL") or "postgresql://postgres@127.0.0.1:5432/postgres"
+
+#: How long Celery may take to deliver what it was given, in seconds.
+PATIENCE_SECONDS = 600
+
+#: What others' queues need to be installed beside.
+QUEUES = ["django.contrib.auth", "django.contrib.contenttypes", "post_office", "mailer"]
 
 #: Threads that send: as many as django-post_office uses by default.
 THREADS = 5
 
 
 @contextmanager
-def side(environment: str, **settings: Any) -> Iterator[Worker]:
-    """Start a process of *environment* with a database of its own."""
-    script, apps = SIDES[environment]
-    name = f"ace_bench_{environment}_{os.getpid()}"
-    address = urlsplit(os.environ.get("ACE_TEST_POSTGRES_URL") or "postgresql://postgres@127.0.0.1:5432/postgres")
-    database = {
+def database(name: str = "ours") -> Iterator[dict[str, Any]]:
+    """Make an empty database; yield it as Django's settings have it."""
+    name = f"ace_benchmark_{name}_{os.getpid()}"
+    place = urlsplit(POSTGRES)
+    settings = {
         "ENGINE": "django.db.backends.postgresql",
-        "HOST": address.hostname,
-        "PORT": address.port,
-        "USER": address.username,
-        "PASSWORD": address.password,
         "NAME": name,
+        "USER": place.username,
+        "PASSWORD": place.password,
+        "HOST": place.hostname,
+        "PORT": place.port,
     }
-    _administer(address.geturl(), f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
-    try:
-        settings = {"DATABASES": {"default": database}, "INSTALLED_APPS": [*APPS, *apps], **settings}
-        with Worker(environment, script, **settings) as worker:
+    with psycopg.connect(POSTGRES, autocommit=True) as connection:
+        connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        try:
+            yield settings
+        finally:
+            connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+
+
+@contextmanager
+def our_side(**settings: Any) -> Iterator[Worker]:
+    """Start a process that has an outbox in a database of its own."""
+    with database() as place:
+        settings = {"DATABASES": {"default": place}, "BENCHMARK_APPS": ["edx_ace.outbox"], **settings}
+        with Worker("ours", "queue_ours.py", **settings) as worker:
             worker.ask("migrate")
             yield worker
-    finally:
-        _administer(address.geturl(), f"DROP DATABASE {name}")
+
+
+@contextmanager
+def other_side(**settings: Any) -> Iterator[Worker]:
+    """Start a process that has the other queues in a database of its own."""
+    with database("others") as place:
+        settings = {"DATABASES": {"default": place}, "INSTALLED_APPS": QUEUES, **settings}
+        with Worker("queues", "queue_peers.py", **settings) as worker:
+            worker.ask("migrate")
+            yield worker
 
 
 def queue_smtp() -> Iterator[Figure]:
@@ -70,10 +95,9 @@ def _queue(targets: tuple[float, float], backend: str, rounds: int = 3, count: i
     with ExitStack() as stack:
         port = stack.enter_context(smtp_sink(3 * rounds * count)) if backend == SMTP else 25
         mail = {"EMAIL_BACKEND": backend, "EMAIL_PORT": port, **FAST}
-        ours = stack.enter_context(side("outbox", **mail))
+        ours = stack.enter_context(our_side(**mail))
         peers = stack.enter_context(
-            side(
-                "queues",
+            other_side(
                 **mail,
                 POST_OFFICE={"BACKENDS": {"default": backend}, "THREADS_PER_PROCESS": THREADS},
                 MAILER_EMAIL_BACKEND=backend,
@@ -92,7 +116,7 @@ def _queue(targets: tuple[float, float], backend: str, rounds: int = 3, count: i
 
 def enqueue(rounds: int = 3, count: int = 5_000) -> Iterator[Figure]:
     """A row of the outbox, beside ``Model.objects.create``; there are two a message."""
-    with side("outbox") as ours:
+    with our_side() as ours:
         ours.ask("put_in", count=500)
         enqueued, created = alternate(
             rounds, lambda: ours.ask("put_in", count=count), lambda: ours.ask("create", count=count // 5)
@@ -102,7 +126,7 @@ def enqueue(rounds: int = 3, count: int = 5_000) -> Iterator[Figure]:
 
 def claim(rounds: int = 31, count: int = 1_000_000, limit: int = 500) -> Iterator[Figure]:
     """A claim among many rows of which one in ten is due, beside the ORM's SELECT FOR UPDATE and UPDATE."""
-    with side("outbox") as ours:
+    with our_side() as ours:
         ours.ask("fill", count=count)
         plan = ours.ask("plan")
         assert "ace_outbox_due" in plan, f"Expected a plan that uses the partial index, found:\n{plan}"
@@ -119,9 +143,13 @@ def memory(count: int = 10_000, large_count: int = 200_000) -> Iterator[Figure]:
     """The peak of a worker that delivers many messages."""
 
     def peak(count: int) -> float:
-        with side("outbox", **FAST) as ours:
-            ours.ask("put_in", count=count)
-            with Worker("outbox", SIDES["outbox"][0], **ours.settings) as worker:
+        with database() as place:
+            settings = {"DATABASES": {"default": place}, "BENCHMARK_APPS": ["edx_ace.outbox"], **FAST}
+            with Worker("ours", "queue_ours.py", **settings) as caller:
+                caller.ask("migrate")
+                caller.ask("put_in", count=count)
+            # Another process: what the caller needed is not the worker's.
+            with Worker("ours", "queue_ours.py", **settings) as worker:
                 return float(worker.ask("deliver")["peak"])
 
     ours, ours_large = peak(count), peak(large_count)
@@ -129,22 +157,102 @@ def memory(count: int = 10_000, large_count: int = 200_000) -> Iterator[Figure]:
     yield Figure(f"{large_count:,} messages, to {count:,}", ours_large, ours, "MiB", 1.05, at_most=True)
 
 
+@contextmanager
+def redis() -> Iterator[str]:
+    """Run a Redis; yield its URL, without the number of a database."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        try:
+            yield f"redis://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@contextmanager
+def celery_worker(side: Worker) -> Iterator[None]:
+    """Run a worker of two prefork children in the environment and under the settings of *side*."""
+    command = [side.python, "-m", "celery", "--app", "celery_app", "worker", "--concurrency", "2"]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, cwd=HERE, env=side.variables, stdout=log, stderr=log)
+        try:
+            yield
+            if process.poll() is not None:
+                log.seek(0)
+                sys.exit(f"Celery's worker ended:\n{log.read().decode()}")
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def celery(rounds: int = 3, count: int = 2_000, peer_count: int = 200) -> Iterator[Figure]:
+    """Emails from call to mail server over Celery, and the released package with a task for each."""
+    with ExitStack() as stack:
+        sink = stack.enter_context(SmtpSink(keep=False))
+        broker = stack.enter_context(redis())
+        mail = {"EMAIL_BACKEND": SMTP, "EMAIL_PORT": sink.port}
+        ours = {
+            **mail,
+            "DATABASES": {"default": stack.enter_context(database())},
+            "BENCHMARK_APPS": ["edx_ace.outbox"],
+            "ACE_OUTBOX_CELERY": True,
+        }
+        sides = [
+            stack.enter_context(Worker(environment, **settings, CELERY_BROKER_URL=f"{broker}/{number}"))
+            # Who shares a table shares a broker: the doorbell is in the table.
+            for number, environment, settings in (
+                (0, "released", mail),
+                (1, "ours", ours),
+                (1, "ours", {**ours, **FAST}),
+            )
+        ]
+        sides[1].ask("migrate")
+
+        def measure(side: Worker, name: str, count: int) -> float:
+            # A worker of its own each time: those of the others must not take from the same table.
+            with celery_worker(side):
+                _deliver(sink, partial(side.ask, name), 20)
+                return _deliver(sink, partial(side.ask, name), count)
+
+        released, django, fast = sides
+        results = alternate(
+            rounds,
+            lambda: measure(released, "delay", peer_count),
+            lambda: measure(django, "enqueue", count),
+            lambda: measure(fast, "enqueue", count),
+        )
+    peer, with_django, with_fast = (statistics.median(result) * 1e6 for result in results)
+    if FAST:
+        yield Figure("fast engine", with_fast, peer, "µs wall", 10)
+    yield Figure("Django's engine", with_django, peer, "µs wall", None if FAST else 10)
+
+
+def _deliver(sink: SmtpSink, give: Callable[..., Any], count: int) -> float:
+    """Return how long one of *count* messages takes from the call that gives them until the last has arrived."""
+    enough = sink.count + count
+    started = time.perf_counter()
+    give(count=count)
+    while sink.count < enough:
+        if time.perf_counter() - started > PATIENCE_SECONDS:
+            sys.exit(f"{enough - sink.count} of {count} messages have not arrived.")
+        time.sleep(0.005)
+    return (time.perf_counter() - started) / count
+
+
 ROWS: dict[str, Callable[[], Iterator[Figure]]] = {
     "queue-smtp": queue_smtp,
     "queue-dummy": queue_dummy,
+    "celery": celery,
     "enqueue": enqueue,
     "claim": claim,
     "queue-memory": memory,
 }
 
 
-def _administer(url: str, *statements: str) -> None:
-    with psycopg.connect(url, autocommit=True) as connection:
-        for statement in statements:
-            connection.execute(statement)
-
-
 if __name__ == "__main__":
-    for environment in SIDES:
+    for environment in environments.ENVIRONMENTS:
         environments.make(environment)
     measure(ROWS, "table-outbox.txt", __doc__)

@@ -32,11 +32,12 @@ class Worker:
     """A process of one environment, or interpreter, that does what *script* offers, under *settings*."""
 
     def __init__(self, environment: str | Path, script: str = "worker.py", /, **settings: Any) -> None:
-        self.settings = settings
-        python = environment if isinstance(environment, Path) else environments.python_of(environment)
+        self.python = environment if isinstance(environment, Path) else environments.python_of(environment)
+        #: The variables of its environment, for another process like it.
+        self.variables = environment_with(BENCHMARK_SETTINGS=json.dumps(settings))
         self.process = subprocess.Popen(
-            [python, HERE / script],
-            env=environment_with(BENCHMARK_SETTINGS=json.dumps(settings)),
+            [self.python, HERE / script],
+            env=self.variables,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

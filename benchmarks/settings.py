@@ -64,6 +64,8 @@ ACE_CHANNEL_SAILTHRU_API_KEY = ""
 ACE_CHANNEL_SAILTHRU_API_SECRET = ""
 
 globals().update(json.loads(os.environ.get("BENCHMARK_SETTINGS", "{}")))
+# The outbox has tables, which most measurements do without.
+INSTALLED_APPS += globals().get("BENCHMARK_APPS", [])
 
 if globals().get("ACE_TEMPLATE_ENGINE") == "fast":
     TEMPLATES.append({"NAME": "fast", "BACKEND": "django_rust_templates.RustTemplates", "DIRS": [HERE / "templates"]})

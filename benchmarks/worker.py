@@ -49,6 +49,30 @@ def _require_sent(report: object) -> None:
         sys.exit(f"Nothing may fail while it is measured: {report}")
 
 
+def migrate() -> None:
+    """Make the tables."""
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+
+
+def enqueue(count: int) -> None:
+    """Put *count* messages into the outbox, in one call."""
+    import celery_app  # noqa: F401  # as a site's package does
+
+    from edx_ace import outbox
+
+    outbox.enqueue(messages(count))
+
+
+def delay(count: int) -> None:
+    """Give Celery a task for each of *count* messages."""
+    from celery_app import send_message
+
+    for message in messages(count):
+        send_message.delay(str(message))
+
+
 def message_text() -> str:
     """Return a message as JSON."""
     return str(next(messages(1)))

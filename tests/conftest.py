@@ -4,10 +4,14 @@ Internal: fixtures that every test may ask for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+from celery import Celery
+from celery.contrib.testing.app import setup_default_app
 from pytest_django import Settings
 
 from edx_ace import Channel, Policy
@@ -79,3 +83,18 @@ def templates(tmp_path: Path, settings: Settings) -> Callable[[dict[str, str]], 
             file.write_text(text)
 
     return write
+
+
+@pytest.fixture
+def use_celery() -> Iterator[Callable[..., Celery]]:
+    """Return a function that makes an app with its keyword arguments as settings the site's, until the test ends."""
+    with ExitStack() as stack:
+
+        def use(**conf: Any) -> Celery:
+            app = Celery("tests", set_as_current=False)
+            app.conf.update(conf)
+            stack.enter_context(setup_default_app(app))
+            app.set_current()
+            return app
+
+        yield use

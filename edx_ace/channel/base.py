@@ -12,6 +12,7 @@ from enum import Enum, EnumMeta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import edx_ace.channel as package
+from edx_ace import deadline
 
 if TYPE_CHECKING:
     from edx_ace.envelope import Parcel
@@ -127,6 +128,9 @@ class Channel(ABC):
 
         for parcel in parcels:
             result: Result
+            if deadline.is_over():
+                yield deadline.out_of_time()
+                continue
             try:
                 with in_use(parcel.envelope):
                     result = self.deliver(parcel.message, parcel.rendered)

@@ -20,6 +20,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("The Braze channel", "braze") from error
 
+from edx_ace import deadline
 from edx_ace.channel.base import Channel
 from edx_ace.channel.django_email import DjangoEmailChannel
 from edx_ace.channel.mailbox import parse_mailbox, parse_mailboxes
@@ -77,7 +78,7 @@ class BrazeEmailChannel(EmailChannelMixin, Channel):
                 f"https://{settings.CHANNEL_BRAZE_REST_ENDPOINT}/messages/send",
                 headers={"Authorization": f"Bearer {settings.CHANNEL_BRAZE_API_KEY}"},
                 json=self._payload(user_id, message, rendered_message),
-                timeout=settings.DEFAULT_API_TIMEOUT,
+                timeout=deadline.limit(settings.DEFAULT_API_TIMEOUT),
                 # A redirected POST becomes a GET, whose success would look like Braze's.
                 allow_redirects=False,
                 # The body is read apart: once the status says "accepted", nothing in the body can take it back.

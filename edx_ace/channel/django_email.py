@@ -17,6 +17,7 @@ from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.backends.smtp import EmailBackend
 
+from edx_ace import deadline
 from edx_ace.channel import anymail, mailbox, mime, smtp
 from edx_ace.channel.base import Channel, ChannelType
 from edx_ace.channel.mailbox import Mailbox
@@ -167,6 +168,10 @@ def _send_through(
             if isinstance(batch, Exception):
                 yield batch
                 continue
+            if deadline.is_over():
+                yield from [deadline.out_of_time()] * len(batch)
+                continue
+            _limit_time_out(backend)
             if not is_open and down is None:
                 down = _open(backend)
                 is_open = down is None
@@ -181,6 +186,13 @@ def _send_through(
                     is_open = False
     finally:
         _close(backend)
+
+
+def _limit_time_out(backend: BaseEmailBackend) -> None:
+    """Let *backend* wait no longer than is left, where it has a time-out as Django's and django-anymail's have."""
+    time_out = getattr(backend, "timeout", "")
+    if time_out is None or isinstance(time_out, int | float):
+        backend.timeout = deadline.limit(time_out)  # type: ignore[attr-defined]
 
 
 def _open(backend: BaseEmailBackend) -> Exception | None:

@@ -24,7 +24,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("The Sailthru channel", "sailthru") from error
 
-from edx_ace import envelope
+from edx_ace import deadline, envelope
 from edx_ace.channel.base import Channel, ChannelType
 from edx_ace.channel.mailbox import parse_mailbox, parse_mailboxes
 from edx_ace.channel.mixins import EmailChannelMixin
@@ -114,7 +114,7 @@ class SailthruEmailChannel(EmailChannelMixin, Channel):
 def _client() -> SailthruClient:
     keys = settings.CHANNEL_SAILTHRU_API_KEY, settings.CHANNEL_SAILTHRU_API_SECRET
     try:
-        return SailthruClient(*keys, request_timeout=settings.DEFAULT_API_TIMEOUT)
+        return SailthruClient(*keys, request_timeout=deadline.limit(settings.DEFAULT_API_TIMEOUT))
     except TypeError:
         # sailthru-client 2.2.3, which edx-ace 1.x required, has a timeout of its own and no argument for it.
         return SailthruClient(*keys)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from edx_ace.outbox.breakers import circuits
     from edx_ace.outbox.enqueueing import Enqueued, enqueue
     from edx_ace.outbox.health import Figures, figures
     from edx_ace.outbox.operations import Cancelled, Status, cancel, requeue, status
@@ -29,6 +30,7 @@ __all__ = [
     "State",
     "Status",
     "cancel",
+    "circuits",
     "enqueue",
     "figures",
     "purge",
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 _MODULE_OF = {
+    "circuits": "breakers",
     "Enqueued": "enqueueing",
     "enqueue": "enqueueing",
     "Figures": "health",

@@ -4,12 +4,18 @@ Internal: the system checks of the outbox.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, get_type_hints
 
 from django.conf import settings as django_settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
 
+from edx_ace.channel.registry import CHANNEL_EXTENSION_NAMESPACE
+from edx_ace.errors import MissingExtraError, did_you_mean
 from edx_ace.outbox.conf import Settings, settings
+from edx_ace.outbox.rates import parse
+from edx_ace.outbox.usage import redis_at
+from edx_ace.utils.plugins import known_names
 
 
 @register("edx_ace")
@@ -25,7 +31,7 @@ def check_outbox(**kwargs: object) -> list[CheckMessage]:
             )
         )
     # Those of the core are checked by the core.
-    own = {name for name in vars(Settings) if name.isupper()}
+    own = {name for name in vars(Settings) if name.isupper() and not name.startswith("RATE_LIMITS")}
     for name, kind in get_type_hints(Settings).items():
         if name in own and (expected := _expected(kind, getattr(settings, name))):
             found.append(
@@ -35,7 +41,42 @@ def check_outbox(**kwargs: object) -> list[CheckMessage]:
                     id="ace_outbox.E002",
                 )
             )
+    if not found and settings.OUTBOX_HANDOVER_SECONDS >= settings.OUTBOX_LEASE_SECONDS:
+        found.append(
+            Error(
+                f"ACE_OUTBOX_HANDOVER_SECONDS must be below ACE_OUTBOX_LEASE_SECONDS, given "
+                f"{settings.OUTBOX_HANDOVER_SECONDS} and {settings.OUTBOX_LEASE_SECONDS}: another worker would repeat "
+                f"what is still being handed over.",
+                hint="Shorten the one or lengthen the other.",
+                id="ace_outbox.E004",
+            )
+        )
+    found.extend(_check_rates())
+    if settings.OUTBOX_CELERY is True:
+        found.extend(_check_celery())
     return found
+
+
+def _check_celery() -> Iterator[CheckMessage]:
+    from celery import current_app
+
+    from edx_ace.outbox import tasks
+
+    if not current_app.conf.broker_url:
+        yield Error(
+            "ACE_OUTBOX_CELERY is on, but no Celery app here says where its broker is.",
+            hint="Import your Celery app in the __init__.py of your project, and set its broker_url "
+            "(CELERY_BROKER_URL).",
+            id="ace_outbox.E005",
+        )
+    scheduled = {entry.get("task") for entry in current_app.conf.beat_schedule.values()}
+    if tasks.sweep.name not in scheduled:
+        yield Warning(
+            "ACE_OUTBOX_CELERY is on, but Celery's beat_schedule has no sweep: nothing finds what is to be tried "
+            "again, comes due later, or was left behind.",
+            hint=f"Add {{'task': {tasks.sweep.name!r}, 'schedule': 10}} to it; if it stands elsewhere, silence this.",
+            id="ace_outbox.W001",
+        )
 
 
 def _expected(kind: type, value: Any) -> str:
@@ -45,3 +86,47 @@ def _expected(kind: type, value: Any) -> str:
     allowed = (int, float) if kind is float else (int,)
     is_number = isinstance(value, allowed) and not isinstance(value, bool)
     return "" if is_number and value > 0 else f"a number above 0 ({kind.__name__})"
+
+
+def _check_rates() -> list[CheckMessage]:
+    """E003: rate limits that cannot be kept."""
+    found: list[CheckMessage] = []
+
+    def add(text: str, hint: str) -> None:
+        found.append(Error(text, hint=hint, id="ace_outbox.E003"))
+
+    limits = settings.RATE_LIMITS
+    example = "For example: ACE_RATE_LIMITS = {'django_email': '14/s, 50000/day'}."
+    if not isinstance(limits, dict):
+        add(f"ACE_RATE_LIMITS must be a dict, given {limits!r}.", example)
+        limits = {}
+    installed = known_names(CHANNEL_EXTENSION_NAMESPACE)
+    for name, text in limits.items():
+        if name not in installed:
+            add(
+                f"ACE_RATE_LIMITS names {name!r}, but no installed package provides that channel."
+                f"{did_you_mean(name, installed)}",
+                example,
+            )
+        try:
+            parse(text)
+        except (TypeError, ValueError) as error:
+            add(f"ACE_RATE_LIMITS[{name!r}]: {error}", example)
+    reserve = settings.RATE_LIMITS_RESERVE
+    if not isinstance(reserve, int | float) or isinstance(reserve, bool) or not 0 <= reserve < 1:
+        add(
+            f"ACE_RATE_LIMITS_RESERVE must be a number from 0 to below 1, given {reserve!r}.",
+            "For example 0.1: a tenth of each limit is kept for essential messages.",
+        )
+    if settings.RATE_LIMITS_REDIS:
+        try:
+            redis_at(settings.RATE_LIMITS_REDIS)
+        except MissingExtraError as error:
+            add(str(error), 'Run: pip install "edx-ace[ratelimit]", or take ACE_RATE_LIMITS_REDIS out.')
+        except Exception as error:
+            # Its text may quote the URL, which may have a password.
+            add(
+                f"ACE_RATE_LIMITS_REDIS must be the URL of a Redis database ({type(error).__name__}).",
+                "For example: 'redis://127.0.0.1:6379/3'.",
+            )
+    return found

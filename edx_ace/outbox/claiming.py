@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import timedelta
 
+import attrs
 from django.db import router, transaction
 from django.db.models import QuerySet
 
 # Looked up on the package at each call, as everywhere: tests replace it there.
 import edx_ace.channel as channels
 from edx_ace.channel import ChannelType
-from edx_ace.outbox import leases
+from edx_ace.outbox import leases, rates
+from edx_ace.outbox.breakers import abandon_probe, begin_probe, circuits
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.models import Delivery
@@ -29,6 +31,19 @@ SUSPICIOUS_CLAIMS = 3
 
 #: Rows that one step of `adopt` changes.
 _ADOPT_LIMIT = 500
+
+
+def is_due() -> bool:
+    """Return whether something is due, be it held back or not: one look into the index and no transaction."""
+    return _due().filter(channel__in=list(channels.channels().names())).exists()
+
+
+def is_free(beyond: int = 0) -> bool:
+    """Return whether more than *beyond* deliveries are due that neither an open circuit nor a limit holds back now."""
+    held_back = {circuit.channel for circuit in circuits()}
+    held_back.update(name for name in rates.limited() if rates.seconds_until_free(name) > 0)
+    names = [name for name in channels.channels().names() if name not in held_back]
+    return _due().filter(channel__in=names)[beyond : beyond + 1].exists()
 
 
 def claim(limit: int, only: Collection[str] | None = None) -> list[Delivery]:
@@ -42,29 +57,84 @@ def claim(limit: int, only: Collection[str] | None = None) -> list[Delivery]:
     """
     names = [name for name in channels.channels().names() if only is None or name in only]
     # Asked first, as workers mostly find nothing: one look into the index and no transaction.
-    if not _due().filter(channel__in=names, priority__in=Priority.values).exists():
+    if not _due().filter(channel__in=names).exists():
         return []
+    places = list(_places(names, limit))
     # One transaction: a worker that is killed in between must not leave a trace in those who came with a suspect.
     with transaction.atomic(router.db_for_write(Delivery)):
-        rows = _claim(limit, names)
+        rows: list[Delivery] = []
+        for place in places:
+            if len(rows) < limit:
+                rows += place.claim(limit - len(rows))
         suspects = [row for row in rows if row.claims >= SUSPICIOUS_CLAIMS]
-        if not suspects:
-            return rows
-        if others := [row for row in rows if row is not suspects[0]]:
-            leases.release(others)
-        return suspects[:1]
+        if suspects:
+            if others := [row for row in rows if row is not suspects[0]]:
+                leases.release(others)
+            rows = suspects[:1]
+    for place in places:
+        place.settle(rows)
+    return rows
 
 
-def _claim(limit: int, names: list[str]) -> list[Delivery]:
-    lease = timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)
-    rows: list[Delivery] = []
+def seconds_until_free(only: Collection[str] | None = None) -> float | None:
+    """
+    Return after how many seconds something that is due, and is held back by a limit, may go; None: nothing is.
+
+    Args:
+        only: As for `claim`.
+    """
+    waits = []
+    for name in rates.limited():
+        if (only is None or name in only) and _due().filter(channel=name).exists() and not _is_open(name):
+            waits.append(rates.seconds_until_free(name))
+    return min(waits, default=None)
+
+
+@attrs.frozen
+class _Place:
+    """Where deliveries of one priority wait for one channel, and how many of them may go now."""
+
+    name: str
+    priority: Priority
+    most: int
+    #: Whether the one that may go is to find out if the channel can be used again.
+    is_probe: bool
+    #: Whether those that may go were taken from the limits of the channel.
+    is_limited: bool
+
+    def claim(self, limit: int) -> list[Delivery]:
+        """Claim those that are due, *limit* at most."""
+        most = min(limit, self.most)
+        waiting = Delivery.objects.filter(channel=self.name, priority=self.priority)
+        return leases.claim(waiting, most, _lease()) if most else []
+
+    def settle(self, rows: Sequence[Delivery]) -> None:
+        """Give back what is not needed for those of *rows* that are from here."""
+        own = [row for row in rows if (row.channel, row.priority) == (self.name, self.priority)]
+        for row in own:
+            row.is_probe = self.is_probe
+        if self.is_probe and not own:
+            abandon_probe(self.name)
+        if self.is_limited and len(own) < self.most:
+            rates.give_back(self.name, self.most - len(own))
+
+
+def _places(names: Sequence[str], limit: int) -> Iterator[_Place]:
+    """Yield where something may go now, the most important first."""
+    open_circuits = {circuit.channel: circuit for circuit in circuits()}
+    limited = rates.limited()
     for priority in sorted(Priority, reverse=True):
         # In any order: the first may have enough for every claim.
         for name in random.sample(names, len(names)):
-            if len(rows) < limit:
-                waiting = Delivery.objects.filter(channel=name, priority=priority)
-                rows += leases.claim(waiting, limit - len(rows), lease)
-    return rows
+            circuit, is_limited = open_circuits.get(name), name in limited
+            if (circuit or is_limited) and not _due().filter(channel=name, priority=priority).exists():
+                continue
+            if circuit and not begin_probe(circuit, _lease()):
+                continue
+            most = 1 if circuit else limit
+            if is_limited:
+                most = rates.take(name, most, is_essential=priority == Priority.ESSENTIAL)
+            yield _Place(name, priority, most, circuit is not None, is_limited)
 
 
 def adopt() -> None:
@@ -93,4 +163,12 @@ def waited_for() -> Iterator[str]:
 
 
 def _due() -> QuerySet[Delivery]:
-    return Delivery.objects.filter(state=State.QUEUED, due_at__lte=DatabaseNow())
+    return Delivery.objects.filter(state=State.QUEUED, priority__in=Priority.values, due_at__lte=DatabaseNow())
+
+
+def _is_open(name: str) -> bool:
+    return circuits().filter(channel=name).exists()
+
+
+def _lease() -> timedelta:
+    return timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)

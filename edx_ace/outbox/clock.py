@@ -4,8 +4,8 @@ Public: the database's clock, the only one by which the outbox decides: the cloc
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -20,6 +20,11 @@ class DatabaseNow(Now):
     def as_mysql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Any:
         """Return the SQL for MySQL and MariaDB."""
         return self.as_sql(compiler, connection, template="UTC_TIMESTAMP(6)", **context)
+
+
+def from_now(delay: timedelta) -> models.Expression:
+    """Return the moment that is *delay* after the one at which the statement runs."""
+    return cast(models.Expression, DatabaseNow() + models.Value(delay, output_field=models.DurationField()))
 
 
 def database_now(model: type[models.Model], using: str) -> datetime:

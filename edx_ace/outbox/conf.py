@@ -17,15 +17,27 @@ class Settings(conf.Settings):
     OUTBOX_WINDOW: int = 10
     #: How many deliveries a worker claims, renders and asks policies about together.
     OUTBOX_BATCH: int = 100
-    #: For how long a claim lasts without progress, in seconds: after that another worker continues. Longer than the
-    #: time that a channel may take for one message (EMAIL_TIMEOUT).
+    #: For how long a claim lasts without progress, in seconds: after that another worker continues.
     OUTBOX_LEASE_SECONDS: int = 120
+    #: How long handing over the messages of one window may take in all, in seconds; shorter than the lease. What is on
+    #: its way then may have been accepted, and what was not begun waits.
+    OUTBOX_HANDOVER_SECONDS: int = 60
     #: How long a worker that found nothing waits before it looks again, in seconds.
     OUTBOX_POLL_SECONDS: float = 1
+    #: Whether Celery's workers deliver: what is enqueued rings for them when it is committed.
+    OUTBOX_CELERY: bool = False
     #: How often a delivery is attempted before it fails; throttling and a channel that is down do not count.
     OUTBOX_MAX_ATTEMPTS: int = 10
     #: Longest wait before the second attempt, in seconds; it doubles with each further one, up to an hour.
     OUTBOX_RETRY_SECONDS: int = 30
+    #: How many messages a channel may be given in a time, over all workers, by the name of the channel:
+    #: ``{"django_email": "14/s, 50000/day"}``. The times are s, min, h and day. What exceeds a limit waits.
+    RATE_LIMITS: dict[str, str] = {}
+    #: Which share of each limit is kept for essential messages, from 0 to below 1; at least one message, if not 0.
+    RATE_LIMITS_RESERVE: float = 0.1
+    #: URL of the Redis database that keeps how much of the limits is used, as redis-py reads it; one for each site.
+    #: Unset: a row for each limited channel in the outbox's database.
+    RATE_LIMITS_REDIS: str | None = None
     #: How long ``ace_outbox purge`` keeps deliveries that are done with, their messages and their counts, in days.
     OUTBOX_KEEP_DAYS: float = 90
     #: How long it keeps the history of their attempts, in days.

@@ -22,7 +22,7 @@ from edx_ace.conf import settings
 from edx_ace.errors import InvalidMessageError, UnsupportedChannelError
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
-from edx_ace.outbox import payloads, sources
+from edx_ace.outbox import doorbell, payloads, sources
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.errors import IdempotencyKeyError
 from edx_ace.outbox.models import Delivery, OnAmbiguous, Payload
@@ -139,6 +139,8 @@ def enqueue(
             first = first or known_as[0] or entries[0].payload.uuid
             fresh = known_as.count(None)
             written, known = written + fresh, known + len(entries) - fresh
+        if written and common["due_at"] <= now:
+            doorbell.ring_on_commit(using)
     return Enqueued(first, written, known)
 
 

@@ -35,6 +35,12 @@ class UnknownSourceError(SourceError, ValueError):
     code = "unknown_source"
 
 
+class StuckError(AceError, RuntimeError):
+    """Too many threads of a worker wait for something that does not come."""
+
+    code = "stuck"
+
+
 class ReferenceGoneError(InvalidMessageError):
     """What a message refers to no longer exists."""
 

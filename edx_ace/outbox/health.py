@@ -16,6 +16,7 @@ import attrs
 from django.db import router
 from django.db.models import QuerySet
 
+from edx_ace.outbox.breakers import circuits
 from edx_ace.outbox.claiming import waited_for
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.conf import settings
@@ -58,6 +59,8 @@ class Figures:
         sent_per_second: Over the last minute; no more than `RATE_LIMIT` in it are counted.
 
         failed: How many failed within the last 24 hours, by code.
+
+        circuits: The channels that are not used for now: since when, and the code of what failed.
     """
 
     at: datetime
@@ -69,6 +72,7 @@ class Figures:
     oldest_due_seconds: dict[str, float]
     sent_per_second: float
     failed: dict[str, int]
+    circuits: dict[str, str]
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures as JSON has them, with the limit."""
@@ -103,6 +107,7 @@ def figures() -> Figures:
         oldest_due_seconds=oldest,
         sent_per_second=round(sent / RATE_OVER.total_seconds(), 2),
         failed=dict(Counter(_first(failed, "code")).most_common()),
+        circuits={one.channel: f"since {one.opened_at:%Y-%m-%d %H:%M:%S} UTC, {one.code}" for one in circuits()},
     )
 
 

@@ -20,10 +20,10 @@ from datetime import timedelta
 from typing import Any, ClassVar, TypeVar, cast
 
 from django.db import connections, models, router, transaction
-from django.db.models import F, Q, QuerySet, Value
+from django.db.models import F, Q, QuerySet
 from django.db.models.sql import UpdateQuery
 
-from edx_ace.outbox.clock import DatabaseNow
+from edx_ace.outbox.clock import DatabaseNow, from_now
 from edx_ace.outbox.errors import IllegalTransitionError
 
 
@@ -81,7 +81,7 @@ def claim(waiting: QuerySet[Row], limit: int, lease: timedelta) -> list[Row]:
         limit,
         model.WAITING,
         model.CLAIMED,
-        lease_until=_in(lease),
+        lease_until=from_now(lease),
         fence=F("fence") + 1,
         claims=F("claims") + 1,
     )
@@ -94,7 +94,7 @@ def renew(rows: Sequence[Row], lease: timedelta, **changes: Any) -> list[Row]:
     model, using = _place(rows)
     with transaction.atomic(using):
         held = model._base_manager.using(using).filter(_fenced(rows), state__in=[model.CLAIMED, model.PERMITTED])
-        renewed = held.update(lease_until=_in(lease), **changes)
+        renewed = held.update(lease_until=from_now(lease), **changes)
         return list(rows) if renewed == len(rows) else _of(rows, held)
 
 
@@ -116,7 +116,7 @@ def permit(rows: Sequence[Row], lease: timedelta, unless: Q | None = None) -> li
     if unless is not None:
         conditions &= ~unless
     model = type(rows[0])
-    return move(rows, model.CLAIMED, model.PERMITTED, only=conditions, lease_until=_in(lease))
+    return move(rows, model.CLAIMED, model.PERMITTED, only=conditions, lease_until=from_now(lease))
 
 
 def move(rows: Sequence[Row], from_state: str, to_state: str, *, only: Q | None = None, **changes: Any) -> list[Row]:
@@ -267,7 +267,3 @@ def _fenced(rows: Iterable[Leased]) -> Q:
 def _of(rows: Sequence[Row], queryset: QuerySet[Row]) -> list[Row]:
     keys = set(queryset.values_list("pk", flat=True))
     return [row for row in rows if row.pk in keys]
-
-
-def _in(delay: timedelta) -> models.Expression:
-    return cast(models.Expression, DatabaseNow() + Value(delay, output_field=models.DurationField()))

@@ -92,6 +92,9 @@ class Delivery(Leased):
     #: When it reached a state in which nothing is left to do.
     finished_at = models.DateTimeField(_("finished at"), null=True)
 
+    #: Whether it was claimed to find out if its channel can be used again; not kept.
+    is_probe = False
+
     class Meta:
         verbose_name = _("delivery")
         verbose_name_plural = _("deliveries")
@@ -114,6 +117,12 @@ class Delivery(Leased):
                 where=models.Q(lease_until__isnull=False),
                 otherwise=["lease_until"],
                 name="ace_outbox_leased",
+            ),
+            PartialIndex(
+                fields=["expires_at"],
+                where=models.Q(state=State.QUEUED.value, expires_at__isnull=False),
+                otherwise=["state", "expires_at"],
+                name="ace_outbox_expiring",
             ),
             PartialIndex(
                 # Figures of the last minutes and purging: the latest, or the oldest, that ended in a state.
@@ -140,6 +149,22 @@ class Delivery(Leased):
             Count(batch=batch, from_state=from_state, to_state=to_state, number=number)
             for batch, number in numbers.items()
         )
+
+
+class Doorbell(models.Model):
+    """Whether Celery's workers know that something is due; one row. See `edx_ace.outbox.doorbell`."""
+
+    #: When a drain was asked for; None once it has begun.
+    rung_at = models.DateTimeField(_("rung at"), null=True)
+    #: Until when somebody who drains can be relied on to look once more.
+    attended_until = models.DateTimeField(_("attended until"), null=True)
+
+    class Meta:
+        verbose_name = _("doorbell")
+        verbose_name_plural = _("doorbells")
+
+    def __str__(self) -> str:
+        return f"rung at {self.rung_at}, attended until {self.attended_until}"
 
 
 class Attempt(models.Model):
@@ -188,3 +213,39 @@ class Count(models.Model):
 
     def __str__(self) -> str:
         return f"{self.batch}: {self.number} from {self.from_state or 'outside'} to {self.to_state}"
+
+
+class Circuit(models.Model):
+    """A channel that is not used for now; while it can be used there is no row. See `edx_ace.outbox.breakers`."""
+
+    channel = KeyField(_("channel"), max_length=100, primary_key=True)
+    opened_at = models.DateTimeField(_("open since"))
+    #: When somebody may try it with one message.
+    probe_at = models.DateTimeField(_("next try"))
+    #: How long it waited, or waits, between two tries.
+    pause = models.DurationField(_("pause"))
+    #: Why: as of an attempt.
+    code = models.CharField(_("code"), max_length=64, blank=True)
+    reason = models.TextField(_("reason"), blank=True)
+
+    class Meta:
+        verbose_name = _("open circuit")
+        verbose_name_plural = _("open circuits")
+
+    def __str__(self) -> str:
+        return f"{self.channel}: not used since {self.opened_at} ({self.code})"
+
+
+class RateUsage(models.Model):
+    """How many messages a channel that has limits was given. See `edx_ace.outbox.usage`."""
+
+    channel = KeyField(_("channel"), max_length=100, primary_key=True)
+    #: By length of the limit in seconds, and in each by part of the window.
+    used = models.JSONField(_("used"), default=dict)
+
+    class Meta:
+        verbose_name = _("use of a rate limit")
+        verbose_name_plural = _("use of rate limits")
+
+    def __str__(self) -> str:
+        return str(self.channel)

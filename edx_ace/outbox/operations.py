@@ -16,7 +16,7 @@ from django.db import router, transaction
 from django.db.models import F, QuerySet
 
 from edx_ace.message import Message
-from edx_ace.outbox import counts, leases
+from edx_ace.outbox import counts, doorbell, leases
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.states import OPEN, State
@@ -159,6 +159,8 @@ def requeue(
             finished_at=None,
         ):
             number += len(rows)
+        if number:
+            doorbell.ring_on_commit(failed.db)
     return number
 
 

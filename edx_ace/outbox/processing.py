@@ -17,24 +17,24 @@ from typing import Any
 
 import attrs
 from django.db import IntegrityError, InterfaceError, OperationalError, router, transaction
-from django.db.models import Case, DurationField, F, Q, Value, When
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Greatest
 
 import edx_ace.channel as channels
-from edx_ace import content, delivery, envelope, policy, presentation
+from edx_ace import content, deadline, delivery, envelope, policy, presentation
 from edx_ace.channel import Channel, ChannelType, get_channel_for_message
 from edx_ace.channel.registry import choose, name_of
 from edx_ace.envelope import Parcel
 from edx_ace.errors import AceError, InvalidMessageError
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
-from edx_ace.outbox import leases, loading, payloads, retries
-from edx_ace.outbox.clock import DatabaseNow
+from edx_ace.outbox import breakers, leases, loading, payloads, rates, retries
+from edx_ace.outbox.clock import DatabaseNow, from_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.errors import SourceError
 from edx_ace.outbox.guards import guards
 from edx_ace.outbox.models import Attempt as AttemptRow
-from edx_ace.outbox.models import Delivery, OnAmbiguous, Payload
+from edx_ace.outbox.models import Circuit, Delivery, OnAmbiguous, Payload
 from edx_ace.outbox.redaction import redacted
 from edx_ace.outbox.retries import ErrorClass
 from edx_ace.outbox.states import OPEN, State
@@ -75,12 +75,17 @@ class _Round:
     def __init__(self, should_stop: Callable[[], bool]) -> None:
         self.should_stop = should_stop
         self.lease = timedelta(seconds=settings.OUTBOX_LEASE_SECONDS)
-        self.renewed = time.monotonic()
+        self.began = self.renewed = time.monotonic()
         self.results: Counter[str] = Counter()
         #: What is ready and has no permit yet.
         self.left: list[_Item] = []
+        #: Channels that are to be tried with one message, as long as nothing was handed over to them.
+        self.probed: set[str] = set()
+        #: Keys of what got its permit.
+        self.handed_over: set[int] = set()
 
     def run(self, rows: Sequence[Delivery]) -> Counter[str]:
+        self.probed = {row.channel for row in rows if row.is_probe}
         self.left = self._sort_out(self._render(self._ask_policies(self._load(self._unexpired(rows)))))
         while self.left:
             if self.should_stop():
@@ -89,6 +94,10 @@ class _Round:
             window = _next_window(self.left)
             self.left = self.left[len(window) :]
             self._hand_over(window)
+        for name in self.probed:
+            breakers.abandon_probe(name)
+        unused = (row for row in rows if row.pk not in self.handed_over)
+        rates.give_back_unused(unused, time.monotonic() - self.began)
         return self.results
 
     def _unexpired(self, rows: Sequence[Delivery]) -> list[Delivery]:
@@ -99,7 +108,7 @@ class _Round:
             # What time it was for the database when it gave the lease.
             claimed_at = row.lease_until - self.lease
             (expired if row.expires_at is not None and row.expires_at <= claimed_at else rest).append(row)
-        self._end(expired, State.CLAIMED, State.EXPIRED, "expired", _EXPIRED)
+        self._end(expired, State.CLAIMED, State.EXPIRED, "expired", EXPIRED)
         return rest
 
     def _load(self, rows: Sequence[Delivery]) -> list[tuple[Delivery, Message]]:
@@ -162,7 +171,7 @@ class _Round:
             elif against.outcome is Outcome.SKIPPED:
                 self._end([row], State.CLAIMED, State.SKIPPED, against.code, against.reason)
             elif against.outcome is Outcome.DEFERRED:
-                due_at = Greatest(Value(against.until), _in(retries.SHORTEST_WAIT))
+                due_at = Greatest(Value(against.until), from_now(retries.SHORTEST_WAIT))
                 self._move([row], State.CLAIMED, State.QUEUED, against.code, against.reason, due_at=due_at, claims=0)
             else:
                 # A policy may have failed because of what it asks, which may be back in a moment.
@@ -204,18 +213,25 @@ class _Round:
     def _hand_over(self, window: Sequence[_Item]) -> None:
         self._renew_if_due(window)
         rows = [item.row for item in window]
+        name, is_probe = rows[0].channel, rows[0].is_probe
+        # A probe goes over an open circuit.
+        open_circuit = Q() if is_probe else Q(channel__in=Circuit.objects.values("channel"))
         given = _until_it_holds(
-            lambda: leases.permit(rows, self.lease, _forbidden()), lambda: leases.standing(rows, State.HANDING)
+            lambda: leases.permit(rows, self.lease, _forbidden() | open_circuit),
+            lambda: leases.standing(rows, State.HANDING),
         )
         permitted = {row.pk for row in given}
         self._explain_refusals([row for row in rows if row.pk not in permitted])
         items = [item for item in window if item.row.pk in permitted]
         if not items:
             return
+        self.probed.discard(name)
+        self.handed_over |= permitted
         attempts = []
-        for attempt in delivery.attempt_many(items[0].channel, [item.parcel for item in items]):
-            attempts.append(attempt)
-            self._renew_if_due(items)
+        with deadline.within(settings.OUTBOX_HANDOVER_SECONDS):
+            for attempt in delivery.attempt_many(items[0].channel, [item.parcel for item in items]):
+                attempts.append(attempt)
+                self._renew_if_due(items)
         results = list(zip(items, attempts, strict=True))
         recorded = _until_it_holds(lambda: _record(results), lambda: _landed([item.row for item in items]))
         self.results.update(row.state for row in recorded)
@@ -223,27 +239,41 @@ class _Round:
         for item, attempt in results:
             if item.row.pk in keys:
                 _tell(item, attempt)
+        breakers.observe(items[0].channel, name, attempts, is_probe=is_probe)
 
     def _explain_refusals(self, rows: Sequence[Delivery]) -> None:
         """Move on what got no permit; what was cancelled, or is another worker's by now, stays as it is."""
         rest = [row for row in rows if row.state == State.CLAIMED]
         expired = Q(expires_at__lte=DatabaseNow())
-        self._end(rest, State.CLAIMED, State.EXPIRED, "expired", _EXPIRED, only=expired)
+        self._end(rest, State.CLAIMED, State.EXPIRED, "expired", EXPIRED, only=expired)
         for guard in guards():
             rest = [row for row in rest if row.state == State.CLAIMED]
             self._end(rest, State.CLAIMED, State.SKIPPED, guard.code, guard.reason, only=guard.forbids())
         rest = [row for row in rest if row.state == State.CLAIMED]
         if rest:
+            rest = self._put_back_held(rest)
+        if rest:
             # What a guard forbade a moment ago and does not any more.
-            leases.release(rest, due_at=_in(retries.SHORTEST_WAIT))
+            leases.release(rest, due_at=from_now(retries.SHORTEST_WAIT))
+
+    def _put_back_held(self, rows: Sequence[Delivery]) -> list[Delivery]:
+        """Give back those of *rows* whose circuit is open, and what is left for their channels; return the others."""
+        names = set(Circuit.objects.filter(pk__in={row.channel for row in rows}).values_list("pk", flat=True))
+        held = [row for row in rows if row.channel in names]
+        held += [item.row for item in self.left if item.row.channel in names]
+        self.left = [item for item in self.left if item.row.channel not in names]
+        if held:
+            # In its place: nobody claims it until the circuit is closed.
+            leases.release(held)
+        return [row for row in rows if row.channel not in names]
 
     def _put_off(self, row: Delivery, code: str, reason: str) -> None:
         """Try *row*, which could not be prepared for a reason that may pass, again until its attempts are spent."""
         if row.attempts + 1 >= settings.OUTBOX_MAX_ATTEMPTS:
             self._end([row], State.CLAIMED, State.FAILED, code, reason)
         else:
-            due_at = _in(retries.wait_before_next(row.attempts + 1))
-            changes = {"due_at": due_at, "claims": 0, "attempts": row.attempts + 1}
+            due_at = from_now(retries.wait_before_next(row.attempts + 1))
+            changes: dict[str, Any] = {"due_at": due_at, "claims": 0, "attempts": row.attempts + 1}
             self._move([row], State.CLAIMED, State.QUEUED, code, reason, **changes)
 
     def _fail(self, row: Delivery, error: Exception) -> None:
@@ -291,7 +321,8 @@ class _Round:
             self.left = [item for item in self.left if item.row.pk in held]
 
 
-_EXPIRED = "The message expired before it could be handed over."
+#: Why a delivery is expired.
+EXPIRED = "The message expired before it could be handed over."
 
 
 def _parcel(row: Delivery, message: Message) -> Parcel:
@@ -379,7 +410,7 @@ def _record_failure(row: Delivery, attempt: Attempt) -> list[Delivery]:
         return leases.move([row], State.HANDING, State.UNKNOWN, **ended)
     if retries.is_last(kind, attempts):
         return leases.move([row], State.HANDING, State.FAILED, **ended)
-    due_at = _in(retries.wait_before_next(attempts, attempt))
+    due_at = from_now(retries.wait_before_next(attempts, attempt))
     # Its time may be over first, and then somebody should know.
     due_at = Case(When(expires_at__lt=due_at, then=F("expires_at")), default=due_at)
     return leases.move(
@@ -429,7 +460,3 @@ def _until_it_holds(
             if found := done():
                 return found
     return transact()
-
-
-def _in(delay: timedelta) -> Any:
-    return DatabaseNow() + Value(delay, output_field=DurationField())

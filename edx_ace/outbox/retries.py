@@ -23,7 +23,7 @@ SHORTEST_WAIT = timedelta(seconds=1)
 MAX_AMBIGUOUS_ATTEMPTS = 3
 
 #: Codes by which a channel asks to slow down, and those that are about the channel and not about the message.
-_THROTTLED = frozenset(["http_429", "smtp_421"])
+_THROTTLED = frozenset(["http_429", "smtp_421", "out_of_time"])
 _CHANNEL_DOWN = frozenset(["connection", "smtp_530", "smtp_534", "smtp_535", "smtp_538"])
 
 

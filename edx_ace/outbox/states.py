@@ -61,7 +61,7 @@ ACCEPTED = (State.SENT, State.DELIVERED, State.BOUNCED, State.COMPLAINED)
 #: Which states may follow which. The empty text stands for "not yet in the outbox".
 ARROWS: Mapping[str, frozenset[str]] = {
     "": frozenset([State.QUEUED, State.SENT, State.FAILED, State.SKIPPED, State.EXPIRED]),
-    State.QUEUED: frozenset([State.CLAIMED, State.CANCELLED, State.UNKNOWN]),
+    State.QUEUED: frozenset([State.CLAIMED, State.EXPIRED, State.CANCELLED, State.UNKNOWN]),
     State.CLAIMED: frozenset(
         [
             State.QUEUED,

@@ -18,11 +18,12 @@ from django.db import close_old_connections, connections
 from django.db.models import F, Q
 
 from edx_ace.outbox import counts, leases
-from edx_ace.outbox.claiming import adopt, claim
+from edx_ace.outbox.claiming import adopt, claim, seconds_until_free
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
+from edx_ace.outbox.errors import StuckError
 from edx_ace.outbox.models import Attempt, Delivery, OnAmbiguous
-from edx_ace.outbox.processing import DATABASE_ERRORS, process
+from edx_ace.outbox.processing import DATABASE_ERRORS, EXPIRED, process
 from edx_ace.outbox.states import State
 
 LOG = logging.getLogger(__name__)
@@ -35,6 +36,18 @@ SWEEP_SECONDS = 5
 
 #: How long a worker waits after an error of the database or of its own, in seconds.
 _PAUSE_SECONDS = 1
+
+#: How many threads may be stuck at a time before the process is.
+MAX_STUCK_THREADS = 10
+
+#: How often a worker looks whether its threads make progress, in seconds.
+_LOOK_SECONDS = 1
+
+#: A worker that is to end when nothing is due waits this long for a limit that holds something back, in seconds.
+_LONGEST_LIMIT_SECONDS = 60
+
+#: Shortest wait for a limit, in seconds: others may be quicker.
+_SHORTEST_WAIT_SECONDS = 0.01
 
 #: Rows that one step of the sweep moves.
 _SWEEP_LIMIT = 500
@@ -73,54 +86,96 @@ class Worker:
         self._swept = -float("inf")
 
     def run(self) -> None:
-        """Work until `stop` is called or, if it is to run once, nothing is due."""
-        if self.threads == 1:
+        """
+        Work until `stop` is called or, if it is to run once, nothing is due.
+
+        A thread whose batch makes no progress for as long as a lease has lost what it had claimed, and is replaced: a
+        channel, template or policy holds it that waits without an end.
+
+        Raises:
+            StuckError: If that happened too often. The process should end and be started anew.
+        """
+        if self.once and self.threads == 1:
             self._work()
             return
-        threads = [threading.Thread(target=self._work_in_thread, name=f"ace-{n}") for n in range(self.threads)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        threads = [self._start() for _ in range(self.threads)]
+        stuck: list[_Thread] = []
+        while threads:
+            threads[0].join(_LOOK_SECONDS)
+            lost = [thread for thread in threads if thread.is_stuck()]
+            stuck = [thread for thread in stuck if thread.is_alive()] + lost
+            threads = [thread for thread in threads if thread.is_alive() and thread not in lost]
+            for thread in lost:
+                thread.is_given_up = True
+                LOG.error("Thread %s made no progress for as long as a lease lasts and is given up.", thread.name)
+            if len(stuck) > MAX_STUCK_THREADS:
+                self.stop()
+            elif not self._stopping.is_set():
+                threads += [self._start() for _ in lost]
+        if len(stuck) > MAX_STUCK_THREADS:
+            raise StuckError(
+                f"{len(stuck)} threads made no progress for as long as a lease lasts (ACE_OUTBOX_LEASE_SECONDS), which "
+                f"is more than the {MAX_STUCK_THREADS} that are put up with. Start the worker again, and give what "
+                f"they wait for a time-out."
+            )
 
     def stop(self) -> None:
         """Finish what is being handed over, give the rest back and end. May be called by a signal's handler."""
         self._stopping.set()
 
-    def _work_in_thread(self) -> None:
-        try:
-            self._work()
-        finally:
-            connections.close_all()
+    def _start(self) -> _Thread:
+        thread = _Thread(self._work)
+        thread.start()
+        return thread
+
+    def _should_stop(self) -> bool:
+        """Return whether the thread that asks is to end; asking is a sign of progress."""
+        thread = threading.current_thread()
+        if isinstance(thread, _Thread):
+            thread.progressed_at = time.monotonic()
+            return thread.is_given_up or self._stopping.is_set()
+        return self._stopping.is_set()
+
+    def _rest(self, seconds: float) -> None:
+        thread = threading.current_thread()
+        if isinstance(thread, _Thread):
+            thread.progressed_at = None
+        self._stopping.wait(seconds)
 
     def _work(self) -> None:
-        while not self._stopping.is_set():
+        while not self._should_stop():
             try:
                 found = self._step()
             except DATABASE_ERRORS as error:
                 LOG.warning("The database does not answer as expected; trying again: %s", type(error).__name__)
                 close_old_connections()
-                self._stopping.wait(_PAUSE_SECONDS)
+                self._rest(_PAUSE_SECONDS)
             except Exception:
                 # What was claimed is given to others when its lease is over.
                 LOG.exception("A worker failed; it goes on with what else is due.")
-                self._stopping.wait(_PAUSE_SECONDS)
+                self._rest(_PAUSE_SECONDS)
             else:
                 if not found:
-                    if self.once:
+                    held_back = seconds_until_free(self.channels)
+                    if self.once and (held_back is None or held_back > _LONGEST_LIMIT_SECONDS):
                         return
-                    close_old_connections()
+                    if not self.once:
+                        close_old_connections()
                     # Not all at the same moment.
-                    self._stopping.wait(settings.OUTBOX_POLL_SECONDS * random.uniform(0.5, 1.5))
+                    wait = settings.OUTBOX_POLL_SECONDS * random.uniform(0.5, 1.5)
+                    if held_back is not None:
+                        wait = min(wait, max(held_back, _SHORTEST_WAIT_SECONDS) * random.uniform(1, 1.5))
+                    self._rest(wait)
 
     def _step(self) -> bool:
         """Deliver one batch and return whether there was one."""
         if self._is_time_to_sweep():
-            sweep()
-        rows = claim(settings.OUTBOX_BATCH, self.channels)
-        if not rows:
+            ended = sweep()
+            with self._lock:
+                self.results += ended
+        results = deliver(self._should_stop, self.channels)
+        if results is None:
             return False
-        results = process(_without_poison(rows), self._stopping.is_set)
         with self._lock:
             self.results += results
             self.tell(self.results)
@@ -134,8 +189,50 @@ class Worker:
             return is_time
 
 
-def sweep() -> None:
-    """Give back what workers that ended or channels that were removed have left behind, and add up counts."""
+class _Thread(threading.Thread):
+    """One of a worker's threads, which has to make progress while it has something to do."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        # What is stuck must not keep the process from ending.
+        super().__init__(daemon=True)
+        self._do = work
+        #: When it last did; None while it has nothing to do.
+        self.progressed_at: float | None = None
+        #: Whether another took its place.
+        self.is_given_up = False
+
+    def run(self) -> None:
+        try:
+            self._do()
+        finally:
+            connections.close_all()
+
+    def is_stuck(self) -> bool:
+        at = self.progressed_at
+        return self.is_alive() and at is not None and time.monotonic() - at > settings.OUTBOX_LEASE_SECONDS
+
+
+def deliver(should_stop: Callable[[], bool], only: Collection[str] | None = None) -> Counter[str] | None:
+    """
+    Deliver one batch and return how many came to which state, or None when nothing may go now.
+
+    Args:
+        should_stop: What is left when it says so is given back.
+
+        only: Names of channels; None: all.
+    """
+    rows = claim(settings.OUTBOX_BATCH, only)
+    return process(_without_poison(rows), should_stop) if rows else None
+
+
+def sweep() -> Counter[str]:
+    """
+    Give back what workers that ended or channels that were removed have left behind, end what expires while it waits,
+    and add up counts.
+
+    Return how many deliveries ended, by state.
+    """
+    ended: Counter[str] = Counter()
     rows = Delivery.objects.all()
     while leases.reclaim(rows, _SWEEP_LIMIT, State.CLAIMED, State.QUEUED):
         pass
@@ -146,8 +243,15 @@ def sweep() -> None:
     lost["finished_at"] = DatabaseNow()
     while found := leases.reclaim(rows.exclude(repeated), _SWEEP_LIMIT, State.HANDING, State.UNKNOWN, **lost):
         _note(found)
+        ended[State.UNKNOWN] += len(found)
+    for may_have_arrived, end in ((False, State.EXPIRED), (True, State.UNKNOWN)):
+        over = rows.filter(expires_at__lte=DatabaseNow(), may_have_arrived=may_have_arrived).order_by("expires_at")
+        said = {"code": "expired", "reason": EXPIRED, "finished_at": DatabaseNow()}
+        while found := leases.seize(over, _SWEEP_LIMIT, State.QUEUED, end, **said):
+            ended[end] += len(found)
     adopt()
     counts.fold()
+    return ended
 
 
 _LOST = "Its worker ended while handing it over, so that nobody knows whether it was accepted."

@@ -113,4 +113,12 @@ ACE_RENDER_CONTEXT = "courses.time_zones.of_recipient"
 
 # Short, so that a visitor of the demo soon sees a worker continue what another, which was killed, had begun.
 ACE_OUTBOX_LEASE_SECONDS = 5
+ACE_OUTBOX_HANDOVER_SECONDS = 4
 ACE_OUTBOX_POLL_SECONDS = 0.2
+
+# Celery delivers where this variable names its broker; elsewhere `manage.py ace_worker` does.
+CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL")
+ACE_OUTBOX_CELERY = bool(CELERY_BROKER_URL)
+CELERY_BEAT_SCHEDULE = {"outbox": {"task": "edx_ace.outbox.tasks.sweep", "schedule": 10}}
+# Where beat keeps when it last did what.
+CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "celerybeat-schedule")

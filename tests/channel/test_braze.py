@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from django.core import mail
 
-from edx_ace import ace
+from edx_ace import ace, deadline
 from edx_ace.channel import ChannelType, braze
 from edx_ace.channel.braze import BrazeEmailChannel
 from edx_ace.errors import (
@@ -387,6 +387,20 @@ class TestAnswer:
             BrazeEmailChannel().deliver(a_message(), rendered_email)
 
         assert caught.value.code == "timeout"
+        assert caught.value.is_ambiguous
+
+    def test_no_answer_before_the_deadline(
+        self, provider: HttpTwin, rendered_email: RenderedEmail, settings: Any
+    ) -> None:
+        """
+        Less than the usual time may be left.
+        """
+        settings.ACE_DEFAULT_API_TIMEOUT = 60
+        provider.answer(201, ACCEPTED, wait=60)
+
+        with deadline.within(0.2), pytest.raises(RecoverableChannelDeliveryError, match="in time") as caught:
+            BrazeEmailChannel().deliver(a_message(), rendered_email)
+
         assert caught.value.is_ambiguous
 
     def test_no_encryption_in_time(self, rendered_email: RenderedEmail, settings: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 
 import django
 from django.core.management import call_command
@@ -56,6 +57,7 @@ class Manager:
         code = 1
         try:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            threading.Thread(target=_end_with_the_test, daemon=True).start()
             if not self.is_stopping:
                 call_command("ace_worker", threads=self.threads)
             code = 0
@@ -64,6 +66,24 @@ class Manager:
             os._exit(code)
 
 
+def _end_with_the_test() -> None:
+    """Kill the group when the test that started it has ended, however it did."""
+    sys.stdin.buffer.read()
+    os.killpg(0, signal.SIGKILL)
+
+
+def warm_up() -> None:
+    """Load what workers need for their first message, so that each of them need not do it again."""
+    from edx_ace import policy, presentation
+    from edx_ace.channel import ChannelType, channels, get_channel_for_message
+    from tests.pipeline import welcome
+
+    channels()
+    policy.policies()
+    presentation.render(get_channel_for_message(ChannelType.EMAIL, welcome()), welcome())
+
+
 if __name__ == "__main__":
     django.setup()
+    warm_up()
     sys.exit(Manager(int(sys.argv[1]), int(sys.argv[2])).run())

@@ -4,13 +4,14 @@ Internal: workers with a fault built in, each of which a scenario has to find.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from edx_ace.outbox import counts, guards, leases, processing, worker
+from edx_ace.outbox import guards, leases, processing, worker
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.states import State
@@ -18,7 +19,7 @@ from edx_ace.outbox.states import State
 
 def no_reclaim() -> None:
     """Leave to dead workers what they had."""
-    worker.sweep = counts.fold
+    worker.sweep = Counter
 
 
 def sent_before_sending() -> None:

@@ -26,6 +26,7 @@ else:
 
 # Short, so that what a killed worker had is soon another's.
 ACE_OUTBOX_LEASE_SECONDS = 4
+ACE_OUTBOX_HANDOVER_SECONDS = 2
 ACE_OUTBOX_RETRY_SECONDS = 1
 ACE_OUTBOX_POLL_SECONDS = 0.2
 globals().update(FAULTS["settings"])

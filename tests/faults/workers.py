@@ -28,13 +28,21 @@ class Group:
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
         with log.open("ab") as output:
             self.process = subprocess.Popen(
-                command, env=environment, cwd=ROOT, stdout=output, stderr=output, start_new_session=True
+                command,
+                env=environment,
+                cwd=ROOT,
+                # Nothing is written to it: when it is closed the test has ended, and so do the workers.
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
 
     def kill(self) -> None:
         """End all of it at once with SIGKILL."""
         self._send(signal.SIGKILL)
         self.process.wait()
+        self.process.stdin.close()
 
     def freeze(self) -> None:
         """Stop all of it with SIGSTOP."""

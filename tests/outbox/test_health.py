@@ -2,14 +2,16 @@
 Internal: figures about the whole outbox, and which of them are problems.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import call_command
 
 from edx_ace.outbox import State, figures
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.health import problems
-from edx_ace.outbox.models import Delivery
+from edx_ace.outbox.models import Circuit, Delivery
 from tests.outbox.conftest import HOUR
 
 pytestmark = pytest.mark.django_db
@@ -50,6 +52,20 @@ def test_figures_say_where_deliveries_stand(deliveries):
     assert (found.due, found.later, found.retrying, found.claimed, found.handing) == (3, 3, 1, 4, 1)
     assert found.sent_per_second == 0.1
     assert found.failed == {"smtp_550": 2, "poison": 1}
+
+
+def test_a_channel_that_is_not_used_is_shown():
+    """
+    Since when, and what its last failure was.
+    """
+    moment = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+    Circuit.objects.create(channel="mail", opened_at=moment, probe_at=moment, pause=HOUR, code="smtp_535")
+    out = StringIO()
+
+    call_command("ace_outbox", once=True, stdout=out)
+
+    assert figures().circuits == {"mail": "since 2030-01-02 03:04:05 UTC, smtp_535"}
+    assert "mail is not used since 2030-01-02 03:04:05 UTC, smtp_535" in out.getvalue()
 
 
 def test_a_figure_stops_at_its_limit(deliveries, monkeypatch):

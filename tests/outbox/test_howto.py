@@ -3,6 +3,7 @@ Internal: what docs/howto/use-the-outbox.rst says is done here with its own bloc
 """
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
 from types import SimpleNamespace
@@ -11,7 +12,8 @@ import pytest
 from django.contrib.auth.models import User
 
 from edx_ace.outbox import State, cancel, sources, status
-from edx_ace.outbox.models import Delivery, Payload
+from edx_ace.outbox.clock import database_now
+from edx_ace.outbox.models import Circuit, Delivery, Payload
 from tests.pipeline import Recorder
 
 PAGE = Path(__file__).parents[2] / "docs/howto/use-the-outbox.rst"
@@ -75,3 +77,13 @@ def test_reminders_are_made_when_they_are_sent(page):
     assert [(pk, message.recipient.email_address) for pk, message in messages.items()] == [
         (users[0].pk, Delivery.objects.order_by("pk")[0].address)
     ]
+
+
+def test_channels_that_fail_can_be_shown(page):
+    """
+    With why they do.
+    """
+    now = database_now(Circuit, "default")
+    Circuit.objects.create(channel="mail", opened_at=now, probe_at=now, pause=timedelta(seconds=1), reason="No login.")
+
+    assert page.failing_channels() == ["mail: No login."]

@@ -70,6 +70,8 @@ def test_looking_for_leases_that_are_over_uses_an_index(deliveries):
         ({"state": State.FAILED, "finished_at__gt": MOMENT}, ("-finished_at",), "ace_outbox_finished"),
         # Purging.
         ({"state": State.SENT, "finished_at__lt": MOMENT}, ("finished_at",), "ace_outbox_finished"),
+        # What expires while it waits.
+        ({"state": State.QUEUED, "expires_at__lte": MOMENT}, ("expires_at",), "ace_outbox_expiring"),
         # What went to an address.
         ({"address": "ann@example.com"}, (), "ace_outbox_once_an_address"),
     ],

@@ -2,9 +2,10 @@
 Internal: SMTP over kept connections, one round trip a message.
 
 Django's SMTP backend opens a connection for each call and takes four round trips a message. Here connections are
-opened by that backend (so that encryption and login are Django's), kept in a pool (`pool`), and driven by commands in
-groups where the server offers PIPELINING (`session`). The messages of one call are handed out to the connections and
-their results put back into order (`batch`); what the server says becomes one of this package's errors (`errors`).
+opened by that backend (so that encryption and login are Django's) but wait no longer than the hand-over may take
+(`connection`), are kept in a pool (`pool`), and driven by commands in groups where the server offers PIPELINING
+(`session`). The messages of one call are handed out to the connections and their results put back into order (`batch`);
+what the server says becomes one of this package's errors (`errors`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from contextlib import closing
 
 from django.core.mail.backends.smtp import EmailBackend
 
+from edx_ace import deadline
 from edx_ace.channel.smtp.batch import Batch, Job
 from edx_ace.channel.smtp.errors import error_for_exception
 from edx_ace.channel.smtp.pool import forget_connections, open_backend, pool
@@ -74,6 +76,9 @@ def _work(backend: EmailBackend, batch: Batch) -> Generator[None, None, None]:
             if batch.leave():
                 return
             continue
+        if deadline.is_over():
+            batch.give_up(ahead, deadline.out_of_time())
+            return
         try:
             session = pool.acquire(backend)
         except Exception as error:

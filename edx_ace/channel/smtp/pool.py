@@ -15,6 +15,7 @@ from contextlib import suppress
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.backends.smtp import EmailBackend
 
+from edx_ace.channel.smtp.connection import Backend
 from edx_ace.channel.smtp.errors import connection_lost, server_down
 from edx_ace.channel.smtp.session import Session
 from edx_ace.conf import settings
@@ -101,7 +102,8 @@ def forget_connections() -> None:
 
 
 def _connected(backend: EmailBackend) -> smtplib.SMTP:
-    """Return a connection that *backend* opened and no longer holds."""
+    """Return a connection as *backend* would open it."""
+    backend = Backend.like(backend)
     open_backend(backend)
     smtp: smtplib.SMTP | None = backend.connection
     if smtp is None:

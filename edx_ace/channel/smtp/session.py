@@ -22,7 +22,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import NoReturn
 
+from edx_ace import deadline
 from edx_ace.channel.smtp.batch import Batch, Job
+from edx_ace.channel.smtp.connection import in_time
 from edx_ace.channel.smtp.errors import CLOSING, ambiguous, connection_lost, error_for_exception, error_for_reply
 from edx_ace.errors import InvalidMessageError, RecoverableChannelDeliveryError
 from edx_ace.report import Result
@@ -103,7 +105,7 @@ class Session:
                     ahead.appendleft(job)
                 return
             batch.conclude(job.index, result)
-            is_over = is_over or (not is_announced and not self.is_in_step())
+            is_over = is_over or (not is_announced and not self.is_in_step()) or deadline.is_over()
             if is_over and following is not None:
                 ahead.appendleft(following)
             self.is_usable = not is_over and not is_announced
@@ -245,7 +247,8 @@ class Session:
         assert sock is not None
         try:
             # Kept back until the dot follows, where the system can, so that both travel in one packet.
-            sock.sendall(_stuffed(job.content), 0 if isinstance(sock, ssl.SSLSocket) else _MORE_FOLLOWS)
+            with in_time(sock):
+                sock.sendall(_stuffed(job.content), 0 if isinstance(sock, ssl.SSLSocket) else _MORE_FOLLOWS)
         except OSError as error:
             _lose(error)
 

@@ -145,6 +145,18 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "attempts",
             },
         ),
+        migrations.CreateModel(
+            name="Doorbell",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("rung_at", models.DateTimeField(null=True, verbose_name="rung at")),
+                ("attended_until", models.DateTimeField(null=True, verbose_name="attended until")),
+            ],
+            options={
+                "verbose_name": "doorbell",
+                "verbose_name_plural": "doorbells",
+            },
+        ),
         migrations.AddField(
             model_name="delivery",
             name="payload",

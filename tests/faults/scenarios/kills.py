@@ -38,7 +38,7 @@ def kill_workers(
     nemesis = Nemesis(window, trial.sink)
     how = {"processes": PROCESSES, "traits": traits, "ACE_OUTBOX_WINDOW": window}
     groups = trial.workers.start(GROUPS, **how)
-    for _ in nemesis.moments(kills, most=messages // (2 * kills)):
+    for _ in nemesis.moments(kills, fewest=messages // (6 * kills), most=messages // (2 * kills)):
         victim = nemesis.chance.randrange(GROUPS)
         groups[victim].kill()
         groups[victim : victim + 1] = trial.workers.start(**how)

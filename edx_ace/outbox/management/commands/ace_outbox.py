@@ -146,6 +146,7 @@ def _table(figures: Figures, style: Style) -> str:
         f"  {'sent a second':{_LABEL - 2}}{figures.sent_per_second:>8,.1f}  over the last minute",
         _line("failed", sum(figures.failed.values()), "within 24 hours"),
         *(_line(f"  {code or 'without a code'}", number) for code, number in figures.failed.items()),
+        *(style.ERROR(f"  {name} is not used {why}") for name, why in figures.circuits.items()),
         *(style.ERROR(sentence) for sentence in problems(figures).values()),
     ]
     return "\n".join(lines)

@@ -14,6 +14,7 @@ from django.core.management import BaseCommand, CommandError
 # Looked up on the package at each call, as everywhere: tests replace it there.
 import edx_ace.channel
 from edx_ace.errors import did_you_mean
+from edx_ace.outbox.errors import StuckError
 from edx_ace.outbox.worker import Worker
 
 
@@ -43,6 +44,8 @@ class Command(BaseCommand):
         before = {number: signal.signal(number, lambda *_: worker.stop()) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
             worker.run()
+        except StuckError as error:
+            raise CommandError(str(error)) from error
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
