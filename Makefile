@@ -108,11 +108,11 @@ api-surface: venv ## Check that every name which existing code imports is there.
 		echo "SKIPPED: $(CONTRACT)/check_api_surface.py is not beside this clone; CONTRACT=folder says where it is."; \
 	fi
 
-bench-outbox: venv ## Measure the outbox beside others, on PostgreSQL and Redis; single rows with ARGS="celery".
-	@$(BIN)/python benchmarks/outbox.py $(ARGS)
-
 bench: venv ## Measure beside the released edx-ace 1.15.0: ten minutes, or single rows with ARGS="json css".
 	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+bench-outbox: venv ## Measure the outbox beside others, on PostgreSQL and Redis; single rows with ARGS="claim".
+	@$(BIN)/python benchmarks/outbox.py $(ARGS)
 
 ci: ## Run everything that has to pass before a merge.
 	@.ci/run

@@ -1,5 +1,5 @@
 """
-Internal: the two environments that are compared, made with one interpreter and one version of Django.
+Internal: the environments that are compared, made with one interpreter and one version of Django.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 
-#: What both environments run on: the newest Django that the released edx-ace is tested with.
+#: What all environments run on: the newest Django that the released edx-ace is tested with.
 DJANGO = "Django~=5.2.0"
 
-#: The requirements of each environment; beside the package, Celery and clients of Redis and PostgreSQL.
+#: The requirements of each environment.
 ENVIRONMENTS = {
     # Found by its path, as an installed package is; the default mode of editable installs slows every start-up.
     "ours": [
@@ -28,6 +28,14 @@ ENVIRONMENTS = {
         f"{ROOT}[fast]",
     ],
     "released": [DJANGO, "celery[redis]", "edx-ace==1.15.0"],
+    # Other queues. They render with the engine that we render with.
+    "queues": [
+        DJANGO,
+        "psycopg[binary]",
+        "django-post_office==3.12.0",
+        "django-mailer==2.3.2",
+        "django-rust-templates; python_version >= '3.12'",
+    ],
 }
 
 

@@ -1,8 +1,8 @@
 """
 Internal: measures the outbox beside others (``make bench-outbox``).
 
-``python benchmarks/outbox.py celery`` measures that row alone. As for ``benchmarks/run.py``, whose environments,
-messages and table these are. It needs PostgreSQL where the tests look for it, and redis-server on the PATH.
+``python benchmarks/outbox.py claim`` measures that row alone. It needs PostgreSQL where the tests look for it, and
+redis-server on the PATH. As in `run.py`, sides take turns and figures are medians.
 """
 
 from __future__ import annotations
@@ -20,22 +20,30 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+import environments
 import psycopg
+from figures import Figure, alternate, measure, median
+from processes import FAST, HERE, SMTP, Worker, smtp_sink
 from psycopg.sql import SQL, Identifier
-from run import FAST, HERE, SMTP, Figure, Worker, alternate, main
 
 from edx_ace.testing.smtp import SmtpSink
 
 POSTGRES = os.environ.get("ACE_TEST_POSTGRES_URL") or "postgresql://postgres@127.0.0.1:5432/postgres"
 
-#: How long a server may take to start, and Celery to deliver what it was given, in seconds.
+#: How long Celery may take to deliver what it was given, in seconds.
 PATIENCE_SECONDS = 600
+
+#: What others' queues need to be installed beside.
+QUEUES = ["django.contrib.auth", "django.contrib.contenttypes", "post_office", "mailer"]
+
+#: Threads that send: as many as django-post_office uses by default.
+THREADS = 5
 
 
 @contextmanager
-def database() -> Iterator[dict[str, Any]]:
+def database(name: str = "ours") -> Iterator[dict[str, Any]]:
     """Make an empty database; yield it as Django's settings have it."""
-    name = f"ace_benchmark_{os.getpid()}"
+    name = f"ace_benchmark_{name}_{os.getpid()}"
     place = urlsplit(POSTGRES)
     settings = {
         "ENGINE": "django.db.backends.postgresql",
@@ -51,6 +59,102 @@ def database() -> Iterator[dict[str, Any]]:
             yield settings
         finally:
             connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+
+
+@contextmanager
+def our_side(**settings: Any) -> Iterator[Worker]:
+    """Start a process that has an outbox in a database of its own."""
+    with database() as place:
+        settings = {"DATABASES": {"default": place}, "BENCHMARK_APPS": ["edx_ace.outbox"], **settings}
+        with Worker("ours", "queue_ours.py", **settings) as worker:
+            worker.ask("migrate")
+            yield worker
+
+
+@contextmanager
+def other_side(**settings: Any) -> Iterator[Worker]:
+    """Start a process that has the other queues in a database of its own."""
+    with database("others") as place:
+        settings = {"DATABASES": {"default": place}, "INSTALLED_APPS": QUEUES, **settings}
+        with Worker("queues", "queue_peers.py", **settings) as worker:
+            worker.ask("migrate")
+            yield worker
+
+
+def queue_smtp() -> Iterator[Figure]:
+    """From the call that queues a message to the mail server that has it."""
+    yield from _queue(targets=(5, 12), backend=SMTP)
+
+
+def queue_dummy() -> Iterator[Figure]:
+    """The same to a backend that forgets it."""
+    yield from _queue(targets=(6, 15), backend="django.core.mail.backends.dummy.EmailBackend")
+
+
+def _queue(targets: tuple[float, float], backend: str, rounds: int = 3, count: int = 5_000) -> Iterator[Figure]:
+    with ExitStack() as stack:
+        port = stack.enter_context(smtp_sink(3 * rounds * count)) if backend == SMTP else 25
+        mail = {"EMAIL_BACKEND": backend, "EMAIL_PORT": port, **FAST}
+        ours = stack.enter_context(our_side(**mail))
+        peers = stack.enter_context(
+            other_side(
+                **mail,
+                POST_OFFICE={"BACKENDS": {"default": backend}, "THREADS_PER_PROCESS": THREADS},
+                MAILER_EMAIL_BACKEND=backend,
+            )
+        )
+        ours_took, post_office, mailer = alternate(
+            rounds,
+            lambda: ours.ask("put_in_and_deliver", count=count, threads=THREADS),
+            lambda: peers.ask("post_office", count=count),
+            lambda: peers.ask("mailer", count=count),
+        )
+    our_figure = median(ours_took, "wall", count)
+    yield Figure("django-post_office", our_figure, median(post_office, "wall", count), "µs wall", targets[0])
+    yield Figure("django-mailer", our_figure, median(mailer, "wall", count), "µs wall", targets[1])
+
+
+def enqueue(rounds: int = 3, count: int = 5_000) -> Iterator[Figure]:
+    """A row of the outbox, beside ``Model.objects.create``; there are two a message."""
+    with our_side() as ours:
+        ours.ask("put_in", count=500)
+        enqueued, created = alternate(
+            rounds, lambda: ours.ask("put_in", count=count), lambda: ours.ask("create", count=count // 5)
+        )
+    yield Figure("create", median(enqueued, "wall", 2 * count), median(created, "wall", 2 * (count // 5)), "µs wall", 8)
+
+
+def claim(rounds: int = 31, count: int = 1_000_000, limit: int = 500) -> Iterator[Figure]:
+    """A claim among many rows of which one in ten is due, beside the ORM's SELECT FOR UPDATE and UPDATE."""
+    with our_side() as ours:
+        ours.ask("fill", count=count)
+        plan = ours.ask("plan")
+        assert "ace_outbox_due" in plan, f"Expected a plan that uses the partial index, found:\n{plan}"
+        claimed, by_orm = alternate(
+            rounds, lambda: ours.ask("claim", limit=limit), lambda: ours.ask("claim_by_orm", limit=limit)
+        )
+        ours.ask("clear")
+        polled = ours.ask("poll", count=200)
+    yield Figure("ORM", median(claimed, "wall", unit=1e-3), median(by_orm, "wall", unit=1e-3), "ms wall", 1.8)
+    yield Figure("an empty poll, to 1 ms", median([polled], "wall", 200, 1e-3), 1, "ms wall", 1, at_most=True)
+
+
+def memory(count: int = 10_000, large_count: int = 200_000) -> Iterator[Figure]:
+    """The peak of a worker that delivers many messages."""
+
+    def peak(count: int) -> float:
+        with database() as place:
+            settings = {"DATABASES": {"default": place}, "BENCHMARK_APPS": ["edx_ace.outbox"], **FAST}
+            with Worker("ours", "queue_ours.py", **settings) as caller:
+                caller.ask("migrate")
+                caller.ask("put_in", count=count)
+            # Another process: what the caller needed is not the worker's.
+            with Worker("ours", "queue_ours.py", **settings) as worker:
+                return float(worker.ask("deliver")["peak"])
+
+    ours, ours_large = peak(count), peak(large_count)
+    yield Figure(f"{large_count:,} messages, to 100 MiB", ours_large, 100, "MiB", 1, at_most=True)
+    yield Figure(f"{large_count:,} messages, to {count:,}", ours_large, ours, "MiB", 1.05, at_most=True)
 
 
 @contextmanager
@@ -138,8 +242,17 @@ def _deliver(sink: SmtpSink, give: Callable[..., Any], count: int) -> float:
     return (time.perf_counter() - started) / count
 
 
-ROWS = {"celery": celery}
+ROWS: dict[str, Callable[[], Iterator[Figure]]] = {
+    "queue-smtp": queue_smtp,
+    "queue-dummy": queue_dummy,
+    "celery": celery,
+    "enqueue": enqueue,
+    "claim": claim,
+    "queue-memory": memory,
+}
 
 
 if __name__ == "__main__":
-    main(ROWS, __doc__, "outbox-table.txt")
+    for environment in environments.ENVIRONMENTS:
+        environments.make(environment)
+    measure(ROWS, "table-outbox.txt", __doc__)

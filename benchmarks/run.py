@@ -9,152 +9,17 @@ of a whole run.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
-import signal
 import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import environments
-
-HERE = Path(__file__).parent
-RESULTS = HERE / "results"
-
-#: The round trip to a distant mail server, in seconds.
-ROUND_TRIP_SECONDS = 0.02
-
-SMTP = "django.core.mail.backends.smtp.EmailBackend"
-
-#: django-rust-templates needs Python 3.12.
-HAS_FAST_ENGINE = sys.version_info >= (3, 12)
-FAST = {"ACE_TEMPLATE_ENGINE": "fast"} if HAS_FAST_ENGINE else {}
-
-
-@dataclass(frozen=True)
-class Figure:
-    """
-    One line of the table.
-
-    Attributes:
-        ours, peer: In *unit*.
-
-        target: What the ratio should be, None where there is no peer to surpass.
-
-        at_most: Whether the ratio is ours to the peer's, and should be small; else it is the peer's to ours.
-    """
-
-    name: str
-    ours: float
-    peer: float
-    unit: str
-    target: float | None = None
-    at_most: bool = False
-
-    @property
-    def ratio(self) -> float:
-        """How many times better than the peer (or, for *at_most*, how many times as much)."""
-        return self.ours / self.peer if self.at_most else self.peer / self.ours
-
-    @property
-    def verdict(self) -> str:
-        """The target and whether it was reached."""
-        if self.target is None:
-            return ""
-        reached = self.ratio <= self.target if self.at_most else self.ratio >= self.target
-        return f"{'≤' if self.at_most else '≥'} {self.target:g}{'' if reached else '  missed'}"
-
-    def line(self, row: str) -> str:
-        """Return the line of the table, in *row*."""
-        label = f"{row}: {self.name}" if self.name else row
-        figures = f"{self.ours:10,.1f}{self.peer:10,.1f}  {self.unit:9}{self.ratio:7.2f}×"
-        return f"{label:44}{figures}  {self.verdict}".rstrip()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what goes into the results."""
-        figures = {"ours": self.ours, "peer": self.peer, "ratio": self.ratio}
-        return {"name": self.name, **{key: float(f"{value:.4g}") for key, value in figures.items()}, "unit": self.unit}
-
-
-class Worker:
-    """A process of one environment, or interpreter, that does what `worker.py` offers, under *settings*."""
-
-    def __init__(self, environment: str | Path, **settings: Any) -> None:
-        self.python = environment if isinstance(environment, Path) else environments.python_of(environment)
-        #: The variables of its environment, for another process like it.
-        self.variables = environment_with(BENCHMARK_SETTINGS=json.dumps(settings))
-        self.process = subprocess.Popen(
-            [self.python, HERE / "worker.py"],
-            env=self.variables,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.communicate()
-
-    def ask(self, name: str, **arguments: Any) -> Any:
-        """Call the function *name* of the worker and return its result."""
-        assert self.process.stdin is not None and self.process.stdout is not None and self.process.stderr is not None
-        self.process.stdin.write(json.dumps([name, arguments]) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"{name}{arguments} failed:\n{self.process.stderr.read()}")
-        return json.loads(line)
-
-
-@contextmanager
-def smtp_sink(expected: int) -> Iterator[int]:
-    """Run a mail server that forgets what it receives; yield its port. It must have received *expected* messages."""
-    command = [environments.python_of("ours"), "-m", "edx_ace.testing.smtp", "--port", "0", "--count-only"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        listening = process.stdout.readline()
-        yield int(listening.rpartition(":")[2])
-    finally:
-        process.send_signal(signal.SIGTERM)
-        said, _ = process.communicate()
-    if said.split()[0] != str(expected):
-        sys.exit(f"Expected {expected} messages at the mail server, but it says: {said}")
-
-
-@contextmanager
-def distance_to(port: int) -> Iterator[int]:
-    """Run a proxy that makes *port* a round trip of 20 ms away; yield the proxy's port."""
-    command = [sys.executable, HERE / "proxy.py", str(port), str(ROUND_TRIP_SECONDS)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield int(process.stdout.readline())
-    finally:
-        process.terminate()
-        process.communicate()
-
-
-def alternate(rounds: int, *measurements: Callable[[], Any]) -> list[list[Any]]:
-    """Run *measurements* in turn, *rounds* times; return the results of each."""
-    results = [[measure() for measure in measurements] for _ in range(rounds)]
-    return [list(column) for column in zip(*results, strict=True)]
-
-
-def median(results: list[dict[str, float]], key: str, count: int = 1, unit: float = 1e-6) -> float:
-    """Return the median of *key* of *results* for one of *count* messages, in *unit* (microseconds)."""
-    return statistics.median(result[key] for result in results) / count / unit
+from figures import Figure, alternate, measure, median
+from processes import FAST, HAS_FAST_ENGINE, HERE, SMTP, Worker, distance_to, environment_with, smtp_sink
 
 
 def send_dummy(rounds: int = 11, count: int = 200) -> Iterator[Figure]:
@@ -312,35 +177,7 @@ ROWS: dict[str, Callable[[], Iterator[Figure]]] = {
 }
 
 
-def environment_with(**variables: str) -> dict[str, str]:
-    """Return the variables of a process of a site, with *variables*."""
-    return {**os.environ, "DJANGO_SETTINGS_MODULE": "settings", **variables}
-
-
-def main(rows: dict[str, Callable[[], Iterator[Figure]]], description: str | None, table_name: str) -> None:
-    """Measure what the command line names of *rows*, or all; then the table goes to the results as *table_name*."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("row", nargs="*", choices=[[], *rows], help="what to measure; all by default")
-    names = parser.parse_args().row or list(rows)
-    for environment in environments.ENVIRONMENTS:
-        environments.make(environment)
-    table = [
-        f"Python {platform.python_version()}, {environments.DJANGO}, {os.cpu_count()} processors",
-        "",
-        f"{'':44}{'ours':>10}{'peer':>10}  {'unit':9}{'ratio':>8}  target",
-    ]
-    print("\n".join(table), flush=True)
-    for name in names:
-        figures = list(rows[name]())
-        lines = [figure.line(name) for figure in figures]
-        print("\n".join(lines), flush=True)
-        table += lines
-        text = json.dumps([figure.to_json() for figure in figures], indent=2, ensure_ascii=False)
-        (RESULTS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
-    if names == list(rows):
-        # The page on performance in the docs shows it.
-        (RESULTS / table_name).write_text("\n".join(table) + "\n", encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main(ROWS, __doc__, "table.txt")
+    for environment in ("ours", "released"):
+        environments.make(environment)
+    measure(ROWS, "table.txt", __doc__)

@@ -1,17 +1,11 @@
 """
-Internal: one side of a comparison: a process of one environment that does what it is told and says what it took.
-
-Each line of its input is JSON of the name of a function below and its arguments; it answers with a line of JSON.
+Internal: one side of a comparison of what sends messages: does what it is told and says what it took.
 """
 
 from __future__ import annotations
 
-import json
 import logging
-import resource
 import sys
-import time
-from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import repeat
@@ -23,51 +17,31 @@ import django
 django.setup()
 
 from messages import messages  # noqa: E402
+from serving import peak_memory, serve, timed  # noqa: E402
 
 from edx_ace import ace  # noqa: E402
 from edx_ace.message import Message  # noqa: E402
 
-#: ``ru_maxrss`` is in bytes on macOS and in KiB elsewhere.
-RSS_UNITS_PER_MIB = 2**20 if sys.platform == "darwin" else 2**10
-
-
-class _NoErrors(logging.Handler):
-    """What fails early is fast, so a logged error ends the measurement."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        sys.exit(f"Nothing may fail while it is measured: {self.format(record)}")
-
-
-def _timed(act: Callable[..., Any], items: Iterable[Any]) -> dict[str, float]:
-    """Return what *act* takes for all *items*: seconds on the clock and of this process's processor time."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    for item in items:
-        act(item)
-    return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
-
 
 def send(count: int) -> dict[str, float]:
     """Send *count* messages, one ``ace.send`` each."""
-    return _timed(ace.send, list(messages(count)))
+    return timed(ace.send, list(messages(count)))
 
 
 def send_in_threads(count: int, threads: int) -> dict[str, float]:
     """Send *count* messages, one ``ace.send`` each, *threads* of them at a time."""
     with ThreadPoolExecutor(threads) as pool:
-        return _timed(lambda batch: list(pool.map(ace.send, batch)), [list(messages(count))])
+        return timed(lambda batch: list(pool.map(ace.send, batch)), [list(messages(count))])
 
 
 def send_batch(count: int) -> dict[str, float]:
     """Send *count* messages as they are made: by ``send_many`` where there is one."""
 
     if hasattr(ace, "send_many"):
-        took = _timed(_require_sent, ace.send_many(messages(count)))
+        took = timed(_require_sent, ace.send_many(messages(count)))
     else:
-        took = _timed(ace.send, messages(count))
-    return took | {"peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / RSS_UNITS_PER_MIB}
+        took = timed(ace.send, messages(count))
+    return took | {"peak": peak_memory()}
 
 
 def _require_sent(report: object) -> None:
@@ -109,8 +83,8 @@ def json_text(text: str, count: int) -> dict[str, Any]:
     message = Message.from_string(text)
     return {
         "text": str(message),
-        "dump": _timed(str, repeat(message, count))["cpu"],
-        "load": _timed(Message.from_string, repeat(text, count))["cpu"],
+        "dump": timed(str, repeat(message, count))["cpu"],
+        "load": timed(Message.from_string, repeat(text, count))["cpu"],
     }
 
 
@@ -125,8 +99,8 @@ def make_bytes(count: int) -> dict[str, Any]:
     return {
         "django": ".".join(map(str, django.VERSION[:2])),
         "identical": ours == theirs,
-        "peer": _timed(lambda email: email.message().as_bytes(), emails)["cpu"],
-        "ours": _timed(as_bytes, emails)["cpu"],
+        "peer": timed(lambda email: email.message().as_bytes(), emails)["cpu"],
+        "ours": timed(as_bytes, emails)["cpu"],
     }
 
 
@@ -142,9 +116,9 @@ def inline_styles(count: int, peer_count: int) -> dict[str, float]:
     parcels = [_parcel(message) for message in messages(count)]
     documents = [parcel.rendered.body_html for parcel in parcels[:peer_count]]
     return {
-        "peer": _timed(transform, documents)["cpu"],
-        "uncached_peer": _timed(partial(transform, cache_css_parsing=False), documents)["cpu"],
-        "ours": _timed(inline_css, [parcels])["cpu"],
+        "peer": timed(transform, documents)["cpu"],
+        "uncached_peer": timed(partial(transform, cache_css_parsing=False), documents)["cpu"],
+        "ours": timed(inline_css, [parcels])["cpu"],
     }
 
 
@@ -164,12 +138,5 @@ def _email(message: Any) -> Any:
     return parcel.channel.compose(message, parcel.rendered, parcel.envelope)
 
 
-def main() -> None:
-    logging.getLogger().addHandler(_NoErrors())
-    for line in sys.stdin:
-        name, arguments = json.loads(line)
-        print(json.dumps(globals()[name](**arguments)), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    serve(globals())

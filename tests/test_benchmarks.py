@@ -17,6 +17,7 @@ from edx_ace import Message, Recipient
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 ROWS = ["send-dummy", "send-smtp", "batch-smtp", "batch-rtt", "mime", "json", "css", "start-up", "memory"]
+OUTBOX_ROWS = ["queue-smtp", "queue-dummy", "celery", "enqueue", "claim", "queue-memory"]
 
 
 def test_a_worker_measures_what_it_is_told():
@@ -42,7 +43,7 @@ def test_a_worker_measures_what_it_is_told():
     assert sent_in_a_batch.keys() == {"wall", "cpu", "peak"}
 
 
-@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("row", ROWS + OUTBOX_ROWS)
 def test_the_figures_of_the_last_run_are_kept(row):
     """
     Each row of the table has a file with its figures.

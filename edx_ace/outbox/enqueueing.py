@@ -215,10 +215,10 @@ def _entry(
         _check_email(message)
     if isinstance(item, FromSource):
         source = sources.get(item.source).name
-        content, fingerprint = payloads.dump_reference(source, item.reference)
+        content = payloads.dump_reference(source, item.reference)
     else:
         source = ""
-        content, fingerprint = payloads.dump(item)
+        content = payloads.dump(item)
     key = key_of(item)
     if key is not None:
         payloads.checked_key(key)
@@ -227,7 +227,7 @@ def _entry(
         source=source,
         content=content,
         idempotency_key=key,
-        fingerprint=fingerprint,
+        fingerprint="" if key is None else payloads.fingerprint(source, content),
         created_at=common["created_at"],
     )
     if priority is None:
@@ -367,7 +367,7 @@ def _known(entries: Sequence[_Entry], using: str) -> list[UUID | None]:
         first = by_uuid.get(payload.uuid)
         if payload.idempotency_key is not None:
             first = first or by_key.get(payload.idempotency_key)
-            if first is not None and first.fingerprint != payload.fingerprint:
+            if first is not None and first.fingerprint not in ("", payload.fingerprint):
                 raise IdempotencyKeyError(
                     f"The idempotency key {payload.idempotency_key!r} was used for another message, {first.uuid}. Use "
                     f"another key for another message, or give the message the same content as before."

@@ -29,7 +29,7 @@ class Payload(models.Model):
     content = models.TextField(_("content"))
     #: The caller's name for it: the same name is enqueued once.
     idempotency_key = KeyField(_("idempotency key"), max_length=255, null=True, unique=True)
-    #: SHA-256 of what was enqueued, in hexadecimal, to tell the same message from another under the same key.
+    #: SHA-256 of what was enqueued under the key, in hexadecimal, to tell the same message from another.
     fingerprint = models.CharField(_("fingerprint"), max_length=64, blank=True)
     created_at = models.DateTimeField(_("created at"))
 

@@ -55,6 +55,9 @@ _TAGGED: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
     bytes: ("bytes", lambda value: b64encode(value).decode(), b64decode),
     SafeString: ("safe", str.__str__, SafeString),
 }
+#: What JSON has as it is.
+_JSON_TYPES = frozenset([str, bool, int, float, type(None)])
+
 #: What subclasses (named tuples, members of TextChoices) are kept as.
 _PLAINER: tuple[Any, ...] = (dict, list, tuple, str, int, float)
 
@@ -72,9 +75,9 @@ class _Reference:
     key: Any
 
 
-def dump(message: Message) -> tuple[str, str]:
+def dump(message: Message) -> str:
     """
-    Return *message* as text, and a fingerprint that is the same for messages that say the same to the same person.
+    Return *message* as text.
 
     Raises:
         UnserializableError: If it holds what cannot come back, saying where.
@@ -87,13 +90,12 @@ def dump(message: Message) -> tuple[str, str]:
     fields["language"] = None if language is None else str(language)
     with translation.override(fields["language"]):
         plain = {name: _plain(value, name) for name, value in fields.items()}
-    said = {name: value for name, value in plain.items() if name not in _NOT_SAID}
-    return json.dumps(plain), _fingerprint(said)
+    return json.dumps(plain)
 
 
-def dump_reference(source: str, reference: Reference) -> tuple[str, str]:
+def dump_reference(source: str, reference: Reference) -> str:
     """
-    Return *reference* as text, and a fingerprint of what it names.
+    Return *reference* to a message of *source* as text.
 
     Raises:
         UnserializableError: If it is neither text, whole number nor UUID.
@@ -103,8 +105,7 @@ def dump_reference(source: str, reference: Reference) -> tuple[str, str]:
             f"A reference to a message of the source {source!r} must be text, a whole number or a UUID, given "
             f"{reference!r} ({type(reference).__name__})."
         )
-    plain = _plain(reference, "reference")
-    return json.dumps(plain), _fingerprint([source, plain])
+    return json.dumps(_plain(reference, "reference"))
 
 
 def load_reference(content: str) -> Reference:
@@ -151,6 +152,21 @@ def address_key(channel_type: ChannelType, address: str | None) -> str | None:
     return shortened(address) if address else None
 
 
+def fingerprint(source: str, content: str) -> str:
+    """
+    Return a text that is the same for what says the same to the same person.
+
+    Args:
+        source: Name of the source; empty for a message.
+
+        content: What `dump` or `dump_reference` returned.
+    """
+    said = json.loads(content)
+    if not source:
+        said = {name: value for name, value in said.items() if name not in _NOT_SAID}
+    return hashlib.sha256(json.dumps([source, said], sort_keys=True).encode()).hexdigest()
+
+
 def person_key(recipient: Recipient | None) -> str | None:
     """Return what the table keeps of who *recipient* is."""
     person = None if recipient is None else recipient.lms_user_id
@@ -185,10 +201,6 @@ def checked_key(key: object) -> str:
     return key
 
 
-def _fingerprint(said: Any) -> str:
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
 #: Fields that `Message.from_json` reads from text.
 _AS_TEXT = ("uuid", "send_uuid", "expiration_time")
 
@@ -201,12 +213,15 @@ def _plain(value: Any, path: str) -> Any:
     if isinstance(value, Promise):
         value = str(value)
     kind = type(value)
-    if value is None or kind in (str, bool, int, float):
+    if kind in _JSON_TYPES:
         return value
     if kind is dict:
         return _plain_dict(value, path)
     if kind in (list, tuple):
-        return [_plain(item, f"{path}[{index}]") for index, item in enumerate(value)]
+        # What JSON has is passed here without its path, which takes longer to write than all the rest.
+        return [
+            item if type(item) in _JSON_TYPES else _plain(item, f"{path}[{index}]") for index, item in enumerate(value)
+        ]
     if isinstance(value, models.Model):
         return _plain_instance(value, path)
     for known, (tag, write, _) in _TAGGED.items():
@@ -227,7 +242,10 @@ def _plain_dict(value: dict[Any, Any], path: str) -> Any:
             raise UnserializableError(
                 f"The keys of {path} must be text to be kept in the outbox, given {key!r} ({type(key).__name__})."
             )
-    plain = {str.__str__(key): _plain(item, f"{path}[{key!a}]") for key, item in value.items()}
+    plain = {
+        str.__str__(key): item if type(item) in _JSON_TYPES else _plain(item, f"{path}[{key!a}]")
+        for key, item in value.items()
+    }
     return {_TAG: "dict", "value": plain} if _TAG in plain else plain
 
 
