@@ -61,9 +61,8 @@ def _write(message: Message, reported: Sequence[Reported]) -> None:
     using = router.db_for_write(Delivery)
     # A savepoint where the caller has a transaction, which goes on whatever happens here.
     with transaction.atomic(using):
-        content, fingerprint = _dumped(message)
         payload, _ = Payload.objects.using(using).get_or_create(
-            uuid=message.uuid, defaults={"content": content, "fingerprint": fingerprint, "created_at": DatabaseNow()}
+            uuid=message.uuid, defaults={"content": _dumped(message), "created_at": DatabaseNow()}
         )
         rows = [_row(message, payload, one) for one in reported]
         try:
@@ -78,12 +77,12 @@ def _write(message: Message, reported: Sequence[Reported]) -> None:
             Delivery.moved([row for row in rows if row.state == state], "", state, using)
 
 
-def _dumped(message: Message) -> tuple[str, str]:
+def _dumped(message: Message) -> str:
     try:
         return payloads.dump(message)
     except InvalidMessageError:
         # It went, or failed, without having to be kept: then it cannot be queued again.
-        return "", ""
+        return ""
 
 
 def _row(message: Message, payload: Payload, reported: Reported) -> Delivery:
