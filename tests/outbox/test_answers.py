@@ -140,6 +140,8 @@ def test_what_a_source_says_is_cut_to_what_the_table_takes(use_channels):
     assert (one().state, one().code) == ("skipped", "c" * 64)
 
 
+# As in a worker, whose permit is a transaction of its own.
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("forbids", [lambda: 1 / 0, lambda: "no", lambda: Q(no_such_column=1)])
 def test_a_guard_that_fails_lets_nothing_go_and_blames_no_message(use_channels, forbids):
     """
