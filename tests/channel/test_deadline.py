@@ -104,10 +104,9 @@ def test_a_server_that_drips_is_left_when_the_time_is_over(drip, settings, conne
         results = deliver_many([parcel(f"p{n}@example.com") for n in range(4)])
 
     assert time.monotonic() - started < PATIENCE_SECONDS
-    # On a busy machine a connection may come too late to begin anything.
-    assert first in codes(results[:connections])
-    assert set(codes(results[:connections])) <= {first, others}
-    assert set(codes(results[connections:])) == {others}
+    assert set(codes(results)) == {first, others}
+    # One message a connection at most, whichever it took; on a busy machine one may come too late to begin anything.
+    assert first == others or codes(results).count(first) <= connections
     assert [result.is_ambiguous for result in results] == [code == "ambiguous" for code in codes(results)]
 
 
