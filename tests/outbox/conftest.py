@@ -16,8 +16,17 @@ from django.db import connection
 
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.models import Delivery, Payload
+from tests.pipeline import Recorder
 
 HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def channel(use_channels: Callable[..., None]) -> Recorder:
+    """An email channel that accepts everything."""
+    channel = Recorder()
+    use_channels(mail=channel)
+    return channel
 
 
 @pytest.fixture

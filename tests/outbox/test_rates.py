@@ -29,14 +29,6 @@ HOUR = timedelta(hours=1)
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def channel(use_channels):
-    """An email channel that accepts everything."""
-    channel = Recorder()
-    use_channels(mail=channel)
-    return channel
-
-
 @pytest.fixture(params=["database", "redis"])
 def store(request, settings):
     """Where it is kept: each in turn."""

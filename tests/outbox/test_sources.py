@@ -27,14 +27,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def channel(use_channels):
-    """An email channel that accepts everything."""
-    channel = Recorder()
-    use_channels(mail=channel)
-    return channel
-
-
-@pytest.fixture
 def source():
     """Return a function that registers a source for the time of the test; what it was asked for is in its `asked`."""
     registered = []

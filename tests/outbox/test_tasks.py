@@ -50,14 +50,6 @@ def broker(settings, use_celery):
     return Broker(use_celery(broker_url="memory://", task_default_queue=uuid4().hex))
 
 
-@pytest.fixture
-def channel(use_channels):
-    """An email channel that accepts everything."""
-    channel = Recorder()
-    use_channels(mail=channel)
-    return channel
-
-
 def states():
     found = list(Delivery.objects.values_list("state", flat=True))
     return {state: found.count(state) for state in set(found)}

@@ -37,14 +37,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def channel(use_channels):
-    """An email channel that accepts everything."""
-    channel = Recorder()
-    use_channels(mail=channel)
-    return channel
-
-
-@pytest.fixture
 def script(use_channels):
     """Return a function that makes the email channel answer with its arguments, in turn."""
 
