@@ -13,6 +13,7 @@ Public: every error this package raises on purpose.
     ├── MessageTemplateMissing (TemplateDoesNotExist)
     ├── UnknownChannelError (ValueError)    an argument names a channel that does not exist
     ├── UnknownMessageTypeError (ValueError)  an argument names a message type that does not exist
+    ├── UnknownCategoryError (ValueError)   a message type or an argument names a category that does not exist
     ├── ConfigurationError (ImproperlyConfigured)
     └── MissingExtraError (ImportError)     an optional dependency is not installed
 
@@ -143,6 +144,12 @@ class UnknownMessageTypeError(AceError, ValueError):
     """An argument names no message type that is known."""
 
     code = "unknown_message_type"
+
+
+class UnknownCategoryError(AceError, ValueError):
+    """A message type or an argument names a category that ACE_CATEGORIES does not have."""
+
+    code = "unknown_category"
 
 
 class ConfigurationError(AceError, ImproperlyConfigured):
