@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "edx_ace",
     "edx_ace.outbox",
+    "edx_ace.preferences",
     "tests",
 ]
 # The extra "push" is optional, for the tests as for a site.
