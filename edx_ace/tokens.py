@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from django.conf import settings as django_settings
+from django.utils.encoding import force_str
 
 from edx_ace.conf import settings
 from edx_ace.errors import BadTokenError, MissingExtraError
@@ -67,14 +68,14 @@ def unseal(purpose: str, token: str) -> list[str]:
     raise BadTokenError
 
 
-def _keys() -> tuple[str, ...]:
+def _keys() -> tuple[str | bytes, ...]:
     return tuple(settings.TOKEN_KEYS) or (django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS)
 
 
 @lru_cache(maxsize=64)
-def _ciphers(keys: tuple[str, ...], purpose: str) -> list[AESSIV]:
+def _ciphers(keys: tuple[str | bytes, ...], purpose: str) -> list[AESSIV]:
     try:
         from cryptography.hazmat.primitives.ciphers.aead import AESSIV
     except ImportError as error:
         raise MissingExtraError("A link with a token", "links") from error
-    return [AESSIV(hashlib.sha512(f"edx_ace.tokens:{purpose}:{key}".encode()).digest()) for key in keys]
+    return [AESSIV(hashlib.sha512(f"edx_ace.tokens:{purpose}:{force_str(key)}".encode()).digest()) for key in keys]
