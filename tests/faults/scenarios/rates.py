@@ -13,6 +13,7 @@ import pytest
 
 from edx_ace.outbox import Priority, State
 from edx_ace.outbox.models import Attempt
+from tests.brokers import Redis, running
 from tests.faults.nemesis import wait_for, wait_until_done
 
 WORKERS = 6
@@ -27,16 +28,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(params=["database", "redis"])
-def store(request):
+def store(request, tmp_path):
     """Settings that say where the limit is kept: each in turn."""
     if request.param == "database":
-        return {}
-    url = request.getfixturevalue("redis_url")
-    # What an earlier test took would count.
-    redis = pytest.importorskip("redis")
-    with redis.Redis.from_url(url) as client:
-        client.delete("ace:rates:django_email")
-    return {"ACE_RATE_LIMITS_REDIS": url}
+        yield {}
+    else:
+        with running(Redis, tmp_path / "redis") as redis:
+            yield {"ACE_RATE_LIMITS_REDIS": redis.url}
 
 
 def test_no_sliding_second_has_more_than_the_limit_and_its_burst(trial, store):

@@ -4,6 +4,8 @@ Internal: workers that are asked to end, as each deployment does.
 
 from __future__ import annotations
 
+from itertools import count, islice
+
 import pytest
 
 from tests.faults.nemesis import Nemesis, wait_until_done
@@ -14,7 +16,8 @@ def test_nothing_is_repeated_when_workers_end_as_they_are_asked(trial):
     """
     Each finishes what it is handing over and gives the rest back.
     """
-    trial.enqueue(f"slow{number}" for number in range(600))
+    local_parts = (f"slow{number}" for number in count())
+    trial.enqueue(islice(local_parts, 400))
     nemesis = Nemesis(10, trial.sink)
     groups = trial.workers.start(2, threads=2)
     codes = []
@@ -22,6 +25,8 @@ def test_nothing_is_repeated_when_workers_end_as_they_are_asked(trial):
         victim = nemesis.chance.randrange(2)
         codes.append(groups[victim].end())
         [groups[victim]] = trial.workers.start(threads=2)
+        # However quick the others were meanwhile.
+        trial.enqueue(islice(local_parts, 120))
     wait_until_done()
     codes += trial.workers.end()
 
