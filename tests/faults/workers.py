@@ -103,6 +103,23 @@ class Workers:
 
             settings: Django settings in place of those of `tests.faults.settings`.
         """
+        environment = self._environment(database_port, traits, settings)
+        command = [sys.executable, "-m", "tests.faults.group", str(processes), str(threads)]
+        self.groups += (started := [Group(command, environment, self.log) for _ in range(groups)])
+        return started
+
+    def run(self, module: str, *arguments: str) -> bytes:
+        """Run *module* as a program on the workers' site, and return what it prints."""
+        command = [sys.executable, "-m", module, *arguments]
+        with self.log.open("ab") as log:
+            program = subprocess.run(
+                command, env=self._environment(), cwd=ROOT, stdout=subprocess.PIPE, stderr=log, check=True
+            )
+        return program.stdout
+
+    def _environment(
+        self, database_port: int | None = None, traits: Sequence[str] = (), settings: Mapping[str, Any] | None = None
+    ) -> dict[str, str]:
         of_database = ("NAME", "USER", "PASSWORD", "HOST", "PORT")
         database = {name: connection.settings_dict[name] for name in of_database}
         if database_port is not None:
@@ -110,11 +127,11 @@ class Workers:
         faults = {
             "database": {name: str(value) for name, value in database.items()},
             "smtp_port": self.smtp_port,
-            "settings": settings,
+            "settings": settings or {},
             "traits": list(traits),
             "journal": str(self.journal),
         }
-        environment = {
+        return {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.faults.settings",
             "PYTHONPATH": str(ROOT),
@@ -122,9 +139,6 @@ class Workers:
             "PYTHONDEVMODE": "",
             "ACE_FAULTS": json.dumps(faults),
         }
-        command = [sys.executable, "-m", "tests.faults.group", str(processes), str(threads)]
-        self.groups += (started := [Group(command, environment, self.log) for _ in range(groups)])
-        return started
 
     def end(self) -> list[int]:
         """Ask all groups that still run to end, and return what they end with."""
