@@ -42,8 +42,8 @@ CHILDREN = 2
 KILLS = 4
 WINDOW = 10
 
-#: How long the work may take once nothing is broken any more, in seconds: a ring has to count as lost (30), a lease to
-#: end, a broker to be found again.
+#: How long the work may take once nothing is broken any more, in seconds: a ring has to count as lost, a lease to end,
+#: a broker to be found again.
 PATIENCE_SECONDS = 240
 
 pytestmark = pytest.mark.django_db(transaction=True)

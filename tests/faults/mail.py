@@ -48,6 +48,8 @@ KINDS = {
     # So slow that something can happen to a batch meanwhile.
     "slow": Kind(Answer("250 2.0.0 OK", at="END", delay=0.02)),
     "drip": Kind(Answer("250 2.0.0 OK", at="END", drip=0.01)),
+    # Takes the message and says so in more time than a hand-over has, though never without a sign of life.
+    "crawl": Kind(Answer("250 2.0.0 OK", at="END", drip=0.3, takes=True, times=1), ends=_LOST),
     # Takes the message and dies before it says so.
     "dead": Kind(Answer("", at="END", cut=True, takes=True, times=1), ends=_LOST),
     # Dies while the content is on its way.
@@ -88,7 +90,7 @@ def ends(messages: Collection[Message]) -> dict[UUID, Collection[str]]:
 
 
 def cuts(messages: Iterable[Message]) -> int:
-    """Return how many connections the mail server cuts before it confirms one of *messages* that it took."""
+    """Return how many connections end before the mail server has confirmed one of *messages* that it took."""
     return sum(kind is not None and kind.answer.takes for kind in map(_kind_of, messages))
 
 
