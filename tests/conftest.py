@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,8 @@ def templates(tmp_path: Path, settings: Settings) -> Callable[[dict[str, str]], 
 @pytest.fixture
 def use_celery() -> Iterator[Callable[..., Celery]]:
     """Return a function that makes an app with its keyword arguments as settings the site's, until the test ends."""
+    # Tasks that are first imported while one is the site's are forgotten with it, and no later one knows them.
+    import_module("edx_ace.outbox.tasks")
     with ExitStack() as stack:
 
         def use(**conf: Any) -> Celery:
