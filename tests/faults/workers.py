@@ -18,6 +18,9 @@ from django.db import connection
 
 ROOT = Path(__file__).resolve().parents[2]
 
+#: Settings for workers that nobody stops: that a machine is busy must not look as if they had been.
+PATIENT = {"ACE_OUTBOX_LEASE_SECONDS": 60, "ACE_OUTBOX_HANDOVER_SECONDS": 30}
+
 #: How long a group may take to end once it was asked to, in seconds.
 END_SECONDS = 60
 

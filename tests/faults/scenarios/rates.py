@@ -15,6 +15,7 @@ from edx_ace.outbox import Priority, State
 from edx_ace.outbox.models import Attempt
 from tests.brokers import Redis, running
 from tests.faults.nemesis import wait_for, wait_until_done
+from tests.faults.workers import PATIENT
 
 WORKERS = 6
 
@@ -48,7 +49,7 @@ def test_no_sliding_second_has_more_than_the_limit_and_its_burst(trial, store):
 
     trial.sink.on_message = note
     trial.enqueue((f"fine{number}" for number in range(MESSAGES)), priority=Priority.BULK)
-    trial.workers.start(WORKERS, ACE_RATE_LIMITS={"django_email": f"{LIMIT}/s"}, **store)
+    trial.workers.start(WORKERS, ACE_RATE_LIMITS={"django_email": f"{LIMIT}/s"}, **store, **PATIENT)
     wait_for(lambda: trial.sink.count >= MESSAGES // 10, "the first to arrive")
     trial.enqueue(["urgent"], priority=Priority.ESSENTIAL)
     wait_until_done()
@@ -71,7 +72,7 @@ def test_what_expires_while_it_waits_for_a_limit_is_not_sent(trial):
     """
     expiry = datetime.now(tz=UTC) + timedelta(seconds=8)
     trial.enqueue((f"fine{number}" for number in range(50)), fields={"expiration_time": expiry})
-    trial.workers.start(2, ACE_RATE_LIMITS={"django_email": "20/day"})
+    trial.workers.start(2, ACE_RATE_LIMITS={"django_email": "20/day"}, **PATIENT)
     wait_until_done()
     trial.workers.end()
 
