@@ -42,7 +42,7 @@ class Settings:
     #: Dotted path of a callable ``hook(message)`` returning a context manager; each rendering runs inside it.
     RENDER_CONTEXT: str | None = None
     #: What message types say about themselves, for types that cannot be changed:
-    #: ``{"app_label.name": {"category": …, "essential": …, "sample_context": …}}``.
+    #: ``{"app_label.name": {"category": …, "essential": …, "on_ambiguous": …, "sample_context": …}}``.
     MESSAGE_TYPES: dict[str, dict[str, Any]] = {}
     #: What relative links of messages are made absolute with: a URL, for example ``https://example.com``, or the dotted
     #: path of a callable ``base_url(message)`` returning one.

@@ -19,7 +19,7 @@ from django.db import IntegrityError, router, transaction
 import edx_ace.channel as channels
 from edx_ace.errors import InvalidMessageError
 from edx_ace.message import Message
-from edx_ace.message_types import is_essential
+from edx_ace.message_types import info
 from edx_ace.outbox import payloads
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
@@ -87,6 +87,7 @@ def _dumped(message: Message) -> str:
 
 def _row(message: Message, payload: Payload, reported: Reported) -> Delivery:
     recipient = message.recipient
+    message_type = info(message.app_label, message.name)
     try:
         address = payloads.address_key(
             reported.channel_type, None if recipient is None else recipient.address_for(reported.channel_type)
@@ -101,8 +102,8 @@ def _row(message: Message, payload: Payload, reported: Reported) -> Delivery:
         channel_type=str(reported.channel_type),
         channel=reported.channel or "",
         state=_STATES[reported.outcome],
-        priority=Priority.ESSENTIAL if is_essential(message) else Priority.NORMAL,
-        on_ambiguous=OnAmbiguous.REPEAT,
+        priority=Priority.ESSENTIAL if message_type.is_essential(message) else Priority.NORMAL,
+        on_ambiguous=OnAmbiguous.of(message_type),
         attempts=reported.attempts,
         code=redacted_code(reported.code),
         reason=redacted(reported.reason),
