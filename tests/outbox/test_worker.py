@@ -475,6 +475,31 @@ def test_a_message_whose_model_is_gone_fails_alone(channel, model, key):
     assert sorted(Delivery.objects.values_list("state", "code")) == [("failed", "reference_gone"), ("sent", "")]
 
 
+def test_an_instance_that_cannot_be_loaded_puts_its_message_off_alone(channel, monkeypatch):
+    """
+    Its model refuses the row, which somebody may repair.
+    """
+    users = [User.objects.create(username=name) for name in ("ann", "bob", "odd")]
+    enqueue(welcome(context={"name": user.username, "user": user}) for user in users)
+
+    whole = User.from_db.__func__
+
+    def from_db(cls, db, names, values, **more):
+        if "odd" in values:
+            raise ValueError("odd")
+        return whole(cls, db, names, values, **more)
+
+    monkeypatch.setattr(User, "from_db", classmethod(from_db))
+    assert work() == "2 sent, 1 queued"
+
+    assert sorted(Delivery.objects.values_list("state", "code")) == [
+        ("queued", "load_error"),
+        ("sent", ""),
+        ("sent", ""),
+    ]
+    assert "auth.user" in Delivery.objects.get(state="queued").reason
+
+
 def test_the_words_of_a_channel_are_kept_without_addresses(script):
     """
     Tables and logs are read by more people than those who may know addresses.
