@@ -14,7 +14,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from edx_ace import ChannelType, PolicyResult, Recipient
 from edx_ace.errors import (
@@ -622,6 +622,31 @@ def test_a_worker_that_is_told_to_stop_finishes_its_window_and_gives_the_rest_ba
 def status_of_all():
     states = list(Delivery.objects.values_list("state", flat=True))
     return {state: states.count(state) for state in set(states)}
+
+
+@pytest.mark.parametrize("on_ambiguous", ["repeat", "hold"])
+def test_what_a_dead_worker_left_moves_on_with_its_lost_attempt(channel, monkeypatch, on_ambiguous):
+    """
+    Together or not at all: a sweep that fails half way is as if it had not been.
+    """
+    enqueue(welcome(), on_ambiguous=on_ambiguous)
+    leases.permit(claim(10), HOUR)
+    end_leases()
+
+    create = QuerySet.bulk_create
+
+    def lose(rows, *args, **kwargs):
+        if rows.model is Attempt:
+            raise OperationalError("server closed the connection unexpectedly")
+        return create(rows, *args, **kwargs)
+
+    with monkeypatch.context() as patched, pytest.raises(OperationalError):
+        patched.setattr(QuerySet, "bulk_create", lose)
+        sweep()
+    assert (one().state, Attempt.objects.count()) == ("handing", 0)
+
+    sweep()
+    assert (one().state, Attempt.objects.count()) == ("queued" if on_ambiguous == "repeat" else "unknown", 1)
 
 
 def test_what_a_dead_worker_left_is_continued(channel):
