@@ -93,7 +93,11 @@ def dump(message: Message) -> str:
     fields["language"] = None if language is None else str(language)
     with translation.override(fields["language"]):
         plain = {name: _plain(value, name) for name, value in fields.items()}
-    return json.dumps(plain)
+    try:
+        return json.dumps(plain)
+    except ValueError as error:
+        # Python writes no whole number of thousands of digits.
+        raise UnserializableError(f"The message cannot be written to be kept in the outbox: {error}.") from error
 
 
 def dump_reference(source: str, reference: Reference) -> str:
