@@ -2,11 +2,15 @@
 Internal: tests of the catalogues of the package and of the demo site.
 """
 
+import io
+import re
 from pathlib import Path
 
 import pytest
+from babel.messages.extract import extract
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
+from django.utils.translation.template import templatize
 
 ROOT = Path(__file__).parent.parent
 CATALOGUES = sorted(path for folder in ("edx_ace", "test_project") for path in (ROOT / folder).rglob("django.po"))
@@ -23,6 +27,35 @@ def texts(catalogue):
         for message in catalogue
         if message.id and any(forms(message.string)) and not message.fuzzy
     }
+
+
+def marked(folder):
+    """Return what the modules and templates below *folder* mark for translation, without those of apps below it."""
+    inner = [locale.parent for locale in folder.rglob("locale") if locale.parent != folder]
+    found = set()
+    for path in [*folder.rglob("*.py"), *folder.rglob("*.html")]:
+        if not any(path.is_relative_to(app) for app in inner):
+            text = path.read_text()
+            code = templatize(text) if path.suffix == ".html" else text
+            keywords = {"_": None, "gettext": None, "gettext_lazy": None, "ngettext": (1, 2)}
+            for _, words, _, _ in extract("python", io.BytesIO(code.encode()), keywords=keywords):
+                found.add((words,) if isinstance(words, str) else tuple(words))
+    return found
+
+
+@pytest.mark.parametrize("app", ["edx_ace", "edx_ace/outbox"])
+@pytest.mark.parametrize("language", ["ar", "de", "es", "fr", "ja"])
+def test_a_catalogue_has_what_its_app_says(app, language):
+    """
+    All of it and nothing else, with the same placeholders; `django-admin makemessages` says what changed.
+    """
+    with (ROOT / app / "locale" / language / "LC_MESSAGES/django.po").open("rb") as source:
+        found = {words: translated for (_, words), translated in texts(read_po(source)).items()}
+
+    assert set(found) == marked(ROOT / app)
+    for words, translated in found.items():
+        for one in translated:
+            assert re.findall(r"%(?:\(\w+\))?[ds]", one) == re.findall(r"%(?:\(\w+\))?[ds]", words[0])
 
 
 @pytest.mark.parametrize("po", CATALOGUES, ids=lambda path: path.relative_to(ROOT).as_posix())
