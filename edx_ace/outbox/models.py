@@ -153,7 +153,7 @@ class Delivery(Leased):
         ]
 
     def __str__(self) -> str:
-        return f"{self.payload_id} over {self.channel_type}: {self.state}"
+        return f"{self.payload_id} ({self.channel_type})"
 
     def ending(self, state: str) -> str:
         """Return the state to end in instead of *state*, which must not hide that the message may have arrived."""
