@@ -140,7 +140,7 @@ def requeue(
     Args:
         message, batch, idempotency_key, deliveries: Which, as for `cancel`.
 
-        code: All that failed with this code, for example ``"smtp_535"`` once the password is right again.
+        code: All that failed with this code, for example ``"template_missing"`` once the template is there.
     """
     chosen = _chosen(message=message, batch=batch, idempotency_key=idempotency_key, deliveries=deliveries, code=code)
     # In the order of the index on what has ended.

@@ -3,6 +3,7 @@ Internal: what a worker does with what is due, from the claim to the record, wit
 """
 
 import json
+import logging
 import os
 import signal
 import threading
@@ -428,15 +429,18 @@ def test_what_is_cancelled_in_flight_is_not_tried_again(use_channels, is_ambiguo
     assert one().state == state
 
 
-def test_a_message_whose_template_is_missing_fails_alone(channel):
+def test_a_message_whose_template_is_missing_fails_alone(channel, caplog):
     """
     The code says why.
     """
+    caplog.set_level(logging.WARNING)
     enqueue([welcome(name="nowhere"), welcome()])
 
     work()
 
     assert sorted(Delivery.objects.values_list("state", "code")) == [("failed", "template_missing"), ("sent", "")]
+    [line] = caplog.messages
+    assert line.endswith(": failed (template_missing)")
 
 
 def test_a_message_whose_instance_is_gone_fails_alone(channel):

@@ -47,7 +47,7 @@ class Command(BaseCommand):
 
         one = actions.add_parser("requeue", help="Try again what has failed, with a fresh retry budget.")
         chosen = _add_selectors(one)
-        chosen.add_argument("--code", help="All that failed with this code, for example smtp_535.")
+        chosen.add_argument("--code", help="All that failed with this code, for example template_missing.")
 
         one = actions.add_parser("cancel", help="Stop what has not been handed over yet.")
         _add_selectors(one)
