@@ -19,7 +19,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, TypeVar, cast
 
-from django.core.exceptions import EmptyResultSet
 from django.db import connections, models, router, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.sql import UpdateQuery
@@ -229,11 +228,7 @@ def _update_returning(queryset: QuerySet[Row], limit: int, values: Mapping[str, 
     update = cast(UpdateQuery, model._base_manager.using(using).query.chain(UpdateQuery))
     update.add_update_values(dict(values))
     update_sql, update_params = update.get_compiler(using).as_sql()
-    try:
-        select_sql, select_params = queryset.values("pk")[:limit].query.get_compiler(using).as_sql()
-    except EmptyResultSet:
-        # What is asked for is among nothing.
-        return []
+    select_sql, select_params = queryset.values("pk")[:limit].query.get_compiler(using).as_sql()
     sql = template.format(
         select=select_sql,
         update=update_sql,

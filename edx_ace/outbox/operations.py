@@ -7,11 +7,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
 import attrs
+from django.core.exceptions import EmptyResultSet
 from django.db import router, transaction
 from django.db.models import F, Q, QuerySet
 
@@ -181,7 +183,8 @@ def requeue(
     # In the order of the index on what has ended.
     failed = chosen.filter(state=State.FAILED).order_by("finished_at")
     number = 0
-    with transaction.atomic(failed.db):
+    # Of an empty list of deliveries Django writes no statement.
+    with transaction.atomic(failed.db), suppress(EmptyResultSet):
         while rows := leases.seize(
             failed,
             CHUNK_SIZE,
