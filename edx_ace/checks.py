@@ -10,18 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
-from types import UnionType
-from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 import attrs
 from django.conf import settings as django_settings
 from django.core import mail
 from django.core.checks import CheckMessage, Error, Warning
 from django.template import engines
+from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
-from edx_ace import message_types
+from edx_ace import categories, message_types
 from edx_ace.channel import CHANNEL_EXTENSION_NAMESPACE, Channel, ChannelMap, ChannelType
+from edx_ace.channel.base import ALL_TYPES
 from edx_ace.conf import Settings, settings
 from edx_ace.content import CONTENT_STEP_NAMESPACE
 from edx_ace.errors import MissingExtraError, UnsupportedChannelError, did_you_mean
@@ -49,7 +51,23 @@ _MAIL_GOES_NOWHERE = {f"django.core.mail.backends.{name}.EmailBackend" for name 
 _LOCMEM = "django.core.mail.backends.locmem.EmailBackend"
 
 #: What a value of ACE_MESSAGE_TYPES may say, as far as the core knows it; sub-apps know more.
-_ABOUT_A_TYPE: dict[str, Any] = {"category": str | None, "essential": bool | None, "sample_context": dict[str, Any]}
+_ABOUT_A_TYPE: dict[str, Any] = {
+    "category": str | None,
+    "essential": bool | None,
+    "on_ambiguous": Literal["repeat", "hold"] | None,
+    "sample_context": dict[str, Any],
+}
+
+
+#: What a value of ACE_CATEGORIES may say, as far as the core knows it.
+_ABOUT_A_CATEGORY: dict[str, Any] = {
+    "label": str | Promise,
+    "description": str | Promise,
+    "channels": list[str],
+    "default": bool,
+    "can_be_turned_off": bool,
+    "digest": bool,
+}
 
 
 @attrs.frozen
@@ -211,6 +229,43 @@ def _check_message_types(site: _Site) -> list[CheckMessage]:
     return [Error(text, hint=hint, id="edx_ace.E006") for text in texts]
 
 
+def _check_categories(site: _Site) -> list[CheckMessage]:
+    """E010: ACE_CATEGORIES, and message types that name a category which is not there."""
+    if not all(_fits(value, dict[str, dict[str, Any]]) for value in (settings.CATEGORIES, settings.MESSAGE_TYPES)):
+        return []  # _check_types_of_settings says so.
+    texts = []
+    for name, about in settings.CATEGORIES.items():
+        place = f"ACE_CATEGORIES[{name!r}]"
+        if not 0 < len(name) <= categories.MAX_NAME_LENGTH:
+            texts.append(f"{place}: a name has 1 to {categories.MAX_NAME_LENGTH} characters, and this one {len(name)}.")
+        texts += [text for key, value in about.items() for text in _faults_in_category(place, key, value)]
+    named = [(f"ACE_MESSAGE_TYPES[{name!r}]", about.get("category")) for name, about in settings.MESSAGE_TYPES.items()]
+    named += [(f"{one.__module__}.{one.__qualname__}", one.CATEGORY) for one in message_types.registered().values()]
+    known = {*settings.CATEGORIES, settings.DEFAULT_CATEGORY}
+    texts += [
+        f"{place} is of the category {name!r}, which ACE_CATEGORIES does not have.{did_you_mean(name, known)}"
+        for place, name in named
+        if isinstance(name, str) and name not in known
+    ]
+    hint = "For example: {'news': {'label': 'News', 'channels': ['email'], 'default': True, 'digest': True}}."
+    return [Error(text, hint=hint, id="edx_ace.E010") for text in texts]
+
+
+def _faults_in_category(place: str, key: str, value: Any) -> list[str]:
+    if key not in _ABOUT_A_CATEGORY:
+        # As above: a sub-app may know it.
+        suggestion = did_you_mean(key, _ABOUT_A_CATEGORY)
+        return [f"{place} has an unknown key {key!r}.{suggestion}"] if suggestion else []
+    if not _fits(value, _ABOUT_A_CATEGORY[key]):
+        return [f"{place}[{key!r}] must be {_name_of(_ABOUT_A_CATEGORY[key])}, but it is {_shown(key, value)}."]
+    known = list(map(str, ALL_TYPES))
+    return [
+        f"{place}['channels'] names {one!r}, which is no channel type.{did_you_mean(one, known)}"
+        for one in (value if key == "channels" else ())
+        if one not in known
+    ]
+
+
 def _check_mail_leaves_the_site(site: _Site) -> list[CheckMessage]:
     """W002: with DEBUG off, email that goes to a screen or a file."""
     if django_settings.DEBUG:
@@ -266,6 +321,20 @@ def _check_templates(site: _Site) -> list[CheckMessage]:
             folder = f"templates/{app_label}/edx_ace/{name}/{absent[0]}/"
             hint = f"Add them in {folder}; a class that is only a base needs none once another derives from it."
             found.append(Warning(text, hint=hint, id="edx_ace.W003"))
+    return found
+
+
+def _check_classes(site: _Site) -> list[CheckMessage]:
+    """E011: what the class of a message type says about it; comes last, as `_check_templates` imports them."""
+    found: list[CheckMessage] = []
+    for message_type in message_types.registered().values():
+        for key, expected in _ABOUT_A_TYPE.items():
+            # The sample context is made by a method, which may want a database.
+            value = getattr(message_type, key.upper(), None)
+            if not _fits(value, expected | None):
+                place = f"{message_type.__module__}.{message_type.__qualname__}.{key.upper()}"
+                text = f"{place} must be {_name_of(expected)}, but it is {_shown(key, value)}."
+                found.append(Error(text, hint="Correct it in the class.", id="edx_ace.E011"))
     return found
 
 
@@ -327,6 +396,8 @@ def _fits(value: Any, expected: Any) -> bool:
         return True
     if origin in (Union, UnionType):
         return any(_fits(value, one) for one in arguments)
+    if origin is Literal:
+        return value in arguments
     if origin is list:
         return isinstance(value, list | tuple | set | frozenset) and all(_fits(item, arguments[0]) for item in value)
     if origin is dict:
@@ -339,6 +410,12 @@ def _fits(value: Any, expected: Any) -> bool:
 
 
 def _name_of(expected: Any) -> str:
+    if get_origin(expected) in (Union, UnionType):
+        return " or ".join(map(_name_of, get_args(expected)))
+    if get_origin(expected) is Literal:
+        return " or ".join(map(repr, get_args(expected)))
+    if expected is NoneType:
+        return "None"
     if isinstance(expected, type) and not get_args(expected):
         return expected.__name__
     return str(expected).replace("typing.", "").replace(" | ", " or ")
@@ -359,6 +436,8 @@ _CHECKS = (
     _check_default_channels,
     _check_rendering,
     _check_message_types,
+    _check_categories,
     _check_mail_leaves_the_site,
     _check_templates,
+    _check_classes,
 )

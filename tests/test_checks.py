@@ -167,10 +167,48 @@ def test_a_site_that_names_no_channel_is_warned(channels):
             "For example: ",
         ),
         (
+            {"ACE_MESSAGE_TYPES": {"shop.sale": {"on_ambiguous": "never"}}},
+            "edx_ace.E006",
+            "ACE_MESSAGE_TYPES['shop.sale']['on_ambiguous'] must be 'repeat' or 'hold' or None, "
+            "but it is 'never' (str).",
+            "For example: ",
+        ),
+        (
             {"ACE_MESSAGE_TYPES": {"shop.sale": True}},
             "edx_ace.E006",
             "ACE_MESSAGE_TYPES must be dict[str, dict[str, Any]], but it is {'shop.sale': True} (dict).",
             "Correct it in the settings.",
+        ),
+        (
+            {"ACE_CATEGORIES": {"news": {"lable": "News"}}},
+            "edx_ace.E010",
+            "ACE_CATEGORIES['news'] has an unknown key 'lable'. Did you mean 'label'?",
+            "For example: {'news': ",
+        ),
+        (
+            {"ACE_CATEGORIES": {"news": {"default": "on"}}},
+            "edx_ace.E010",
+            "ACE_CATEGORIES['news']['default'] must be bool, but it is 'on' (str).",
+            "For example: ",
+        ),
+        (
+            {"ACE_CATEGORIES": {"news": {"channels": ["mail"]}}},
+            "edx_ace.E010",
+            "ACE_CATEGORIES['news']['channels'] names 'mail', which is no channel type. Did you mean 'email'?",
+            "For example: ",
+        ),
+        (
+            {"ACE_CATEGORIES": {"": {}}},
+            "edx_ace.E010",
+            "ACE_CATEGORIES['']: a name has 1 to 100 characters, and this one 0.",
+            "For example: ",
+        ),
+        (
+            {"ACE_CATEGORIES": {"news": {}}, "ACE_MESSAGE_TYPES": {"shop.sale": {"category": "new"}}},
+            "edx_ace.E010",
+            "ACE_MESSAGE_TYPES['shop.sale'] is of the category 'new', which ACE_CATEGORIES does not have. "
+            "Did you mean 'news'?",
+            "For example: ",
         ),
         (
             {"ACE_BASE_URL": "example.com/shop"},
@@ -205,7 +243,10 @@ def test_errors(settings, check_id, text, hint):
         {"ACE_BASE_URL": "https://example.com"},
         {"ACE_BASE_URL": "django.utils.timezone.now"},  # the path of a callable
         {"ACE_RENDER_CONTEXT": "contextlib.nullcontext"},
-        {"ACE_MESSAGE_TYPES": {"shop.sale": {"category": "sales", "repeat": True}}},  # a sub-app's key
+        {
+            "ACE_CATEGORIES": {"sales": {"track": True}},
+            "ACE_MESSAGE_TYPES": {"shop.sale": {"category": "sales", "on_ambiguous": "hold", "repeat": True}},
+        },  # a sub-app's keys
         # Sites name the push channel they would use, and enable it only where there are credentials.
         {"ACE_CHANNEL_DEFAULT_PUSH": "push_notification"},
         {"ACE_ROUTING_KEY": 1},  # another project's
@@ -383,6 +424,24 @@ def test_missing_templates_are_warnings(tmp_path):
             "Add them in templates/checks/edx_ace/notbegun/email/; a class that is only a base needs none once another "
             "derives from it.",
         ),
+    ]
+
+
+def test_what_a_class_cannot_mean_is_an_error():
+    """
+    The error names the attribute.
+    """
+
+    class Odd(MessageType):
+        APP_LABEL = "checks"
+        ESSENTIAL = "yes"
+        ON_AMBIGUOUS = "hold"
+
+    found = check("edx_ace.E011")
+    Odd.ESSENTIAL = True  # classes of a test outlive it
+
+    assert [(one.level, one.msg) for one in found] == [
+        (ERROR, f"{__name__}.{Odd.__qualname__}.ESSENTIAL must be bool or None, but it is 'yes' (str).")
     ]
 
 

@@ -14,7 +14,7 @@ class CourseUpdate(MessageType):
     """Lives in the app of the tests."""
 
     NAME = "course_update"
-    CATEGORY = "courses"
+    CATEGORY = "general"
     ESSENTIAL = False
 
     @classmethod
@@ -42,7 +42,7 @@ def test_the_last_class_of_a_place_counts():
     """
 
     class Replacement(CourseUpdate):
-        CATEGORY = "other"
+        pass
 
     assert registered()["tests", "course_update"] is Replacement
     assert info("tests", "course_update").message_type is Replacement
@@ -62,7 +62,7 @@ def test_the_setting_wins_over_the_class_and_knows_more_types():
     """
     about = info("tests", "course_update")
 
-    assert (about.category, about.essential, about.sample_context) == ("courses", True, {"course": "Wine"})
+    assert (about.category, about.essential, about.sample_context) == ("general", True, {"course": "Wine"})
     assert info("shop", "sale").category == "sales"
     assert {("shop", "sale"), ("tests", "course_update")} <= set(known())
 
@@ -83,6 +83,15 @@ def test_what_is_essential(configured, options, essential):
     """
     with override_settings(ACE_MESSAGE_TYPES={"shop.sale": configured}):
         assert is_essential(Message("shop", "sale", None, options=options)) is essential
+
+
+def test_to_ask_what_a_type_is_makes_no_sample(monkeypatch):
+    """
+    It is the site's code, which may be slow or fail, and is asked about every message that is sent.
+    """
+    monkeypatch.setattr(CourseUpdate, "sample_context", lambda: 1 / 0)
+
+    assert not is_essential(Message("tests", "course_update", None))
 
 
 @pytest.mark.parametrize("text", ["tests.course_update", "tests.CourseUpdate"])

@@ -7,20 +7,22 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
 import attrs
+from django.core.exceptions import EmptyResultSet
 from django.db import router, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from edx_ace.message import Message
 from edx_ace.outbox import counts, doorbell, leases, payloads
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.states import OPEN, State
-from edx_ace.text import shown
+from edx_ace.text import is_sendable, shown
 
 #: Rows locked at a time, so that a long list does not hold up the workers.
 CHUNK_SIZE = 500
@@ -126,6 +128,41 @@ def cancel(
     return Cancelled(stopped, in_flight)
 
 
+def reconsider(which: Q, *, due: Q | None = None) -> int:
+    """
+    Let policies be asked anew about open deliveries, in the transaction that changes what they go by.
+
+    What a worker has prepared is taken from it, and nobody takes any of them before that transaction is committed: no
+    permit is given by what was true before. What is being handed over at this moment is not affected.
+
+    Args:
+        which: Matches deliveries, by their recipient or address, which have an index.
+
+        due: Matches those of them that need not wait any longer, such as what was deferred for a reason that is gone.
+
+    Returns:
+        How many deliveries that are.
+    """
+    using = router.db_for_write(Delivery)
+    rows = Delivery.objects.using(using)
+    number = 0
+    with transaction.atomic(using):
+        keys = rows.filter(which, state__in=(State.QUEUED, State.CLAIMED)).order_by("pk").values_list("pk", flat=True)
+        for chunk in _chunks(iter(list(keys))):
+            locked = list(rows.filter(pk__in=chunk).order_by("pk").select_for_update())
+            claimed = [row for row in locked if row.state == State.CLAIMED]
+            queued = [row.pk for row in locked if row.state == State.QUEUED]
+            leases.move(claimed, State.CLAIMED, State.QUEUED, fence=F("fence") + 1, claims=F("claims") - 1)
+            # Locked like this, they are passed over by those that claim.
+            rows.filter(pk__in=queued).update(fence=F("fence") + 1)
+            if due is not None:
+                rows.filter(due, pk__in=chunk, state=State.QUEUED).update(due_at=DatabaseNow())
+            number += len(claimed) + len(queued)
+        if number:
+            doorbell.ring_on_commit(using)
+    return number
+
+
 def requeue(
     message: Message | UUID | None = None,
     *,
@@ -140,13 +177,14 @@ def requeue(
     Args:
         message, batch, idempotency_key, deliveries: Which, as for `cancel`.
 
-        code: All that failed with this code, for example ``"smtp_535"`` once the password is right again.
+        code: All that failed with this code, for example ``"template_missing"`` once the template is there.
     """
     chosen = _chosen(message=message, batch=batch, idempotency_key=idempotency_key, deliveries=deliveries, code=code)
     # In the order of the index on what has ended.
     failed = chosen.filter(state=State.FAILED).order_by("finished_at")
     number = 0
-    with transaction.atomic(failed.db):
+    # Of an empty list of deliveries Django writes no statement.
+    with transaction.atomic(failed.db), suppress(EmptyResultSet):
         while rows := leases.seize(
             failed,
             CHUNK_SIZE,
@@ -190,13 +228,13 @@ def _chosen(**selectors: Any) -> QuerySet[Delivery]:
         case "message", message:
             return rows.filter(payload=_uuid(message.uuid if isinstance(message, Message) else message, "a message"))
         case "batch", batch:
-            return rows.filter(batch=_uuid(batch, "a batch"))
+            return rows.filter(Delivery.in_batch(_uuid(batch, "a batch")))
         case "idempotency_key", key:
             return rows.filter(payload__idempotency_key=payloads.checked_key(key))
         case "deliveries", keys:
             return rows.filter(pk__in=_primary_keys(keys))
-        case name, value:
-            return rows.filter(**{name: value})
+        case _, code:
+            return rows.filter(code=_code(code))
 
 
 def _uuid(given: Any, what: str) -> UUID:
@@ -206,10 +244,18 @@ def _uuid(given: Any, what: str) -> UUID:
         raise ValueError(f"Expected the UUID of {what}, given {shown(given)} ({type(given).__name__}).") from None
 
 
+def _code(given: Any) -> str:
+    if not isinstance(given, str):
+        raise TypeError(f"A code must be text, given {shown(given)} ({type(given).__name__}).")
+    if not is_sendable(given):
+        raise ValueError(f"A code must not hold NUL or half of a surrogate pair, given {shown(given)}.")
+    return given
+
+
 def _primary_keys(given: Any) -> list[int]:
     keys: list[Any] = list(given) if isinstance(given, Iterable) else [None]
-    # The items of bytes are numbers.
-    if isinstance(given, bytes) or not all(isinstance(key, int) for key in keys):
+    # The items of bytes are numbers, and so are True and False.
+    if isinstance(given, bytes) or not all(type(key) is int and key < 2**63 for key in keys):
         raise TypeError(f"deliveries must be a list of primary keys, which are whole numbers, given {shown(given)}.")
     return keys
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from base64 import b64decode, b64encode
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -22,24 +23,21 @@ from uuid import UUID
 import attrs
 from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import InterfaceError, OperationalError, models
 from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 
-from edx_ace.channel import ChannelType
-from edx_ace.channel.mailbox import parse_mailbox
 from edx_ace.message import Message
-from edx_ace.outbox.errors import ReferenceGoneError, UnserializableError
+from edx_ace.outbox.errors import ReferenceGoneError, SourceError, UnserializableError
+from edx_ace.outbox.people import MAX_KEY_LENGTH, shortened
 from edx_ace.outbox.sources import Reference
-from edx_ace.recipient import Recipient
 from edx_ace.text import is_sendable, shown
+
+LOG = logging.getLogger(__name__)
 
 #: The key of an object that stands for something which JSON has not.
 _TAG = "$ace"
-
-#: Longest key of an address and text of a recipient's id that the table keeps, in characters.
-MAX_KEY_LENGTH = 255
 
 _TAGGED: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
     datetime: ("datetime", datetime.isoformat, datetime.fromisoformat),
@@ -90,7 +88,16 @@ def dump(message: Message) -> str:
     fields["language"] = None if language is None else str(language)
     with translation.override(fields["language"]):
         plain = {name: _plain(value, name) for name, value in fields.items()}
-    return json.dumps(plain)
+    try:
+        return json.dumps(plain)
+    except ValueError as error:
+        # Python writes no whole number of thousands of digits.
+        raise UnserializableError(f"The message cannot be written to be kept in the outbox: {error}.") from error
+
+
+def about(message: Message) -> dict[str, Any]:
+    """Return what a payload says of *message* beside its content, by column: what many are found by."""
+    return {"message_type": shortened(message.unique_name), "batch": message.send_uuid}
 
 
 def dump_reference(source: str, reference: Reference) -> str:
@@ -109,8 +116,15 @@ def dump_reference(source: str, reference: Reference) -> str:
 
 
 def load_reference(content: str) -> Reference:
-    """Return the reference that `dump_reference` wrote."""
-    reference: Reference = _read(json.loads(content), set())
+    """
+    Return the reference that `dump_reference` wrote.
+
+    Raises:
+        UnserializableError: If it is none.
+    """
+    reference = _parsed(content, set())
+    if not isinstance(reference, str | int | UUID):
+        raise UnserializableError(f"Expected a reference in the payload, found a {type(reference).__name__}.")
     return reference
 
 
@@ -118,16 +132,17 @@ def load(contents: Mapping[UUID, str]) -> dict[UUID, Message | Exception]:
     """
     Return the message of each of *contents*, or why there is none; each model is queried once.
 
-    `ReferenceGoneError` stands for a message whose model instances no longer exist.
+    `ReferenceGoneError` stands for a message whose model instances no longer exist, `SourceError` for one whose model
+    fails to load them, which it may not do later.
     """
     read: dict[UUID, Any] = {}
     found: dict[UUID, Message | Exception] = {}
     references: set[_Reference] = set()
     for uuid, content in contents.items():
         try:
-            read[uuid] = _read(json.loads(content), references)
-        except (ValueError, LookupError, TypeError) as error:
-            found[uuid] = UnserializableError(f"The payload of message {uuid} cannot be read: {error!r}.")
+            read[uuid] = _parsed(content, references)
+        except UnserializableError as error:
+            found[uuid] = error
     instances = _instances(references)
     for uuid, value in read.items():
         try:
@@ -136,20 +151,6 @@ def load(contents: Mapping[UUID, str]) -> dict[UUID, Message | Exception]:
         except Exception as error:
             found[uuid] = error
     return found
-
-
-def address_key(channel_type: ChannelType, address: str | None) -> str | None:
-    """
-    Return what the table keeps of *address*, to find it again: the addr-spec of a mailbox in lower case.
-
-    Of one that is too long for that it keeps the digest.
-
-    Raises:
-        InvalidMessageError: If the address of an email is not exactly one mailbox.
-    """
-    if channel_type is ChannelType.EMAIL:
-        address = parse_mailbox(address, smtputf8=True).address.lower()
-    return shortened(address) if address else None
 
 
 def fingerprint(source: str, content: str) -> str:
@@ -165,21 +166,6 @@ def fingerprint(source: str, content: str) -> str:
     if not source:
         said = {name: value for name, value in said.items() if name not in _NOT_SAID}
     return hashlib.sha256(json.dumps([source, said], sort_keys=True).encode()).hexdigest()
-
-
-def person_key(recipient: Recipient | None) -> str | None:
-    """Return what the table keeps of who *recipient* is."""
-    person = None if recipient is None else recipient.lms_user_id
-    # Existing code writes 0 and None for "no account".
-    return shortened(str(person)) if person else None
-
-
-def shortened(text: str) -> str:
-    """Return *text*, or its digest where a key cannot hold it: it is too long, or not every database keeps it."""
-    # MariaDB takes what differs in spaces at the end for equal.
-    if len(text) <= MAX_KEY_LENGTH and is_sendable(text) and not text.endswith(" "):
-        return text
-    return f"sha256:{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
 
 
 def checked_key(key: object) -> str:
@@ -258,6 +244,13 @@ def _plain_instance(value: models.Model, path: str) -> Any:
     return {_TAG: "model", "value": [value._meta.label_lower, _plain(value.pk, f"{path}.pk")]}
 
 
+def _parsed(content: str, references: set[_Reference]) -> Any:
+    try:
+        return _read(json.loads(content), references)
+    except Exception as error:
+        raise UnserializableError(f"The payload cannot be read: {error!r}.") from error
+
+
 def _read(value: Any, references: set[_Reference]) -> Any:
     """Return what `_plain` made plain; a `_Reference` for each model instance, which is added to *references*."""
     if isinstance(value, list):
@@ -278,7 +271,7 @@ def _read(value: Any, references: set[_Reference]) -> Any:
             return _READERS[tag](value["value"])
 
 
-def _instances(references: Iterable[_Reference]) -> dict[_Reference, models.Model]:
+def _instances(references: Iterable[_Reference]) -> dict[_Reference, models.Model | SourceError]:
     """Return what *references* stand for, as far as it exists, with one query a model."""
     keys: defaultdict[str, set[Any]] = defaultdict(set)
     for reference in references:
@@ -289,9 +282,22 @@ def _instances(references: Iterable[_Reference]) -> dict[_Reference, models.Mode
         with suppress(LookupError):
             model = apps.get_model(label)
             possible = {key for key in keys_of_model if _is_key(model, key)}
-            for key, instance in model._base_manager.in_bulk(possible).items():
+            for key, instance in _in_bulk(model, possible).items():
                 found[_Reference(label, key)] = instance
     return found
+
+
+def _in_bulk(model: type[models.Model], keys: Collection[Any]) -> Mapping[Any, models.Model | SourceError]:
+    try:
+        return model._base_manager.in_bulk(keys)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        if len(keys) > 1:
+            return {key: one for each in keys for key, one in _in_bulk(model, [each]).items()}
+        LOG.exception("An instance of %s could not be loaded.", model._meta.label_lower)
+        said = f"An instance of {model._meta.label_lower} could not be loaded: {type(error).__name__}; see the log."
+        return dict.fromkeys(keys, SourceError(said, code="load_error"))
 
 
 def _is_key(model: type[models.Model], key: Any) -> bool:
@@ -302,16 +308,18 @@ def _is_key(model: type[models.Model], key: Any) -> bool:
     return True
 
 
-def _resolved(value: Any, instances: Mapping[_Reference, models.Model]) -> Any:
+def _resolved(value: Any, instances: Mapping[_Reference, models.Model | SourceError]) -> Any:
     if isinstance(value, dict):
         return {key: _resolved(item, instances) for key, item in value.items()}
     if isinstance(value, list):
         return [_resolved(item, instances) for item in value]
     if isinstance(value, _Reference):
-        try:
-            return instances[value]
-        except KeyError:
+        instance = instances.get(value)
+        if instance is None:
             raise ReferenceGoneError(
                 f"The message refers to {value.model} {value.key}, which no longer exists; it cannot be sent any more."
-            ) from None
+            )
+        if isinstance(instance, SourceError):
+            raise instance
+        return instance
     return value

@@ -28,7 +28,7 @@ from edx_ace.envelope import Parcel
 from edx_ace.errors import AceError, InvalidMessageError
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
-from edx_ace.outbox import breakers, leases, loading, payloads, rates, retries
+from edx_ace.outbox import breakers, leases, loading, people, rates, retries
 from edx_ace.outbox.clock import FIRST_MOMENT, LAST_MOMENT, DatabaseNow, from_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.errors import SourceError
@@ -140,14 +140,15 @@ class _Round:
         know the address that the person has by now.
         """
         message.send_uuid, message.expiration_time = row.batch, row.expires_at
-        if payloads.person_key(message.recipient) != row.recipient:
+        # The row may be older than the latest key.
+        if people.person_key(message.recipient) not in (row.recipient, people.rehashed(row.recipient or "")):
             wrong = "The source gave a message to another person than the one it was enqueued for."
             self._put_off(row, "bad_source", wrong)
             return False
         channel_type = ChannelType(row.channel_type)
         address = None if message.recipient is None else message.recipient.address_for(channel_type)
         try:
-            key = payloads.address_key(channel_type, address)
+            key = people.address_key(channel_type, address)
         except InvalidMessageError as error:
             self._fail(row, error)
             return False
@@ -316,8 +317,9 @@ class _Round:
             lambda: leases.standing(rows, to_state),
         )
         self.results.update(row.state for row in moved)
+        level = logging.WARNING if to_state in (State.FAILED, State.UNKNOWN) else logging.INFO
         for row in moved:
-            LOG.info("Delivery %s of message %s: %s (%s)", row.pk, row.payload_id, row.state, code)
+            LOG.log(level, "Delivery %s of message %s: %s (%s)", row.pk, row.payload_id, row.state, code)
 
     def _renew_if_due(self, window: Sequence[_Item]) -> None:
         """Renew the lease of everything that is not done with when a third of it is over: there is progress."""

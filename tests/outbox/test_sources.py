@@ -19,7 +19,7 @@ from edx_ace.outbox.models import Delivery, Payload
 from edx_ace.outbox.worker import MAX_CLAIMS
 from edx_ace.report import Skipped
 from tests.outbox.test_worker import Killed, end_leases, make_due, work
-from tests.pipeline import Recorder, Scripted, welcome
+from tests.pipeline import Scripted, welcome
 
 HOUR = timedelta(hours=1)
 
@@ -193,6 +193,20 @@ def test_what_its_source_no_longer_has_is_skipped(channel, source):
 
     assert codes() == [("sent", ""), ("sent", ""), ("skipped", "reference_gone")]
     assert "'tests.people' has no message for" in Delivery.objects.get(state="skipped").reason
+
+
+@pytest.mark.parametrize("content", ["", "{", "null", "[7]", '{"$ace": "uuid", "value": "7"}', '{"$ace": "what"}'])
+def test_a_reference_that_cannot_be_read_stops_its_message_alone(channel, source, content):
+    """
+    Somebody changed the row, or another release wrote it.
+    """
+    source(greetings)
+    enqueue([*from_people(make_users(2)), welcome()])
+    Payload.objects.filter(pk=Payload.objects.exclude(source="").first().pk).update(content=content)
+
+    work()
+
+    assert codes() == [("failed", "unserializable"), ("sent", ""), ("sent", "")]
 
 
 def test_a_source_may_say_why_there_is_no_message(channel, source):
