@@ -201,7 +201,7 @@ def _open(backend: BaseEmailBackend) -> Exception | None:
     try:
         smtp.open_backend(backend)
     except Exception as error:
-        return _channel_error(error)
+        return smtp.error_for_opening(anymail.error_for_exception(error))
     return None
 
 
@@ -216,7 +216,8 @@ def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives, is_anym
         sent = backend.send_messages([email])
     except Exception as error:
         # How far the message was when a connection was lost only the backend could say.
-        return _channel_error(error, email.recipients(), is_ambiguous=True)
+        meaning = anymail.error_for_exception(error)
+        return smtp.error_for_exception(meaning, email.recipients(), is_ambiguous=True)
     if is_anymail:
         return anymail.result_of(email)
     if sent == 0:
@@ -224,7 +225,3 @@ def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives, is_anym
             f"{type(backend).__name__} of {type(backend).__module__} reports that it sent nothing.", code="not_sent"
         )
     return None
-
-
-def _channel_error(error: Exception, addresses: Iterable[str] = (), is_ambiguous: bool = False) -> Exception:
-    return smtp.error_for_exception(anymail.error_for_exception(error), addresses, is_ambiguous)
