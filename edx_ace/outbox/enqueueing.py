@@ -25,6 +25,7 @@ from edx_ace.message_types import is_essential
 from edx_ace.outbox import doorbell, payloads, sources
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.errors import IdempotencyKeyError
+from edx_ace.outbox.inserting import insert
 from edx_ace.outbox.models import Delivery, OnAmbiguous, Payload
 from edx_ace.outbox.redaction import redacted, redacted_code
 from edx_ace.outbox.sources import FromSource
@@ -327,8 +328,8 @@ def _insert(entries: Sequence[_Entry], using: str) -> None:
     deliveries = [delivery for entry in entries for delivery in entry.fresh]
     with transaction.atomic(using):
         for part in _parts([entry.payload for entry in entries]):
-            Payload.objects.using(using).bulk_create(part)
-        Delivery.objects.using(using).bulk_create(deliveries)
+            insert(part, using)
+        insert(deliveries, using)
         for state in (State.QUEUED, State.FAILED, State.SKIPPED):
             Delivery.moved([delivery for delivery in deliveries if delivery.state == state], "", state, using)
 

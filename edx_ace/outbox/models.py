@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from edx_ace.outbox.fields import KeyField
 from edx_ace.outbox.indexes import PartialIndex
-from edx_ace.outbox.leases import Leased
+from edx_ace.outbox.leases import Leased, Note
 from edx_ace.outbox.sources import MAX_NAME_LENGTH
 from edx_ace.outbox.states import ARROWS, Priority, State
 
@@ -142,13 +142,30 @@ class Delivery(Leased):
         return State.UNKNOWN if self.may_have_arrived and state in hiding else state
 
     @classmethod
-    def moved(cls, rows: Sequence[Any], from_state: str, to_state: str, using: str) -> None:
+    def notes(cls, from_state: str, to_state: str) -> list[Note]:
         """Append to the counts of each batch."""
+        return [Note(_COUNT, (str(from_state), str(to_state)))]
+
+    @classmethod
+    def moved(cls, rows: Sequence[Any], from_state: str, to_state: str, using: str) -> None:
+        """Append to the counts of each batch what enters or leaves the outbox: an arrow from or to outside."""
         numbers = Counter(row.batch for row in rows if row.batch is not None)
         Count.objects.using(using).bulk_create(
             Count(batch=batch, from_state=from_state, to_state=to_state, number=number)
             for batch, number in numbers.items()
         )
+
+
+_COUNT = (
+    "INSERT INTO ace_outbox_count (batch, from_state, to_state, number, is_sum) "
+    "SELECT batch, %s, %s, COUNT(*), FALSE FROM {moved} WHERE batch IS NOT NULL GROUP BY batch"
+)
+
+#: One attempt for each, at the end of which it was sent.
+SENT_ATTEMPT = Note(
+    "INSERT INTO ace_outbox_attempt (delivery_id, at, outcome, code, reply) "
+    "SELECT id, finished_at, 'sent', '', '' FROM {moved}"
+)
 
 
 class Doorbell(models.Model):

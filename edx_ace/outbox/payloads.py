@@ -88,6 +88,7 @@ def dump(message: Message) -> str:
     if not isinstance(language, str | Promise | None):
         raise UnserializableError(f"language must be a language code such as 'pt-br', given {shown(language)}.")
     fields["language"] = None if language is None else str(language)
+    fields |= {name: _text(fields[name]) for name in _AS_TEXT}
     with translation.override(fields["language"]):
         plain = {name: _plain(value, name) for name, value in fields.items()}
     return json.dumps(plain)
@@ -125,14 +126,15 @@ def load(contents: Mapping[UUID, str]) -> dict[UUID, Message | Exception]:
     references: set[_Reference] = set()
     for uuid, content in contents.items():
         try:
-            read[uuid] = _read(json.loads(content), references)
+            # Of most messages all is plain data, which has to be looked at no more.
+            read[uuid] = _read(json.loads(content), references) if _TAG in content else json.loads(content)
         except (ValueError, LookupError, TypeError) as error:
             found[uuid] = UnserializableError(f"The payload of message {uuid} cannot be read: {error!r}.")
     instances = _instances(references)
     for uuid, value in read.items():
         try:
             fields = _resolved(value, instances) if references else value
-            found[uuid] = Message.from_json({**fields, **{name: _text(fields.get(name)) for name in _AS_TEXT}})
+            found[uuid] = Message.from_json(fields)
         except Exception as error:
             found[uuid] = error
     return found

@@ -19,7 +19,7 @@ from edx_ace.outbox.models import Delivery, Payload
 from edx_ace.outbox.worker import MAX_CLAIMS
 from edx_ace.report import Skipped
 from tests.outbox.test_worker import Killed, end_leases, make_due, work
-from tests.pipeline import Recorder, Scripted, welcome
+from tests.pipeline import Scripted, welcome
 
 HOUR = timedelta(hours=1)
 
