@@ -57,6 +57,8 @@ class Leased(models.Model):
     PERMITTED: ClassVar[str]
     #: Which states may follow which.
     ARROWS: ClassVar[Mapping[str, Collection[str]]]
+    #: Columns that nobody needs of a row that was claimed: they are loaded when somebody does.
+    UNREAD: ClassVar[Collection[str]] = ()
 
     state = models.CharField(max_length=12)
     #: Not to be claimed before.
@@ -283,26 +285,28 @@ def seize(queryset: QuerySet[Row], limit: int, from_state: str, to_state: str, *
     update, params = _update(every.all(), values)
     select, select_params = chosen.values("pk")[:limit].query.get_compiler(using).as_sql()
     table, pk = _names(every)
+    fields = [field for field in model._meta.concrete_fields if field.attname not in model.UNREAD]
+    columns = ", ".join(connections[using].ops.quote_name(cast(str, field.column)) for field in fields)
     match connections[using].vendor:
         case "postgresql":
             update += f" FROM chosen WHERE {table}.{pk} = chosen.pk"
             # Materialized: as part of the plan of the UPDATE it might run, and lock, more than once.
             sql = (
                 f"WITH chosen (pk) AS MATERIALIZED ({select} FOR UPDATE SKIP LOCKED), "
-                f"{_with_notes(update, table, notes)} SELECT * FROM moved"
+                f"{_with_notes(update, table, notes)} SELECT {columns} FROM moved"
             )
-            return list(every.raw(sql, [*select_params, *params, *_params(notes)]))
+            return _rows(every, fields, sql, [*select_params, *params, *_params(notes)])
         case "sqlite":
             with transaction.atomic(using, savepoint=False):
-                sql = f"{update} WHERE {pk} IN ({select}) RETURNING *"
-                rows = list(every.raw(sql, [*params, *select_params]))
+                sql = f"{update} WHERE {pk} IN ({select}) RETURNING {columns}"
+                rows = _rows(every, fields, sql, [*params, *select_params])
                 _write_notes(rows, notes, using)
         case _:
             with transaction.atomic(using, savepoint=False):
                 locked = chosen.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit]
                 own = every.filter(pk__in=list(locked))
                 own.update(**values)
-                rows = list(own)
+                rows = list(own.defer(*model.UNREAD))
                 _write_notes(rows, notes, using)
     return rows
 
@@ -313,6 +317,20 @@ def _update(queryset: QuerySet[Any], values: Mapping[str, Any]) -> tuple[str, tu
     update.add_update_values(dict(values))
     sql, params = update.get_compiler(queryset.db).as_sql()
     return sql, tuple(params)
+
+
+def _rows(
+    queryset: QuerySet[Row], fields: Sequence[models.Field[Any, Any]], sql: str, params: Sequence[Any]
+) -> list[Row]:
+    """Return the rows of which *sql* gives the columns of *fields*, as `QuerySet.raw` would in twice the time."""
+    model, using = queryset.model, queryset.db
+    names = [field.attname for field in fields]
+    compiler = queryset.query.get_compiler(using)
+    converters = compiler.get_converters([field.get_col(model._meta.db_table) for field in fields])
+    with connections[using].cursor() as cursor:
+        cursor.execute(sql, params)
+        found = compiler.apply_converters(cursor.fetchall(), converters) if converters else cursor.fetchall()
+        return [model.from_db(using, names, values) for values in found]
 
 
 def _with_notes(update: str, table: str, notes: Sequence[Note]) -> str:

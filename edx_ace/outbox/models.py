@@ -57,6 +57,7 @@ class Delivery(Leased):
     CLAIMED = State.CLAIMED
     PERMITTED = State.HANDING
     ARROWS = ARROWS
+    UNREAD = frozenset(["due_at", "created_at", "finished_at", "code", "reason", "provider_id"])
 
     payload = models.ForeignKey(Payload, models.CASCADE, related_name="deliveries", verbose_name=_("payload"))
     #: The send it belongs to (the message's send_uuid): one message for each person and address.
