@@ -25,7 +25,7 @@ from edx_ace.message_types import is_essential
 from edx_ace.outbox import doorbell, payloads, sources
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.errors import IdempotencyKeyError
-from edx_ace.outbox.inserting import insert
+from edx_ace.outbox.inserting import insert, new
 from edx_ace.outbox.models import Delivery, OnAmbiguous, Payload
 from edx_ace.outbox.redaction import redacted, redacted_code
 from edx_ace.outbox.sources import FromSource
@@ -223,7 +223,8 @@ def _entry(
     key = key_of(item)
     if key is not None:
         payloads.checked_key(key)
-    payload = Payload(
+    payload = new(
+        Payload,
         uuid=message.uuid,
         source=source,
         content=content,
@@ -236,7 +237,7 @@ def _entry(
     expires_at = None if message.expiration_time is None else _moment(message.expiration_time, "expiration_time")
     fields = {
         **common,
-        "payload": payload,
+        "payload_id": payload.pk,
         "batch": message.send_uuid,
         "recipient": payloads.person_key(message.recipient),
         "priority": priority,
@@ -266,9 +267,8 @@ def _delivery(
     refusals: list[InvalidMessageError],
 ) -> Delivery:
     named = limits.get(channel_type)
-    delivery = Delivery(
-        channel_type=str(channel_type), limited_to=",".join(name_of(channel) for channel in named or ()), **fields
-    )
+    limited_to = ",".join(name_of(channel) for channel in named or ())
+    delivery = new(Delivery, channel_type=str(channel_type), limited_to=limited_to, **fields)
     address = None if message.recipient is None else message.recipient.address_for(channel_type)
     try:
         if named == [] or not channels.channels().channel_type_to_channel_impl.get(channel_type):

@@ -5,8 +5,30 @@ Internal: many new rows at a time, as each database takes them fastest.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any, TypeVar
 
 from django.db import connections, models
+
+Model = TypeVar("Model", bound=models.Model)
+
+
+def new(model: type[Model], **values: Any) -> Model:
+    """
+    Return a new row of *model*, as ``model(**values)`` does in twice the time.
+
+    Args:
+        model: What the row is of; its defaults are the same for each row.
+
+        values: By the attribute, ``payload_id`` and not ``payload``; none of another name.
+    """
+    # In the order of the columns, with which Django looks for no names.
+    return model(*{**_defaults(model), **values}.values())
+
+
+@cache
+def _defaults(model: type[models.Model]) -> dict[str, Any]:
+    return {field.attname: field.get_default() for field in model._meta.concrete_fields}
 
 
 def insert(rows: Sequence[models.Model], using: str) -> None:

@@ -114,7 +114,8 @@ class _Round:
         return rest
 
     def _load(self, rows: Sequence[Delivery]) -> list[tuple[Delivery, Message]]:
-        stored = {payload.pk: payload for payload in Payload.objects.filter(pk__in={row.payload_id for row in rows})}
+        wanted = Payload.objects.filter(pk__in={row.payload_id for row in rows}).only("source", "content")
+        stored = {payload.pk: payload for payload in wanted}
         messages = loading.load(stored.values(), self._may_split)
         loaded = []
         for row in rows:
