@@ -31,6 +31,8 @@ EXTRAS = {
     "push_notifications": PUSH,
     "braze": ["requests>=2.31"],
     "sailthru": ["sailthru-client>=2.3.5"],
+    # Sealed tokens in links: unsubscribe, preferences, clicks.
+    "links": ["cryptography>=42"],
     "campaigns": ["nh3>=0.2.18"],
     "automation": ["Jinja2>=3.1.6", "markdown-it-py>=3"],
     "ratelimit": ["redis>=5"],
@@ -90,6 +92,9 @@ setup(
             "file_email = edx_ace.channel.file:FileEmailChannel",
             "push_notification = edx_ace.channel.push_notification:PushNotificationChannel",
             "sailthru_email = edx_ace.channel.sailthru:SailthruEmailChannel",
+        ],
+        "openedx.ace.policy": [
+            "preference = edx_ace.preferences.policies:PreferencePolicy",
         ],
         "openedx.ace.content_step": [
             "absolute_urls = edx_ace.content.absolute_urls:absolute_urls",

@@ -22,7 +22,7 @@ from messages import messages  # noqa: E402
 from serving import peak_memory, serve, timed  # noqa: E402
 
 from edx_ace.channel import ChannelType  # noqa: E402
-from edx_ace.outbox import claiming, enqueue, leases, payloads  # noqa: E402
+from edx_ace.outbox import claiming, enqueue, leases, payloads, people  # noqa: E402
 from edx_ace.outbox.clock import DatabaseNow  # noqa: E402
 from edx_ace.outbox.models import Attempt, Count, Delivery, OnAmbiguous, Payload  # noqa: E402
 from edx_ace.outbox.states import Priority, State  # noqa: E402
@@ -67,12 +67,15 @@ def create(count: int) -> dict[str, float]:
 
     def write(message: Any) -> None:
         now = timezone.now()
-        payload = Payload.objects.create(uuid=message.uuid, content=payloads.dump(message), created_at=now)
+        payload = Payload.objects.create(
+            uuid=message.uuid, content=payloads.dump(message), created_at=now, **payloads.about(message)
+        )
         Delivery.objects.create(
             payload=payload,
             batch=message.send_uuid,
-            recipient=payloads.person_key(message.recipient),
-            address=payloads.address_key(ChannelType.EMAIL, message.recipient.email_address),
+            recipient=people.person_key(message.recipient),
+            address=people.address_key(ChannelType.EMAIL, message.recipient.email_address),
+            category="general",
             channel_type="email",
             channel="django_email",
             due_at=now,

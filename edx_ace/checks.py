@@ -18,10 +18,12 @@ from django.conf import settings as django_settings
 from django.core import mail
 from django.core.checks import CheckMessage, Error, Warning
 from django.template import engines
+from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
-from edx_ace import message_types
+from edx_ace import categories, message_types
 from edx_ace.channel import CHANNEL_EXTENSION_NAMESPACE, Channel, ChannelMap, ChannelType
+from edx_ace.channel.base import ALL_TYPES
 from edx_ace.conf import Settings, settings
 from edx_ace.content import CONTENT_STEP_NAMESPACE
 from edx_ace.errors import MissingExtraError, UnsupportedChannelError, did_you_mean
@@ -50,6 +52,17 @@ _LOCMEM = "django.core.mail.backends.locmem.EmailBackend"
 
 #: What a value of ACE_MESSAGE_TYPES may say, as far as the core knows it; sub-apps know more.
 _ABOUT_A_TYPE: dict[str, Any] = {"category": str | None, "essential": bool | None, "sample_context": dict[str, Any]}
+
+
+#: What a value of ACE_CATEGORIES may say, as far as the core knows it.
+_ABOUT_A_CATEGORY: dict[str, Any] = {
+    "label": str | Promise,
+    "description": str | Promise,
+    "channels": list[str],
+    "default": bool,
+    "can_be_turned_off": bool,
+    "digest": bool,
+}
 
 
 @attrs.frozen
@@ -211,6 +224,43 @@ def _check_message_types(site: _Site) -> list[CheckMessage]:
     return [Error(text, hint=hint, id="edx_ace.E006") for text in texts]
 
 
+def _check_categories(site: _Site) -> list[CheckMessage]:
+    """E010: ACE_CATEGORIES, and message types that name a category which is not there."""
+    if not all(_fits(value, dict[str, dict[str, Any]]) for value in (settings.CATEGORIES, settings.MESSAGE_TYPES)):
+        return []  # _check_types_of_settings says so.
+    texts = []
+    for name, about in settings.CATEGORIES.items():
+        place = f"ACE_CATEGORIES[{name!r}]"
+        if not 0 < len(name) <= categories.MAX_NAME_LENGTH:
+            texts.append(f"{place}: a name has 1 to {categories.MAX_NAME_LENGTH} characters, and this one {len(name)}.")
+        texts += [text for key, value in about.items() for text in _faults_in_category(place, key, value)]
+    named = [(f"ACE_MESSAGE_TYPES[{name!r}]", about.get("category")) for name, about in settings.MESSAGE_TYPES.items()]
+    named += [(f"{one.__module__}.{one.__qualname__}", one.CATEGORY) for one in message_types.registered().values()]
+    known = {*settings.CATEGORIES, settings.DEFAULT_CATEGORY}
+    texts += [
+        f"{place} is of the category {name!r}, which ACE_CATEGORIES does not have.{did_you_mean(name, known)}"
+        for place, name in named
+        if name is not None and name not in known
+    ]
+    hint = "For example: {'news': {'label': 'News', 'channels': ['email'], 'default': True, 'digest': True}}."
+    return [Error(text, hint=hint, id="edx_ace.E010") for text in texts]
+
+
+def _faults_in_category(place: str, key: str, value: Any) -> list[str]:
+    if key not in _ABOUT_A_CATEGORY:
+        # As above: a sub-app may know it.
+        suggestion = did_you_mean(key, _ABOUT_A_CATEGORY)
+        return [f"{place} has an unknown key {key!r}.{suggestion}"] if suggestion else []
+    if not _fits(value, _ABOUT_A_CATEGORY[key]):
+        return [f"{place}[{key!r}] must be {_name_of(_ABOUT_A_CATEGORY[key])}, but it is {_shown(key, value)}."]
+    known = list(map(str, ALL_TYPES))
+    return [
+        f"{place}['channels'] names {one!r}, which is no channel type.{did_you_mean(one, known)}"
+        for one in (value if key == "channels" else ())
+        if one not in known
+    ]
+
+
 def _check_mail_leaves_the_site(site: _Site) -> list[CheckMessage]:
     """W002: with DEBUG off, email that goes to a screen or a file."""
     if django_settings.DEBUG:
@@ -359,6 +409,7 @@ _CHECKS = (
     _check_default_channels,
     _check_rendering,
     _check_message_types,
+    _check_categories,
     _check_mail_leaves_the_site,
     _check_templates,
 )

@@ -44,6 +44,14 @@ class Settings:
     #: What message types say about themselves, for types that cannot be changed:
     #: ``{"app_label.name": {"category": …, "essential": …, "sample_context": …}}``.
     MESSAGE_TYPES: dict[str, dict[str, Any]] = {}
+    #: What messages are about, by name: ``{"news": {"label": "News", "description": "", "channels": ["email", "push"],
+    #: "default": True, "can_be_turned_off": True, "digest": False}}``. See `edx_ace.categories`.
+    CATEGORIES: dict[str, dict[str, Any]] = {}
+    #: Category of the messages whose type names none; essential ones then belong to none.
+    DEFAULT_CATEGORY: str = "general"
+    #: Secrets of the tokens in links of messages: the first makes them, all are tried. Unset: ``SECRET_KEY`` and
+    #: ``SECRET_KEY_FALLBACKS``.
+    TOKEN_KEYS: list[str] = []
     #: What relative links of messages are made absolute with: a URL, for example ``https://example.com``, or the dotted
     #: path of a callable ``base_url(message)`` returning one.
     BASE_URL: str | None = None

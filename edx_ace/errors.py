@@ -13,6 +13,8 @@ Public: every error this package raises on purpose.
     ├── MessageTemplateMissing (TemplateDoesNotExist)
     ├── UnknownChannelError (ValueError)    an argument names a channel that does not exist
     ├── UnknownMessageTypeError (ValueError)  an argument names a message type that does not exist
+    ├── UnknownCategoryError (ValueError)   a message type or an argument names a category that does not exist
+    ├── BadTokenError (ValueError)          a link's token is none of this site's, or of another purpose
     ├── ConfigurationError (ImproperlyConfigured)
     └── MissingExtraError (ImportError)     an optional dependency is not installed
 
@@ -145,10 +147,25 @@ class UnknownMessageTypeError(AceError, ValueError):
     code = "unknown_message_type"
 
 
+class UnknownCategoryError(AceError, ValueError):
+    """A message type or an argument names a category that ACE_CATEGORIES does not have."""
+
+    code = "unknown_category"
+
+
 class ConfigurationError(AceError, ImproperlyConfigured):
     """A setting or a plug-in is at fault."""
 
     code = "configuration"
+
+
+class BadTokenError(AceError, ValueError):
+    """A token is none that this site made for the purpose; nobody is told why."""
+
+    code = "bad_token"
+
+    def __init__(self) -> None:
+        super().__init__("This link is not valid. Open it from the message again, in full.")
 
 
 class MissingExtraError(AceError, ImportError):

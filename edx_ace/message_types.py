@@ -137,7 +137,11 @@ def is_base(unique_name: str) -> bool:
 
 def is_essential(message: Message) -> bool:
     """Return whether choices, caps and quiet hours do not apply to *message*."""
-    known = info(message.app_label, message.name)
+    return is_essential_as(info(message.app_label, message.name), message)
+
+
+def is_essential_as(known: MessageTypeInfo, message: Message) -> bool:
+    """Return `is_essential` of *message*, whose type is *known*."""
     if known.essential is not None:
         return known.essential
     return known.category is None and bool(message.options.get("transactional"))

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, cast
@@ -168,17 +170,40 @@ def channels_for_many(messages: Sequence[Message]) -> list[AllowedChannels]:
     # Of the iterator, as `list` would ask the class for its length, too, which finds the enabled channels once more.
     every_type = list(iter(ChannelType))
     allowed = [AllowedChannels(every_type) for _ in messages]
-    for policy in policies():
-        name = type(policy).__name__
-        for message, channel_types, result in zip(messages, allowed, _results(policy, messages), strict=True):
-            if not isinstance(result, PolicyResult):
-                _log_failure(name, message, result)
-            decisions = [_decide(name, channel_type, result) for channel_type in every_type]
-            channel_types.decisions += decisions
-            channel_types.difference_update(d.channel_type for d in decisions if d.verdict is not Verdict.ALLOW)
+    with _notes_shared():
+        for policy in policies():
+            name = type(policy).__name__
+            for message, channel_types, result in zip(messages, allowed, _results(policy, messages), strict=True):
+                if not isinstance(result, PolicyResult):
+                    _log_failure(name, message, result)
+                decisions = [_decide(name, channel_type, result) for channel_type in every_type]
+                channel_types.decisions += decisions
+                channel_types.difference_update(d.channel_type for d in decisions if d.verdict is not Verdict.ALLOW)
     for message, channel_types in zip(messages, allowed, strict=True):
         message.report("policy_allowed_channels", ",".join(map(str, in_order(channel_types))))
     return allowed
+
+
+def shared_notes() -> dict[Any, Any]:
+    """
+    Return a dict that lives while the policies are asked about one batch of messages, under keys of the caller's own.
+
+    What one policy has looked up for the batch, the next need not look up again. Outside of a batch it is a new one.
+    """
+    notes = _notes.get()
+    return {} if notes is None else notes
+
+
+_notes: ContextVar[dict[Any, Any] | None] = ContextVar("edx_ace_policy_notes", default=None)
+
+
+@contextmanager
+def _notes_shared() -> Iterator[None]:
+    token = _notes.set({})
+    try:
+        yield
+    finally:
+        _notes.reset(token)
 
 
 def considered(allowed: Iterable[ChannelType]) -> Iterable[ChannelType]:

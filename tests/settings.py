@@ -34,6 +34,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "edx_ace",
     "edx_ace.outbox",
+    "edx_ace.preferences",
+    "edx_ace.tracking",
+    "edx_ace.web",
     "tests",
 ]
 # The extra "push" is optional, for the tests as for a site.

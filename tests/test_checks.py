@@ -173,6 +173,37 @@ def test_a_site_that_names_no_channel_is_warned(channels):
             "Correct it in the settings.",
         ),
         (
+            {"ACE_CATEGORIES": {"news": {"lable": "News"}}},
+            "edx_ace.E010",
+            "ACE_CATEGORIES['news'] has an unknown key 'lable'. Did you mean 'label'?",
+            "For example: {'news': ",
+        ),
+        (
+            {"ACE_CATEGORIES": {"news": {"default": "on"}}},
+            "edx_ace.E010",
+            "ACE_CATEGORIES['news']['default'] must be bool, but it is 'on' (str).",
+            "For example: ",
+        ),
+        (
+            {"ACE_CATEGORIES": {"news": {"channels": ["mail"]}}},
+            "edx_ace.E010",
+            "ACE_CATEGORIES['news']['channels'] names 'mail', which is no channel type. Did you mean 'email'?",
+            "For example: ",
+        ),
+        (
+            {"ACE_CATEGORIES": {"": {}}},
+            "edx_ace.E010",
+            "ACE_CATEGORIES['']: a name has 1 to 100 characters, and this one 0.",
+            "For example: ",
+        ),
+        (
+            {"ACE_CATEGORIES": {"news": {}}, "ACE_MESSAGE_TYPES": {"shop.sale": {"category": "new"}}},
+            "edx_ace.E010",
+            "ACE_MESSAGE_TYPES['shop.sale'] is of the category 'new', which ACE_CATEGORIES does not have. "
+            "Did you mean 'news'?",
+            "For example: ",
+        ),
+        (
             {"ACE_BASE_URL": "example.com/shop"},
             "edx_ace.E008",
             "ACE_BASE_URL must be a URL or the dotted path of a callable, but 'example.com/shop' is neither.",
@@ -205,7 +236,10 @@ def test_errors(settings, check_id, text, hint):
         {"ACE_BASE_URL": "https://example.com"},
         {"ACE_BASE_URL": "django.utils.timezone.now"},  # the path of a callable
         {"ACE_RENDER_CONTEXT": "contextlib.nullcontext"},
-        {"ACE_MESSAGE_TYPES": {"shop.sale": {"category": "sales", "repeat": True}}},  # a sub-app's key
+        {
+            "ACE_CATEGORIES": {"sales": {"track": True}},
+            "ACE_MESSAGE_TYPES": {"shop.sale": {"category": "sales", "repeat": True}},
+        },  # a sub-app's keys
         # Sites name the push channel they would use, and enable it only where there are credentials.
         {"ACE_CHANNEL_DEFAULT_PUSH": "push_notification"},
         {"ACE_ROUTING_KEY": 1},  # another project's

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edx_ace.outbox.breakers import circuits
     from edx_ace.outbox.enqueueing import Enqueued, enqueue
     from edx_ace.outbox.health import Figures, figures
-    from edx_ace.outbox.operations import Cancelled, Status, cancel, requeue, status
+    from edx_ace.outbox.operations import Cancelled, Status, cancel, reconsider, requeue, status
     from edx_ace.outbox.retention import Purged, purge
     from edx_ace.outbox.sources import FromSource, Source
     from edx_ace.outbox.states import Priority, State
@@ -34,6 +34,7 @@ __all__ = [
     "enqueue",
     "figures",
     "purge",
+    "reconsider",
     "requeue",
     "status",
 ]

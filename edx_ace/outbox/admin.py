@@ -295,7 +295,7 @@ def _named(term: str, may_see_recipients: bool) -> Q:
         if named or not may_see_recipients:
             return Q(payload__in=named)
         return Q(address__in=[term, term.lower()])
-    return Q(payload=uuid) if Payload.objects.filter(pk=uuid).exists() else Q(batch=uuid)
+    return Q(payload=uuid) if Payload.objects.filter(pk=uuid).exists() else Delivery.in_batch(uuid)
 
 
 def _orders(state: str) -> str:

@@ -34,7 +34,7 @@ def check_outbox(**kwargs: object) -> list[CheckMessage]:
             )
         )
     # Those of the core are checked by the core.
-    own = {name for name in vars(Settings) if name.isupper() and not name.startswith("RATE_LIMITS")}
+    own = {name for name in vars(Settings) if name.isupper() and not name.startswith(("RATE_LIMITS", "ADDRESS_KEYS"))}
     for name, kind in get_type_hints(Settings).items():
         if name in own and (expected := _expected(kind, getattr(settings, name))):
             found.append(
@@ -54,10 +54,22 @@ def check_outbox(**kwargs: object) -> list[CheckMessage]:
                 id="ace_outbox.E004",
             )
         )
+    found.extend(_check_address_keys())
     found.extend(_check_rates())
     if settings.OUTBOX_CELERY is True:
         found.extend(_check_celery())
     return found
+
+
+def _check_address_keys() -> Iterator[CheckMessage]:
+    keys: Any = settings.ADDRESS_KEYS
+    if not isinstance(keys, list | tuple) or not all(isinstance(key, str) and key for key in keys):
+        # Its value is a secret.
+        yield Error(
+            f"ACE_ADDRESS_KEYS must be a list of texts that are not empty, given a {type(keys).__name__}.",
+            hint="For example: ACE_ADDRESS_KEYS = [os.environ['ADDRESS_KEY']].",
+            id="ace_outbox.E006",
+        )
 
 
 def _check_celery() -> Iterator[CheckMessage]:

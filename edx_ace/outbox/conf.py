@@ -30,6 +30,10 @@ class Settings(conf.Settings):
     OUTBOX_MAX_ATTEMPTS: int = 10
     #: Longest wait before the second attempt, in seconds; it doubles with each further one, up to an hour.
     OUTBOX_RETRY_SECONDS: int = 30
+    #: Secrets, oldest first, for the digests by which people without an account are known (`edx_ace.outbox.people`).
+    #: Add one at the end and run ``manage.py ace_rehash``; never take one out. Unset: ``SECRET_KEY``, so that what such
+    #: people chose is lost with it.
+    ADDRESS_KEYS: list[str] = []
     #: How many messages a channel may be given in a time, over all workers, by the name of the channel:
     #: ``{"django_email": "14/s, 50000/day"}``. The times are s, min, h and day. What exceeds a limit waits.
     RATE_LIMITS: dict[str, str] = {}

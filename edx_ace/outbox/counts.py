@@ -18,7 +18,7 @@ from django.db import router, transaction
 from django.db.models import Count as Number
 from django.db.models import Exists, OuterRef, Sum
 
-from edx_ace.outbox.models import Count, Delivery
+from edx_ace.outbox.models import Count, Delivery, Payload
 
 #: Sends that are checked together, and rows that one statement writes.
 CHUNK_SIZE = 500
@@ -144,7 +144,11 @@ def _compare(batches: list[UUID], using: str) -> tuple[list[Difference], list[UU
     """Return the differences of those of *batches* that stood still, and the others."""
     before = _appended(batches, using)
     rows: defaultdict[UUID, Counter[str]] = defaultdict(Counter)
-    by_state = Delivery.objects.using(using).filter(batch__in=batches).values_list("batch", "state")
+    by_state = (
+        Delivery.objects.using(using)
+        .filter(payload__batch__in=batches, batch__in=batches)
+        .values_list("batch", "state")
+    )
     for batch, state, number in by_state.annotate(number=Number("pk")).order_by():
         rows[batch][state] = number
     after = _appended(batches, using)
@@ -190,7 +194,7 @@ def _batches(using: str) -> Iterator[UUID]:
     """Yield the id of every send that has counts, then of those that have only rows."""
     counts = Count.objects.using(using)
     yield from counts.order_by("batch").values_list("batch", flat=True).distinct().iterator()
-    rows = Delivery.objects.using(using).filter(~Exists(counts.filter(batch=OuterRef("batch"))), batch__isnull=False)
+    rows = Payload.objects.using(using).filter(~Exists(counts.filter(batch=OuterRef("batch"))), batch__isnull=False)
     for batch in rows.order_by("batch").values_list("batch", flat=True).distinct().iterator():
         assert batch is not None
         yield batch

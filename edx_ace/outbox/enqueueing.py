@@ -16,13 +16,14 @@ from django.db.models import Q
 
 # Looked up on the package at each call, as everywhere: tests replace it there.
 import edx_ace.channel as channels
+from edx_ace import categories
 from edx_ace.channel import ChannelType, get_channel_for_message, mailbox
 from edx_ace.channel.registry import Limits, choose, limits_of, name_of
 from edx_ace.conf import settings
 from edx_ace.errors import InvalidMessageError, UnsupportedChannelError
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
-from edx_ace.outbox import doorbell, payloads, sources
+from edx_ace.outbox import doorbell, payloads, people, sources
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.errors import IdempotencyKeyError
 from edx_ace.outbox.inserting import insert, new
@@ -231,15 +232,20 @@ def _entry(
         idempotency_key=key,
         fingerprint="" if key is None else payloads.fingerprint(source, content),
         created_at=common["created_at"],
+        **payloads.about(message),
     )
+    essential = is_essential(message)
     if priority is None:
-        priority = Priority.ESSENTIAL if is_essential(message) else Priority.NORMAL
+        priority = Priority.ESSENTIAL if essential else Priority.NORMAL
     expires_at = None if message.expiration_time is None else _moment(message.expiration_time, "expiration_time")
     fields = {
         **common,
         "payload_id": payload.pk,
         "batch": message.send_uuid,
-        "recipient": payloads.person_key(message.recipient),
+        "recipient": people.person_key(message.recipient),
+        "category": categories.of(message),
+        "scope": people.shortened(categories.scope_of(message)),
+        "is_essential": essential,
         "priority": priority,
         "expires_at": expires_at,
     }
@@ -275,7 +281,7 @@ def _delivery(
             raise UnsupportedChannelError(f"No channel for {channel_type} that this message may use is enabled.")
         channel = choose(named, message) if named else get_channel_for_message(channel_type, message)
         delivery.channel = name_of(channel)
-        delivery.address = payloads.address_key(channel_type, address)
+        delivery.address = people.address_key(channel_type, address)
     except (UnsupportedChannelError, InvalidMessageError) as error:
         delivery.state = State.SKIPPED
         if isinstance(error, InvalidMessageError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -25,6 +26,10 @@ class Payload(models.Model):
     uuid = models.UUIDField(_("message"), primary_key=True)
     #: Name of the source that gives the message; empty: the content is the message itself.
     source = models.CharField(_("source"), max_length=MAX_NAME_LENGTH, blank=True)
+    #: ``app_label.name`` of its type.
+    message_type = KeyField(_("message type"), max_length=255, blank=True)
+    #: The send it belongs to (the message's send_uuid): what all deliveries of a send are found by.
+    batch = models.UUIDField(_("batch"), null=True)
     #: JSON as `edx_ace.outbox.payloads` writes it: the message, or the reference by which its source finds it.
     content = models.TextField(_("content"))
     #: The caller's name for it: the same name is enqueued once.
@@ -36,6 +41,8 @@ class Payload(models.Model):
     class Meta:
         verbose_name = _("payload")
         verbose_name_plural = _("payloads")
+        # Here and not on deliveries, whose every index is written anew with each step that one of them takes.
+        indexes: ClassVar = [models.Index(fields=["batch"], name="ace_outbox_batch")]
 
     def __str__(self) -> str:
         return str(self.pk)
@@ -62,10 +69,16 @@ class Delivery(Leased):
     payload = models.ForeignKey(Payload, models.CASCADE, related_name="deliveries", verbose_name=_("payload"))
     #: The send it belongs to (the message's send_uuid): one message for each person and address.
     batch = models.UUIDField(_("batch"), null=True)
-    #: The host's id of the person, as text.
+    #: Who it goes to: see `edx_ace.outbox.people.person_key`.
     recipient = KeyField(_("recipient"), max_length=255, null=True)
-    #: Where it goes: see `edx_ace.outbox.payloads.address_key`.
+    #: Where it goes: see `edx_ace.outbox.people.address_key`.
     address = KeyField(_("address"), max_length=255, null=True)
+    #: Name of what it is about: see `edx_ace.categories`. Empty: it is essential and belongs to none.
+    category = KeyField(_("category"), max_length=100, blank=True)
+    #: What it belongs to (a course, a project), as its option ``scope`` says.
+    scope = KeyField(_("scope"), max_length=255, blank=True)
+    #: Whether choices, caps and quiet hours do not apply.
+    is_essential = models.BooleanField(_("is essential"), default=False)
     channel_type = models.CharField(_("channel type"), max_length=20)
     #: Name of the channel that it waits for. What a worker finds it goes over counts, and is written here.
     channel = KeyField(_("channel"), max_length=100, blank=True)
@@ -101,8 +114,8 @@ class Delivery(Leased):
         verbose_name_plural = _("deliveries")
         permissions: ClassVar = [("view_recipient", "Can see who a message goes to")]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["batch", "recipient", "channel_type"], name="ace_outbox_once_a_person"),
-            # The address comes first, so that what went to one is found.
+            # Person and address come first, so that what went to one is found.
+            models.UniqueConstraint(fields=["recipient", "batch", "channel_type"], name="ace_outbox_once_a_person"),
             models.UniqueConstraint(fields=["address", "batch", "channel_type"], name="ace_outbox_once_an_address"),
         ]
         indexes: ClassVar = [
@@ -143,13 +156,18 @@ class Delivery(Leased):
         return State.UNKNOWN if self.may_have_arrived and state in hiding else state
 
     @classmethod
+    def in_batch(cls, batch: UUID) -> models.Q:
+        """Return what matches the deliveries of *batch*; a recorded repeat of a message is none of them."""
+        return models.Q(payload__in=Payload.objects.filter(batch=batch), batch=batch)
+
+    @classmethod
     def notes(cls, from_state: str, to_state: str) -> list[Note]:
         """Append to the counts of each batch."""
         return [Note(_COUNT, (str(from_state), str(to_state)))]
 
     @classmethod
     def moved(cls, rows: Sequence[Any], from_state: str, to_state: str, using: str) -> None:
-        """Append to the counts of each batch what enters or leaves the outbox: an arrow from or to outside."""
+        """Append to the counts of each batch that *rows* went from one state to another, where no lease is involved."""
         numbers = Counter(row.batch for row in rows if row.batch is not None)
         Count.objects.using(using).bulk_create(
             Count(batch=batch, from_state=from_state, to_state=to_state, number=number)
@@ -157,6 +175,7 @@ class Delivery(Leased):
         )
 
 
+#: One count for each batch, with the two states as parameters.
 _COUNT = (
     "INSERT INTO ace_outbox_count (batch, from_state, to_state, number, is_sum) "
     "SELECT batch, %s, %s, COUNT(*), FALSE FROM {moved} WHERE batch IS NOT NULL GROUP BY batch"

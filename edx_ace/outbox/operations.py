@@ -13,7 +13,7 @@ from uuid import UUID
 
 import attrs
 from django.db import router, transaction
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from edx_ace.message import Message
 from edx_ace.outbox import counts, doorbell, leases, payloads
@@ -126,6 +126,41 @@ def cancel(
     return Cancelled(stopped, in_flight)
 
 
+def reconsider(which: Q, *, due: Q | None = None) -> int:
+    """
+    Let policies be asked anew about open deliveries, in the transaction that changes what they go by.
+
+    What a worker has prepared is taken from it, and nobody takes any of them before that transaction is committed: no
+    permit is given by what was true before. What is being handed over at this moment is not affected.
+
+    Args:
+        which: Matches deliveries, by their recipient or address, which have an index.
+
+        due: Matches those of them that need not wait any longer, such as what was deferred for a reason that is gone.
+
+    Returns:
+        How many deliveries that are.
+    """
+    using = router.db_for_write(Delivery)
+    rows = Delivery.objects.using(using)
+    number = 0
+    with transaction.atomic(using):
+        keys = rows.filter(which, state__in=(State.QUEUED, State.CLAIMED)).order_by("pk").values_list("pk", flat=True)
+        for chunk in _chunks(iter(list(keys))):
+            locked = list(rows.filter(pk__in=chunk).order_by("pk").select_for_update())
+            claimed = [row for row in locked if row.state == State.CLAIMED]
+            queued = [row.pk for row in locked if row.state == State.QUEUED]
+            leases.move(claimed, State.CLAIMED, State.QUEUED, fence=F("fence") + 1, claims=F("claims") - 1)
+            # Locked like this, they are passed over by those that claim.
+            rows.filter(pk__in=queued).update(fence=F("fence") + 1)
+            if due is not None:
+                rows.filter(due, pk__in=chunk, state=State.QUEUED).update(due_at=DatabaseNow())
+            number += len(claimed) + len(queued)
+        if number:
+            doorbell.ring_on_commit(using)
+    return number
+
+
 def requeue(
     message: Message | UUID | None = None,
     *,
@@ -190,7 +225,7 @@ def _chosen(**selectors: Any) -> QuerySet[Delivery]:
         case "message", message:
             return rows.filter(payload=_uuid(message.uuid if isinstance(message, Message) else message, "a message"))
         case "batch", batch:
-            return rows.filter(batch=_uuid(batch, "a batch"))
+            return rows.filter(Delivery.in_batch(_uuid(batch, "a batch")))
         case "idempotency_key", key:
             return rows.filter(payload__idempotency_key=payloads.checked_key(key))
         case "deliveries", keys:

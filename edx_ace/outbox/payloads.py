@@ -27,19 +27,14 @@ from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 
-from edx_ace.channel import ChannelType
-from edx_ace.channel.mailbox import parse_mailbox
 from edx_ace.message import Message
 from edx_ace.outbox.errors import ReferenceGoneError, UnserializableError
+from edx_ace.outbox.people import MAX_KEY_LENGTH, shortened
 from edx_ace.outbox.sources import Reference
-from edx_ace.recipient import Recipient
 from edx_ace.text import is_sendable, shown
 
 #: The key of an object that stands for something which JSON has not.
 _TAG = "$ace"
-
-#: Longest key of an address and text of a recipient's id that the table keeps, in characters.
-MAX_KEY_LENGTH = 255
 
 _TAGGED: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
     datetime: ("datetime", datetime.isoformat, datetime.fromisoformat),
@@ -94,6 +89,11 @@ def dump(message: Message) -> str:
     return json.dumps(plain)
 
 
+def about(message: Message) -> dict[str, Any]:
+    """Return what a payload says of *message* beside its content, by column: what many are found by."""
+    return {"message_type": shortened(message.unique_name), "batch": message.send_uuid}
+
+
 def dump_reference(source: str, reference: Reference) -> str:
     """
     Return *reference* to a message of *source* as text.
@@ -140,20 +140,6 @@ def load(contents: Mapping[UUID, str]) -> dict[UUID, Message | Exception]:
     return found
 
 
-def address_key(channel_type: ChannelType, address: str | None) -> str | None:
-    """
-    Return what the table keeps of *address*, to find it again: the addr-spec of a mailbox in lower case.
-
-    Of one that is too long for that it keeps the digest.
-
-    Raises:
-        InvalidMessageError: If the address of an email is not exactly one mailbox.
-    """
-    if channel_type is ChannelType.EMAIL:
-        address = parse_mailbox(address, smtputf8=True).address.lower()
-    return shortened(address) if address else None
-
-
 def fingerprint(source: str, content: str) -> str:
     """
     Return a text that is the same for what says the same to the same person.
@@ -167,21 +153,6 @@ def fingerprint(source: str, content: str) -> str:
     if not source:
         said = {name: value for name, value in said.items() if name not in _NOT_SAID}
     return hashlib.sha256(json.dumps([source, said], sort_keys=True).encode()).hexdigest()
-
-
-def person_key(recipient: Recipient | None) -> str | None:
-    """Return what the table keeps of who *recipient* is."""
-    person = None if recipient is None else recipient.lms_user_id
-    # Existing code writes 0 and None for "no account".
-    return shortened(str(person)) if person else None
-
-
-def shortened(text: str) -> str:
-    """Return *text*, or its digest where a key cannot hold it: it is too long, or not every database keeps it."""
-    # MariaDB takes what differs in spaces at the end for equal.
-    if len(text) <= MAX_KEY_LENGTH and is_sendable(text) and not text.endswith(" "):
-        return text
-    return f"sha256:{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
 
 
 def checked_key(key: object) -> str:

@@ -28,7 +28,7 @@ from edx_ace.envelope import Parcel
 from edx_ace.errors import AceError, InvalidMessageError
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
-from edx_ace.outbox import breakers, leases, loading, payloads, rates, retries
+from edx_ace.outbox import breakers, leases, loading, people, rates, retries
 from edx_ace.outbox.clock import FIRST_MOMENT, LAST_MOMENT, DatabaseNow, from_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.errors import SourceError
@@ -143,14 +143,15 @@ class _Round:
         know the address that the person has by now.
         """
         message.send_uuid, message.expiration_time = row.batch, row.expires_at
-        if payloads.person_key(message.recipient) != row.recipient:
+        # The row may be older than the latest key.
+        if people.person_key(message.recipient) not in (row.recipient, people.rehashed(row.recipient or "")):
             wrong = "The source gave a message to another person than the one it was enqueued for."
             self._put_off(row, "bad_source", wrong)
             return False
         channel_type = ChannelType(row.channel_type)
         address = None if message.recipient is None else message.recipient.address_for(channel_type)
         try:
-            key = payloads.address_key(channel_type, address)
+            key = people.address_key(channel_type, address)
         except InvalidMessageError as error:
             self._fail(row, error)
             return False

@@ -17,10 +17,11 @@ from django.db import IntegrityError, router, transaction
 
 # Looked up on the package at each call, as everywhere: tests replace it there.
 import edx_ace.channel as channels
+from edx_ace import categories
 from edx_ace.errors import InvalidMessageError
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
-from edx_ace.outbox import payloads
+from edx_ace.outbox import payloads, people
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.models import Delivery, OnAmbiguous, Payload
@@ -62,7 +63,8 @@ def _write(message: Message, reported: Sequence[Reported]) -> None:
     # A savepoint where the caller has a transaction, which goes on whatever happens here.
     with transaction.atomic(using):
         payload, _ = Payload.objects.using(using).get_or_create(
-            uuid=message.uuid, defaults={"content": _dumped(message), "created_at": DatabaseNow()}
+            uuid=message.uuid,
+            defaults={"content": _dumped(message), "created_at": DatabaseNow(), **payloads.about(message)},
         )
         rows = [_row(message, payload, one) for one in reported]
         try:
@@ -86,9 +88,9 @@ def _dumped(message: Message) -> str:
 
 
 def _row(message: Message, payload: Payload, reported: Reported) -> Delivery:
-    recipient = message.recipient
+    recipient, essential = message.recipient, is_essential(message)
     try:
-        address = payloads.address_key(
+        address = people.address_key(
             reported.channel_type, None if recipient is None else recipient.address_for(reported.channel_type)
         )
     except InvalidMessageError:
@@ -96,12 +98,15 @@ def _row(message: Message, payload: Payload, reported: Reported) -> Delivery:
     return Delivery(
         payload=payload,
         batch=message.send_uuid,
-        recipient=payloads.person_key(recipient),
+        recipient=people.person_key(recipient),
         address=address,
         channel_type=str(reported.channel_type),
         channel=reported.channel or "",
         state=_STATES[reported.outcome],
-        priority=Priority.ESSENTIAL if is_essential(message) else Priority.NORMAL,
+        category=categories.of(message),
+        scope=people.shortened(categories.scope_of(message)),
+        is_essential=essential,
+        priority=Priority.ESSENTIAL if essential else Priority.NORMAL,
         on_ambiguous=OnAmbiguous.REPEAT,
         attempts=reported.attempts,
         code=redacted_code(reported.code),

@@ -7,9 +7,10 @@ from uuid import uuid4
 
 import pytest
 from django.db import transaction
+from django.db.models import Q
 
 from edx_ace import Recipient
-from edx_ace.outbox import State, cancel, counts, enqueue, leases, requeue, status
+from edx_ace.outbox import State, cancel, counts, enqueue, leases, reconsider, requeue, status
 from edx_ace.outbox.models import Count, Delivery
 from tests.pipeline import Recorder, welcome
 
@@ -177,3 +178,38 @@ def test_counts_agree_with_the_rows_whatever_happened(batch):
         state: number for state in State if (number := found.deliveries.filter(state=state).count())
     }
     assert sum(found.states.values()) == 3
+
+
+def test_what_is_reconsidered_is_taken_from_the_worker_that_has_prepared_it(batch):
+    """
+    It has asked the policies before something changed.
+    """
+    claimed = claim(2)
+
+    assert reconsider(Q(recipient__in=["1", "2", "3"])) == 3
+
+    assert leases.permit(claimed, MINUTE) == []
+    assert status(batch=batch).states == {State.QUEUED: 3}
+    assert len(claim(3)) == 3
+
+
+def test_what_is_being_handed_over_is_not_reconsidered(batch):
+    """
+    It may have been accepted.
+    """
+    leases.permit(claim(3), MINUTE)
+
+    assert reconsider(Q(recipient="1")) == 0
+
+
+def test_what_waits_for_a_reason_that_is_gone_comes_due(batch):
+    """
+    And nothing else does: another one may wait for its provider.
+    """
+    later = Delivery.objects.get(recipient="1").due_at + 60 * MINUTE
+    Delivery.objects.filter(recipient__in=["1", "2"]).update(due_at=later)
+    Delivery.objects.filter(recipient="1").update(code="digest")
+
+    reconsider(Q(recipient__in=["1", "2"]), due=Q(code="digest"))
+
+    assert sorted(row.recipient for row in claim(3)) == ["1", "3"]

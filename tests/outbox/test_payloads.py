@@ -13,8 +13,6 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy
 
-from edx_ace.channel import ChannelType
-from edx_ace.errors import InvalidMessageError
 from edx_ace.outbox import payloads
 from edx_ace.outbox.errors import ReferenceGoneError, UnserializableError
 from tests.pipeline import welcome
@@ -160,30 +158,3 @@ def test_the_fingerprint_is_about_what_is_said_and_to_whom():
 
     assert fingerprint(context={"a": 1, "b": 2}) == fingerprint(context={"b": 2, "a": 1}, send_uuid=UUID(int=1))
     assert fingerprint(context={"a": 1}) != fingerprint(context={"a": 2})
-
-
-@pytest.mark.parametrize(
-    ("channel_type", "address", "key"),
-    [
-        (ChannelType.EMAIL, "Ann <Ann@Example.com>", "ann@example.com"),
-        (ChannelType.SMS, "+4930123", "+4930123"),
-        (ChannelType.PUSH, None, None),
-        # A path may differ in case.
-        (ChannelType.WEBHOOK, "https://example.com/" + "X" * 300, "sha256:"),
-    ],
-)
-def test_an_address_has_a_key(channel_type, address, key):
-    """
-    By it an address is found again.
-    """
-    found = payloads.address_key(channel_type, address)
-
-    assert found == key or (key == "sha256:" and found.startswith(key) and len(found) < 100)
-
-
-def test_two_mailboxes_have_no_key():
-    """
-    The address is refused as the email channel would.
-    """
-    with pytest.raises(InvalidMessageError, match="expected one mailbox"):
-        payloads.address_key(ChannelType.EMAIL, "a@example.com, b@example.com")

@@ -369,7 +369,7 @@ def test_a_guard_that_looks_into_another_table_lets_people_without_an_account_pa
 
     work()
 
-    assert list(Delivery.objects.order_by("pk").values_list("recipient", "state")) == [(None, "sent"), ("8", "skipped")]
+    assert list(Delivery.objects.order_by("pk").values_list("state", flat=True)) == ["sent", "skipped"]
 
 
 def test_a_guard_that_changes_its_mind_lets_the_message_wait(channel, guard):

@@ -1,0 +1,120 @@
+"""
+Public: what tables keep of whom a message goes to, so that it is found again: the person, and the address.
+
+A person with an account is the host's id as text. Without one they are known by their address, of which tables keep a
+keyed digest: it tells nobody the address, and whoever knows the address finds them again.
+
+The keys are ACE_ADDRESS_KEYS, oldest first. A digest is made with all of them, one over the other, so that a key which
+is added needs no address: the new digest is made from the old one (`manage.py ace_rehash`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from functools import lru_cache
+
+from django.conf import settings as django_settings
+
+from edx_ace.channel import ChannelType
+from edx_ace.channel.base import ALL_TYPES
+from edx_ace.channel.mailbox import parse_mailbox
+from edx_ace.errors import InvalidMessageError
+from edx_ace.outbox.conf import settings
+from edx_ace.recipient import Recipient
+from edx_ace.text import is_sendable
+
+#: Longest text that a key of a table holds, in characters.
+MAX_KEY_LENGTH = 255
+
+_PREFIX = "address"
+
+
+def address_key(channel_type: ChannelType, address: str | None) -> str | None:
+    """
+    Return what the table keeps of *address*, to find it again: the addr-spec of a mailbox in lower case.
+
+    Of one that is too long for that it keeps the digest.
+
+    Raises:
+        InvalidMessageError: If the address of an email is not exactly one mailbox.
+    """
+    if channel_type is ChannelType.EMAIL:
+        address = parse_mailbox(address, smtputf8=True).address.lower()
+    return shortened(address) if address else None
+
+
+def person_key(recipient: Recipient | None) -> str | None:
+    """Return what the table keeps of who *recipient* is; None when there is neither an account nor a usable address."""
+    person = None if recipient is None else recipient.lms_user_id
+    # Existing code writes 0 and None for "no account".
+    if person:
+        return shortened(str(person))
+    return None if recipient is None else _key_by_address(recipient)
+
+
+def person_keys_of_address(channel_type: ChannelType, address: str) -> list[str]:
+    """
+    Return the keys under which tables may know who has *address* and no account, the latest first.
+
+    Raises:
+        InvalidMessageError: If the address of an email is not exactly one mailbox.
+    """
+    key = address_key(channel_type, address)
+    return [] if key is None else [_labelled(*one) for one in reversed(_digests(key, _secrets()))]
+
+
+def rehashed(key: str) -> str | None:
+    """Return the latest form of *key*, which `person_key` returned before keys were added; None: it is no older one."""
+    prefix, _, rest = key.partition(":")
+    generation, _, digest = rest.partition(":")
+    secrets = _secrets()
+    if prefix != _PREFIX or not generation.isdecimal() or not 0 < int(generation) < len(secrets):
+        return None
+    for secret in secrets[int(generation) :]:
+        digest = _digest(secret, digest)
+    return _labelled(len(secrets), digest)
+
+
+def shortened(text: str) -> str:
+    """Return *text*, or its digest where a key cannot hold it: it is too long, or not every database keeps it."""
+    # MariaDB takes what differs in spaces at the end for equal.
+    if len(text) <= MAX_KEY_LENGTH and is_sendable(text) and not text.endswith(" "):
+        return text
+    return f"sha256:{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
+
+
+def _key_by_address(recipient: Recipient) -> str | None:
+    for channel_type in ALL_TYPES:
+        address = recipient.address_for(channel_type)
+        if address:
+            try:
+                return person_keys_of_address(channel_type, address)[0]
+            except InvalidMessageError:
+                continue
+    return None
+
+
+def _secrets() -> tuple[str, ...]:
+    return tuple(settings.ADDRESS_KEYS) or (django_settings.SECRET_KEY,)
+
+
+# A message over two channels, and its retries, ask for the same one.
+@lru_cache(maxsize=1024)
+def _digests(key: str, secrets: Sequence[str]) -> list[tuple[int, str]]:
+    """Return the digest of *key* with the first secret, with the first two, and so on, each with how many these are."""
+    found = []
+    digest = key
+    for generation, secret in enumerate(secrets, start=1):
+        digest = _digest(secret, digest)
+        found.append((generation, digest))
+    return found
+
+
+def _digest(secret: str, text: str) -> str:
+    return hmac.digest(f"edx_ace.people:{secret}".encode(), text.encode(), "sha256").hex()
+
+
+def _labelled(generation: int, digest: str) -> str:
+    return f"{_PREFIX}:{generation}:{digest}"

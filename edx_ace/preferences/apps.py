@@ -1,0 +1,22 @@
+"""
+Internal: the Django app.
+"""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class PreferencesConfig(AppConfig):
+    """What people chose. Optional: installing it is adding ``edx_ace.preferences`` to INSTALLED_APPS."""
+
+    name = "edx_ace.preferences"
+    label = "ace_preferences"
+    verbose_name = _("Preferences")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the guard."""
+        from edx_ace.outbox import guards
+        from edx_ace.preferences.policies import OPTED_OUT
+
+        guards.register(OPTED_OUT)

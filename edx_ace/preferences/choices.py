@@ -1,0 +1,162 @@
+"""
+Public: choosing, and what was chosen. `edx_ace.preferences` has `choose` and `taking`.
+
+The more specific choice wins: one for a category and a scope, one for all of a scope, one for a category, one for
+everything, and last the category's default. Turning something off turns off all of it, also what was turned on for a
+part of it before; turning it on leaves off what was turned off for a part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from django.db import router, transaction
+from django.db.models import Q
+
+from edx_ace import categories
+from edx_ace.channel import ChannelType
+from edx_ace.outbox import reconsider
+from edx_ace.outbox.clock import DatabaseNow
+from edx_ace.outbox.people import person_key, shortened
+from edx_ace.preferences.errors import ChoiceError
+from edx_ace.preferences.models import Choice, Taking
+from edx_ace.recipient import Recipient
+from edx_ace.text import shown
+
+#: What a category that stands for every other is called.
+EVERYTHING = ""
+
+#: Codes under which deliveries wait for what a choice may change.
+WAITING_CODES = ("digest",)
+
+#: What was chosen, by category and scope, for one person and channel type.
+Chosen = Mapping[tuple[str, str], Taking]
+
+
+def choose(
+    person: Recipient | str,
+    category: str,
+    channel_type: ChannelType | str,
+    taking: Taking | str,
+    *,
+    scope: str = "",
+    source: str = "code",
+) -> None:
+    """
+    Let *person* take the messages of *category* over *channel_type* so from now on; a part of the caller's transaction.
+
+    Once that is committed, no message that it turns off is handed over any more.
+
+    Args:
+        person: A recipient, or what `edx_ace.outbox.people.person_key` returns for one.
+
+        category: Its name; `EVERYTHING` turns off every category that can be turned off, or takes that back.
+
+        taking: How.
+
+        scope: Only for what belongs to it.
+
+        source: Where it was chosen, in at most 20 characters.
+
+    Raises:
+        ChoiceError: If nobody can choose that.
+        UnknownCategoryError: If there is no such category.
+    """
+    key = _person(person)
+    kind = _checked(category, _channel_type(channel_type), _taking(taking))
+    scope = shortened(scope)
+    using = router.db_for_write(Choice)
+    rows = Choice.objects.using(using).filter(person=key, channel_type=kind)
+    with transaction.atomic(using):
+        if category == EVERYTHING and taking != Taking.OFF:
+            rows.filter(category=EVERYTHING, scope=scope).delete()
+        else:
+            Choice.objects.using(using).update_or_create(
+                person=key,
+                channel_type=kind,
+                category=category,
+                scope=scope,
+                defaults={"taking": taking, "source": source, "changed_at": DatabaseNow()},
+            )
+        concerned = Q(recipient=key, channel_type=kind)
+        narrower = Q()
+        if category != EVERYTHING:
+            narrower &= Q(category=category)
+        if scope:
+            narrower &= Q(scope=scope)
+        if taking == Taking.OFF:
+            rows.filter(narrower).exclude(category=category, scope=scope).exclude(taking=Taking.OFF).delete()
+        reconsider(concerned & narrower, due=Q(code__in=WAITING_CODES))
+
+
+def taking(person: Recipient | str, category: str, channel_type: ChannelType | str, *, scope: str = "") -> Taking:
+    """
+    Return how *person* takes the messages of *category* over *channel_type*.
+
+    Raises:
+        UnknownCategoryError: If there is no such category.
+    """
+    kind = _channel_type(channel_type)
+    chosen = chosen_by([_person(person)]).get(_person(person), {})
+    return effective(categories.get(category), kind, chosen.get(str(kind), {}), shortened(scope))
+
+
+def chosen_by(people: Iterable[str]) -> dict[str, dict[str, dict[tuple[str, str], Taking]]]:
+    """Return what each of *people* chose, by channel type, then by category and scope; in one query."""
+    found: dict[str, dict[str, dict[tuple[str, str], Taking]]] = {}
+    rows = Choice.objects.filter(person__in=list(people))
+    for person, kind, category, scope, taking in rows.values_list(
+        "person", "channel_type", "category", "scope", "taking"
+    ):
+        found.setdefault(person, {}).setdefault(kind, {})[category, scope] = Taking(taking)
+    return found
+
+
+def effective(category: categories.Category, channel_type: ChannelType, chosen: Chosen, scope: str = "") -> Taking:
+    """Return how somebody who *chose* that takes the messages of *category*; see above which choice wins."""
+    if not category.offers(channel_type):
+        return Taking.OFF
+    if category.can_be_turned_off:
+        for place in (category.name, scope), (EVERYTHING, scope), (category.name, ""), (EVERYTHING, ""):
+            if place in chosen:
+                return chosen[place]
+    return Taking.IMMEDIATE if category.default else Taking.OFF
+
+
+def _person(person: Recipient | str) -> str:
+    key = person_key(person) if isinstance(person, Recipient) else person
+    if not key:
+        raise ChoiceError("Nobody can choose for a recipient that has neither an account nor an address.")
+    return key
+
+
+def _channel_type(given: ChannelType | str) -> ChannelType:
+    try:
+        return ChannelType(given)
+    except ValueError:
+        expected = ", ".join(ChannelType.__members__[name].value for name in ChannelType.__members__)
+        raise ChoiceError(f"Expected a channel type ({expected}), given {shown(given)}.") from None
+
+
+def _taking(given: Taking | str) -> Taking:
+    try:
+        return Taking(given)
+    except ValueError:
+        raise ChoiceError(f"Expected one of {', '.join(Taking.values)}, given {shown(given)}.") from None
+
+
+def _checked(name: str, channel_type: ChannelType, taking: Taking) -> str:
+    """Return the value of *channel_type*, for which *taking* can be chosen in the category called *name*."""
+    if name == EVERYTHING:
+        if taking not in (Taking.OFF, Taking.IMMEDIATE):
+            raise ChoiceError(f"Everything can be turned off, or on again, and not be taken {taking.label}.")
+        return str(channel_type)
+    category = categories.get(name)
+    if not category.can_be_turned_off:
+        raise ChoiceError(f"The category {name!r} cannot be turned off, so that nothing can be chosen for it.")
+    if not category.offers(channel_type):
+        offered = ", ".join(category.channels)
+        raise ChoiceError(f"Messages of the category {name!r} go over {offered} and not over {channel_type}.")
+    if taking in (Taking.DAILY, Taking.WEEKLY) and not category.digest:
+        raise ChoiceError(f"The category {name!r} has no digest: its messages cannot be taken {taking.label}.")
+    return str(channel_type)

@@ -1,0 +1,76 @@
+"""
+Internal: what a message is about.
+"""
+
+import pytest
+
+from edx_ace import categories
+from edx_ace.channel import ChannelType
+from edx_ace.errors import UnknownCategoryError
+from tests.pipeline import welcome
+
+
+@pytest.fixture(autouse=True)
+def _categories(settings):
+    settings.ACE_CATEGORIES = {
+        "news": {"label": "News", "channels": ["email"], "default": False, "track": True},
+        "security": {"label": "Security", "can_be_turned_off": False},
+    }
+
+
+def test_categories_come_in_the_order_of_the_setting_and_the_default_one_is_among_them():
+    """
+    A message without a category has to belong somewhere.
+    """
+    found = categories.all_categories()
+
+    assert list(found) == ["news", "security", "general"]
+    assert [category.label for category in found.values()] == ["News", "Security", "General"]
+    assert found["news"].more == {"track": True}
+
+
+def test_a_category_offers_the_channels_that_it_names_or_all():
+    """
+    An empty list is no list.
+    """
+    assert categories.get("news").offers(ChannelType.EMAIL)
+    assert not categories.get("news").offers(ChannelType.PUSH)
+    assert categories.get("general").offers(ChannelType.PUSH)
+
+
+def test_an_unknown_category_is_refused_by_name():
+    """
+    With what was meant.
+    """
+    with pytest.raises(UnknownCategoryError, match=r"given 'new'\. Did you mean 'news'"):
+        categories.get("new")
+
+
+@pytest.mark.parametrize(
+    ("about", "options", "category"),
+    [
+        ({}, {}, "general"),
+        # A password reset of an unchanged site.
+        ({}, {"transactional": True}, ""),
+        ({"category": "news"}, {}, "news"),
+        # A category makes a type subject to choices, whichever channel it goes over.
+        ({"category": "news"}, {"transactional": True}, "news"),
+        ({"essential": True}, {}, ""),
+        ({"essential": True, "category": "security"}, {}, "security"),
+    ],
+)
+def test_a_message_is_of_the_category_of_its_type(settings, about, options, category):
+    """
+    One that is essential may belong to none.
+    """
+    settings.ACE_MESSAGE_TYPES = {"tests.welcome": about}
+
+    assert categories.of(welcome(options=options)) == category
+
+
+def test_a_message_says_what_it_belongs_to():
+    """
+    As an option, which unchanged workers carry.
+    """
+    assert categories.scope_of(welcome(options={"scope": "course:1"})) == "course:1"
+    assert categories.scope_of(welcome()) == ""
