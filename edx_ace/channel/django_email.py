@@ -199,7 +199,7 @@ def _open(backend: BaseEmailBackend) -> Exception | None:
     try:
         smtp.open_backend(backend)
     except Exception as error:
-        return _channel_error(error)
+        return smtp.error_for_opening(anymail.error_for_exception(error))
     return None
 
 
@@ -214,7 +214,8 @@ def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives) -> Resu
         sent = backend.send_messages([email])
     except Exception as error:
         # How far the message was when a connection was lost only the backend could say.
-        return _channel_error(error, email.recipients(), is_ambiguous=True)
+        meaning = anymail.error_for_exception(error)
+        return smtp.error_for_exception(meaning, email.recipients(), is_ambiguous=True)
     if anymail.is_anymail(backend):
         return anymail.result_of(email)
     if sent == 0:
@@ -222,7 +223,3 @@ def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives) -> Resu
             f"{type(backend).__name__} of {type(backend).__module__} reports that it sent nothing.", code="not_sent"
         )
     return None
-
-
-def _channel_error(error: Exception, addresses: Iterable[str] = (), is_ambiguous: bool = False) -> Exception:
-    return smtp.error_for_exception(anymail.error_for_exception(error), addresses, is_ambiguous)
