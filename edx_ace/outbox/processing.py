@@ -389,14 +389,15 @@ def _record(results: Sequence[tuple[_Item, Attempt]], sent: leases.Transition[De
     # What an attempt at this has left in them counts for nothing if the transaction is rolled back.
     for item, _ in results:
         item.row.state = State.HANDING
+    accepted = [(item.row, attempt) for item, attempt in results if attempt.outcome is Outcome.SENT]
+    plain = [row for row, attempt in accepted if not attempt.provider_id]
     # One statement, where nobody has more to say.
-    plain = [item.row for item, attempt in results if attempt.outcome is Outcome.SENT and not attempt.provider_id]
     if len(plain) == len(results):
         return sent(plain)
     using = router.db_for_write(Delivery)
     with transaction.atomic(using):
         recorded = sent(plain) if plain else []
-        told = [(item.row, attempt) for item, attempt in results if attempt.provider_id]
+        told = [(row, attempt) for row, attempt in accepted if attempt.provider_id]
         if told:
             ids = Case(*(When(pk=row.pk, then=Value(keepable(attempt.provider_id, 255))) for row, attempt in told))
             recorded += _sent(provider_id=ids)([row for row, _ in told])
