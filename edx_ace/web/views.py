@@ -4,6 +4,7 @@ Internal: the pages that recipients see: unsubscribing, choosing, and a message 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -16,7 +17,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 from django.views.decorators.csrf import csrf_protect
 
 from edx_ace import Recipient, categories, preview
@@ -53,7 +53,7 @@ CHANNEL_LABELS: Mapping[ChannelType, str | Promise] = {
 
 #: What people read for a way to take a category.
 TAKING_LABELS: Mapping[Taking, str | Promise] = {
-    Taking.OFF: pgettext_lazy("messages of a kind", "Off"),
+    Taking.OFF: _("Off"),
     Taking.IMMEDIATE: _("As they come"),
     Taking.DAILY: _("Daily"),
     Taking.WEEKLY: _("Weekly"),
@@ -231,6 +231,10 @@ def _write(person: str, verb: str, wished: Sequence[tuple[_Line, Taking]]) -> No
                     choose(person, line.category.name, line.channel_type, one, source="page")
 
 
+#: The body of a document: its start tag, its content, its end tag.
+_BODY = re.compile(r"(<body\b[^>]*>)(.*)(</body\s*>)", re.I | re.S)
+
+
 @by_link
 def view(request: HttpRequest, token: str) -> HttpResponse:
     """Show a message that the outbox keeps, as it would be sent now, without anything that tracks."""
@@ -242,7 +246,9 @@ def view(request: HttpRequest, token: str) -> HttpResponse:
         return page(request, "message_gone", language=mandate.language, status=404)
     message.language = message.language or mandate.language
     rendered = preview.render(message, ChannelType.EMAIL, get_channel_for_message(ChannelType.EMAIL, message)).rendered
-    response = HttpResponse(EmailChannelMixin.make_simple_html_template(rendered.head_html, rendered.body_html))
+    document = EmailChannelMixin.make_simple_html_template(rendered.head_html, rendered.body_html)
+    # What mail programs put around a mail a page has to have itself, for screen readers.
+    response = HttpResponse(_BODY.sub(r"\1<main>\2</main>\3", document))
     response["Content-Security-Policy"] = (
         "default-src 'none'; img-src http: https: data:; style-src 'unsafe-inline' https:; font-src https:; "
         "sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation"

@@ -202,6 +202,8 @@ def test_whoever_is_logged_in_needs_no_link(client):
 
     assert response.status_code == 200
     assert response["Cache-Control"] == "no-store"
+    # With "no-referrer" a browser would not say where the form comes from, and Django refuse it.
+    assert "Referrer-Policy" not in response
     assert taking(Recipient(user.pk), "news", "email") is OFF
     assert client.post("/messages/preferences/", {"do": "delete"}).status_code == 400
 
