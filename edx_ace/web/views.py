@@ -43,12 +43,12 @@ ONE_CLICK = {"List-Unsubscribe": ["One-Click"]}
 
 #: What people read for a channel type.
 CHANNEL_LABELS: Mapping[ChannelType, str | Promise] = {
-    ChannelType.EMAIL: _("Email"),
-    ChannelType.PUSH: _("Push notifications"),
-    ChannelType.SMS: _("Text messages"),
+    ChannelType.EMAIL: _("By email"),
+    ChannelType.PUSH: _("By push notification"),
+    ChannelType.SMS: _("By text message"),
     ChannelType.IN_APP: _("On this site"),
-    ChannelType.CHAT: _("Chat"),
-    ChannelType.WEBHOOK: _("Webhook"),
+    ChannelType.CHAT: _("In a chat"),
+    ChannelType.WEBHOOK: _("To another system"),
 }
 
 #: What people read for a way to take a category.

@@ -147,7 +147,7 @@ def test_all_of_it_works_without_scripts(
     courses = page.get_by_role("radiogroup").first
     assert courses.get_by_role("radio", name="Off").is_checked()
     courses.get_by_role("radio", name="As they come").check(force=True)
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save your choices").click()
     assert page.get_by_role("status").inner_text().startswith("Your choices are saved.")
     page.goto(urls["unsubscribe"])
     assert page.get_by_role("heading", level=1).inner_text() == "Unsubscribe from “Your courses”?"

@@ -262,4 +262,4 @@ def test_the_page_names_the_channels_that_the_site_uses(client, centre, use_chan
 
     html = client.get(centre).text
 
-    assert html.index("Email") < html.index("Push notifications") < html.index("Text messages")
+    assert html.index("By email") < html.index("By push notification") < html.index("By text message")
