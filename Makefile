@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-databases test-faults test-oldest docs-test lint format types imports docs wheel-test api-surface bench bench-outbox ci tox upgrade clean
+.PHONY: help venv demo test test-databases test-browser test-faults test-oldest docs-test lint format types imports docs wheel-test api-surface bench bench-outbox ci tox upgrade clean
 
 # Where the contract with existing code lies: beside the clone.
 CONTRACT ?= ../shared/contract
@@ -63,6 +63,9 @@ test-databases: venv ## Run the tests of what has tables on PostgreSQL and on Ma
 		echo "On $$database:"; \
 		ACE_TEST_DATABASE=$$database PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest --numprocesses auto tests/outbox tests/preferences tests/tracking tests/web $(ARGS); \
 	done
+
+test-browser: venv ## Look at the pages in Chromium, with axe-core: light, dark, narrow, right to left.
+	@PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest $(filter-out %/conftest.py,$(wildcard tests/browser/*.py)) $(ARGS)
 
 # One file or more; all by default.
 SCENARIOS ?= tests/faults/scenarios/*.py tests/faults/celery_brokers.py

@@ -56,8 +56,8 @@ def by_link(view: View) -> View:
     """
     Let whoever holds a link use *view*: without a cookie, so that nothing can be forged by one.
 
-    A bad token and a bad form have the same two answers always. Neither a log nor another page gets to know the address,
-    which has the token in it: Django would log it for whatever is refused or fails.
+    A bad token and a bad form have the same two answers always. Neither a log nor another page learns the address, as
+    it has the token in it: Django would log it for whatever is refused or fails.
     """
 
     @csrf_exempt
