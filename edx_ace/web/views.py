@@ -116,7 +116,7 @@ def _choose(mandate: Mandate, wished: Taking) -> None:
 def preferences_by_link(request: HttpRequest, token: str) -> HttpResponse:
     """Let the person whom a link was sent to choose, without logging in."""
     mandate = Mandate.read(links.PREFERENCES, token)
-    return _preferences(request, mandate.person, language=mandate.language, is_test=mandate.is_test)
+    return _preferences(request, mandate.person, language=mandate.language, is_by_link=True, is_test=mandate.is_test)
 
 
 @transaction.non_atomic_requests
@@ -155,7 +155,9 @@ class _Line:
         return [(one, TAKING_LABELS[one]) for one in _takings(self.category)]
 
 
-def _preferences(request: HttpRequest, person: str, *, language: str = "", is_test: bool = False) -> HttpResponse:
+def _preferences(
+    request: HttpRequest, person: str, *, language: str = "", is_by_link: bool = False, is_test: bool = False
+) -> HttpResponse:
     before = _lines(person)
     after, verb = before, ""
     if request.method not in LOOKING:
@@ -166,9 +168,9 @@ def _preferences(request: HttpRequest, person: str, *, language: str = "", is_te
     context = {
         "topics": [(category, _lines_of(category, after)) for category in categories.all_categories().values()],
         "is_everything_off": all(line.taking == Taking.OFF for line in after),
-        "has_many_channels": len({line.channel_type for line in after}) > 1,
         "verb": verb,
         "before": before if after != before else [],
+        "is_by_link": is_by_link,
         "is_test": is_test,
     }
     return page(request, "preferences", context, language=language)

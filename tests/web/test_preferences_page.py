@@ -182,6 +182,16 @@ def test_the_link_of_a_test_changes_nothing(client, path):
     assert not Choice.objects.exists()
 
 
+def test_whoever_comes_by_a_link_gets_no_cookie(client, centre, settings):
+    """
+    There is nothing that one would have to protect.
+    """
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.csrf.CsrfViewMiddleware"]
+
+    assert not client.get(centre).cookies
+    assert not client.post(centre, {"do": "nothing"}).cookies
+
+
 def test_a_link_for_unsubscribing_opens_no_preferences(client, path):
     """
     Each has one purpose.
