@@ -8,4 +8,5 @@ from django.urls import include, path
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("outbox/", include("edx_ace.outbox.urls")),
+    path("messages/", include("edx_ace.web.urls")),
 ]
