@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from edx_ace.outbox.fields import KeyField
 from edx_ace.outbox.indexes import PartialIndex
 from edx_ace.outbox.leases import Leased
+from edx_ace.outbox.signals import deliveries_moved
 from edx_ace.outbox.sources import MAX_NAME_LENGTH
 from edx_ace.outbox.states import ARROWS, Priority, State
 
@@ -161,12 +162,15 @@ class Delivery(Leased):
 
     @classmethod
     def moved(cls, rows: Sequence[Any], from_state: str, to_state: str, using: str) -> None:
-        """Append to the counts of each batch."""
+        """Append to the counts of each batch, and let other sub-apps do the like."""
+        if not rows:
+            return
         numbers = Counter(row.batch for row in rows if row.batch is not None)
         Count.objects.using(using).bulk_create(
             Count(batch=batch, from_state=from_state, to_state=to_state, number=number)
             for batch, number in numbers.items()
         )
+        deliveries_moved.send(cls, rows=rows, from_state=from_state, to_state=to_state, using=using)
 
 
 class Doorbell(models.Model):

@@ -116,6 +116,8 @@ class _Round:
         messages = loading.load(stored.values(), self._may_split)
         loaded = []
         for row in rows:
+            # Whoever hears of its transitions need not look it up.
+            row.payload = stored[row.payload_id]
             match messages[row.payload_id]:
                 case Message() as message:
                     if not stored[row.payload_id].source or self._fits(row, message):
