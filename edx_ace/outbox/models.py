@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -199,6 +200,10 @@ class Attempt(models.Model):
     code = models.CharField(_("code"), max_length=64, blank=True)
     #: What the channel answered, without addresses.
     reply = models.TextField(_("reply"), blank=True)
+    #: For how many the provider counts it, as the channel says: the segments of an SMS, for example.
+    units = models.PositiveSmallIntegerField(_("units"), default=1, db_default=1)
+    #: What it cost by ACE_PRICES, in the site's currency; 0 unless it was sent.
+    price = models.DecimalField(_("price"), max_digits=12, decimal_places=6, default=Decimal(0), db_default=Decimal(0))
 
     class Meta:
         verbose_name = _("attempt")
@@ -206,6 +211,35 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at}: {self.outcome} {self.code}".rstrip()
+
+
+class Expense(models.Model):
+    """
+    What was sent over a channel on one day, in the database's UTC, and what it cost.
+
+    Each window appends a row in the transaction that records it, so that no row is hot; the sweep adds them up. They
+    stay when attempts are purged.
+    """
+
+    channel = KeyField(_("channel"), max_length=100)
+    day = models.DateField(_("day"))
+    units = models.PositiveBigIntegerField(_("units"))
+    price = models.DecimalField(_("price"), max_digits=18, decimal_places=6)
+    #: Whether the sweep has added it up.
+    is_sum = models.BooleanField(_("is a sum"), default=False)
+
+    class Meta:
+        verbose_name = _("expense")
+        verbose_name_plural = _("expenses")
+        indexes: ClassVar = [
+            models.Index(fields=["channel", "day"], name="ace_outbox_expense_day"),
+            PartialIndex(
+                fields=["id"], where=models.Q(is_sum=False), otherwise=["is_sum", "id"], name="ace_outbox_expense_new"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} on {self.day}: {self.units} units for {self.price}"
 
 
 class Count(models.Model):
