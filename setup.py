@@ -100,6 +100,7 @@ setup(
             "absolute_urls = edx_ace.content.absolute_urls:absolute_urls",
             "inline_css = edx_ace.content.inline_css:inline_css",
             "plain_text = edx_ace.content.plain_text:plain_text",
+            "track = edx_ace.tracking.links:track",
         ],
     },
 )

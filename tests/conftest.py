@@ -4,7 +4,9 @@ Internal: fixtures that every test may ask for.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 from celery import Celery
 from celery.contrib.testing.app import setup_default_app
+from django.db import connection
 from pytest_django import Settings
 
 from edx_ace import Channel, Policy
@@ -98,3 +101,23 @@ def use_celery() -> Iterator[Callable[..., Celery]]:
             return app
 
         yield use
+
+
+@pytest.fixture
+def at_once() -> Iterator[Callable[..., list[Any]]]:
+    """Return a function that calls another in many threads at the same moment, each with a connection of its own."""
+
+    def run(function: Callable[[], Any], threads: int) -> list[Any]:
+        start = threading.Barrier(threads)
+
+        def work() -> Any:
+            try:
+                start.wait()
+                return function()
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(threads) as pool:
+            return [future.result() for future in [pool.submit(work) for _ in range(threads)]]
+
+    return run

@@ -13,3 +13,15 @@ class TrackingConfig(AppConfig):
     label = "ace_tracking"
     verbose_name = _("Tracking")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Count what happens, and let workers add it up when they sweep."""
+        from edx_ace.outbox import chores
+        from edx_ace.outbox.signals import deliveries_moved
+        from edx_ace.signals import choice_changed
+        from edx_ace.tracking import engagement, figures
+
+        deliveries_moved.connect(figures.append_transitions, dispatch_uid="ace_tracking.figures")
+        choice_changed.connect(figures.append_unsubscription, dispatch_uid="ace_tracking.figures")
+        chores.register(engagement.count)
+        chores.register(figures.fold)

@@ -157,3 +157,138 @@ class ProviderEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider}: {self.kind} at {self.at}"
+
+
+# What people do with a mail, and what figures are made of.
+
+
+class Link(models.Model):
+    """A target to which links of a send lead; one row for all messages of the send. See `edx_ace.tracking.links`."""
+
+    #: Digest of send and target, so that it is known before the row is written.
+    uuid = models.UUIDField(primary_key=True)
+    #: The send (the message's send_uuid), or the message where it belongs to none.
+    batch = models.UUIDField(_("batch"))
+    target = models.TextField(_("target"))
+    created_at = models.DateTimeField(_("created at"))
+
+    class Meta:
+        verbose_name = _("link")
+        verbose_name_plural = _("links")
+        indexes: ClassVar = [models.Index(fields=["batch"], name="ace_tracking_link_batch")]
+
+    def __str__(self) -> str:
+        return self.target
+
+
+class EngagementKind(models.TextChoices):
+    """What somebody, or a machine, did with a mail."""
+
+    OPEN = "open", _("opened")
+    CLICK = "click", _("clicked")
+
+
+class Engagement(models.Model):
+    """One open or click, of whoever holds the mail; neither an address nor a browser is kept."""
+
+    #: The message, which need not be in the outbox any more.
+    message = models.UUIDField(_("message"))
+    kind = models.CharField(_("kind"), max_length=5, choices=EngagementKind)
+    #: Of a click, the `Link`.
+    link = models.UUIDField(_("link"), null=True)
+    at = models.DateTimeField(_("at"))
+    #: Whether a program did it: it says so, or, once counted, its moment does.
+    is_machine = models.BooleanField(_("by a machine"))
+    #: Of the first open and the first click of a message by a person: who (see `edx_ace.outbox.people.person_key`).
+    person = KeyField(_("person"), max_length=255, null=True)
+    #: Whether figures have it, as far as it is a first one.
+    is_counted = models.BooleanField(_("is counted"), default=False)
+
+    class Meta:
+        verbose_name = _("open or click")
+        verbose_name_plural = _("opens and clicks")
+        indexes: ClassVar = [
+            models.Index(fields=["message"], name="ace_tracking_engagement_of"),
+            PartialIndex(
+                fields=["person"],
+                where=models.Q(person__isnull=False),
+                otherwise=["person"],
+                name="ace_tracking_engagement_by",
+            ),
+            PartialIndex(
+                fields=["id"],
+                where=models.Q(is_counted=False),
+                otherwise=["is_counted", "id"],
+                name="ace_tracking_engagement_new",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.message}: {self.kind} at {self.at}"
+
+
+class Figure(models.Model):
+    """
+    How often something happened on one day (UTC).
+
+    Whoever changes something appends a row in the same transaction, so that no row is hot; the sweep adds them up
+    twice, to sums of a send and to sums of all, which have no batch.
+    """
+
+    day = models.DateField(_("day"))
+    #: ``app_label.name``.
+    message_type = KeyField(_("message type"), max_length=255)
+    category = KeyField(_("category"), max_length=100, blank=True)
+    channel_type = models.CharField(_("channel type"), max_length=20)
+    batch = models.UUIDField(_("batch"), null=True)
+    #: See `edx_ace.tracking.figures.Measure`.
+    measure = models.CharField(_("measure"), max_length=20)
+    number = models.BigIntegerField(_("number"))
+    is_sum = models.BooleanField(_("is a sum"), default=False)
+
+    class Meta:
+        verbose_name = _("figure")
+        verbose_name_plural = _("figures")
+        indexes: ClassVar = [
+            # Of one send, and of all together, where batch is null.
+            models.Index(fields=["batch", "day"], name="ace_tracking_figure_of"),
+            PartialIndex(
+                # The sends of a time; most are of one message.
+                fields=["day"],
+                where=models.Q(measure="sent", is_sum=True, batch__isnull=False, number__gt=1),
+                otherwise=["measure", "day", "number"],
+                name="ace_tracking_figure_send",
+            ),
+            PartialIndex(
+                fields=["id"], where=models.Q(is_sum=False), otherwise=["is_sum", "id"], name="ace_tracking_figure_new"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.message_type}: {self.number} {self.measure}"
+
+
+class Copy(models.Model):
+    """What was handed over, where the category says to keep it. See `edx_ace.tracking.copies`."""
+
+    message = models.UUIDField(_("message"))
+    channel_type = models.CharField(_("channel type"), max_length=20)
+    #: The rendered fields, by name, as JSON.
+    content = models.TextField(_("content"))
+    #: Whose it is: see `edx_ace.outbox.people.person_key`.
+    person = KeyField(_("person"), max_length=255, null=True)
+    expires_at = models.DateTimeField(_("expires at"))
+
+    class Meta:
+        verbose_name = _("copy")
+        verbose_name_plural = _("copies")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["message", "channel_type"], name="ace_tracking_one_copy")
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["person"], name="ace_tracking_copy_of"),
+            models.Index(fields=["expires_at"], name="ace_tracking_copy_until"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.message} over {self.channel_type}"
