@@ -99,6 +99,7 @@ setup(
         "openedx.ace.content_step": [
             "absolute_urls = edx_ace.content.absolute_urls:absolute_urls",
             "inline_css = edx_ace.content.inline_css:inline_css",
+            "keep_copy = edx_ace.tracking.copies:keep_copy",
             "plain_text = edx_ace.content.plain_text:plain_text",
             "track = edx_ace.tracking.links:track",
         ],

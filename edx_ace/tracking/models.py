@@ -175,7 +175,7 @@ class Link(models.Model):
     class Meta:
         verbose_name = _("link")
         verbose_name_plural = _("links")
-        indexes: ClassVar = [models.Index(fields=["batch"], name="ace_tracking_link_batch")]
+        indexes: ClassVar = [models.Index(fields=["created_at"], name="ace_tracking_link_old")]
 
     def __str__(self) -> str:
         return self.target
@@ -260,6 +260,12 @@ class Figure(models.Model):
                 name="ace_tracking_figure_send",
             ),
             PartialIndex(
+                fields=["day"],
+                where=models.Q(batch__isnull=False),
+                otherwise=["day"],
+                name="ace_tracking_figure_old",
+            ),
+            PartialIndex(
                 fields=["id"], where=models.Q(is_sum=False), otherwise=["is_sum", "id"], name="ace_tracking_figure_new"
             ),
         ]
@@ -273,8 +279,8 @@ class Copy(models.Model):
 
     message = models.UUIDField(_("message"))
     channel_type = models.CharField(_("channel type"), max_length=20)
-    #: The rendered fields, by name, as JSON.
-    content = models.TextField(_("content"))
+    #: The rendered fields, by name, as JSON compressed by zlib.
+    content = models.BinaryField(_("content"))
     #: Whose it is: see `edx_ace.outbox.people.person_key`.
     person = KeyField(_("person"), max_length=255, null=True)
     expires_at = models.DateTimeField(_("expires at"))
@@ -282,6 +288,7 @@ class Copy(models.Model):
     class Meta:
         verbose_name = _("copy")
         verbose_name_plural = _("copies")
+        default_permissions = ("view",)
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["message", "channel_type"], name="ace_tracking_one_copy")
         ]

@@ -20,13 +20,14 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("message", models.UUIDField(verbose_name="message")),
                 ("channel_type", models.CharField(max_length=20, verbose_name="channel type")),
-                ("content", models.TextField(verbose_name="content")),
+                ("content", models.BinaryField(verbose_name="content")),
                 ("person", edx_ace.outbox.fields.KeyField(max_length=255, null=True, verbose_name="person")),
                 ("expires_at", models.DateTimeField(verbose_name="expires at")),
             ],
             options={
                 "verbose_name": "copy",
                 "verbose_name_plural": "copies",
+                "default_permissions": ("view",),
                 "indexes": [
                     models.Index(fields=["person"], name="ace_tracking_copy_of"),
                     models.Index(fields=["expires_at"], name="ace_tracking_copy_until"),
@@ -100,6 +101,12 @@ class Migration(migrations.Migration):
                         ),
                     ),
                     edx_ace.outbox.indexes.PartialIndex(
+                        fields=["day"],
+                        name="ace_tracking_figure_old",
+                        otherwise=("day",),
+                        where=models.Q(("batch__isnull", False)),
+                    ),
+                    edx_ace.outbox.indexes.PartialIndex(
                         fields=["id"],
                         name="ace_tracking_figure_new",
                         otherwise=("is_sum", "id"),
@@ -119,7 +126,7 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "link",
                 "verbose_name_plural": "links",
-                "indexes": [models.Index(fields=["batch"], name="ace_tracking_link_batch")],
+                "indexes": [models.Index(fields=["created_at"], name="ace_tracking_link_old")],
             },
         ),
     ]
