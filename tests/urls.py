@@ -8,4 +8,5 @@ from django.urls import include, path
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("outbox/", include("edx_ace.outbox.urls")),
+    path("mail/", include("edx_ace.tracking.urls")),
 ]

@@ -17,13 +17,14 @@ from collections.abc import Callable, Collection
 from django.db import close_old_connections, connections
 from django.db.models import F, Q
 
-from edx_ace.outbox import counts, leases
+from edx_ace.outbox import costs, counts, leases
 from edx_ace.outbox.claiming import adopt, claim, seconds_until_free
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.errors import StuckError
 from edx_ace.outbox.models import Attempt, Delivery, OnAmbiguous
 from edx_ace.outbox.processing import DATABASE_ERRORS, EXPIRED, process
+from edx_ace.outbox.signals import swept
 from edx_ace.outbox.states import State
 
 LOG = logging.getLogger(__name__)
@@ -252,6 +253,10 @@ def sweep() -> Counter[str]:
             ended[end] += len(found)
     adopt()
     counts.fold()
+    costs.fold()
+    for receiver, result in swept.send_robust(sender=None):
+        if isinstance(result, Exception):
+            LOG.error("What %r does at each sweep failed.", receiver, exc_info=result)
     return ended
 
 

@@ -13,3 +13,20 @@ class TrackingConfig(AppConfig):
     label = "ace_tracking"
     verbose_name = _("Tracking")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the guard and the system checks, and what listens to providers and to the sweep."""
+        from edx_ace.outbox import guards
+        from edx_ace.outbox.signals import swept
+        from edx_ace.tracking import webhooks
+        from edx_ace.tracking.events import apply_waiting
+        from edx_ace.tracking.policies import SUPPRESSED
+
+        guards.register(SUPPRESSED)
+        swept.connect(apply_waiting, dispatch_uid="ace_tracking.apply_waiting")
+        try:
+            from anymail.signals import tracking
+        except ImportError:
+            # The extra "anymail" is optional.
+            return
+        tracking.connect(webhooks.receive, dispatch_uid="ace_tracking.receive")
