@@ -31,6 +31,8 @@ EXTRAS = {
     "push_notifications": PUSH,
     "braze": ["requests>=2.31"],
     "sailthru": ["sailthru-client>=2.3.5"],
+    # Reads the bounces in a mailbox.
+    "bounces": ["flufl.bounce>=4"],
     # Sealed tokens in links: unsubscribe, preferences, clicks.
     "links": ["cryptography>=42"],
     "campaigns": ["nh3>=0.2.18"],
@@ -94,7 +96,9 @@ setup(
             "sailthru_email = edx_ace.channel.sailthru:SailthruEmailChannel",
         ],
         "openedx.ace.policy": [
+            "budget = edx_ace.tracking.policies:BudgetPolicy",
             "preference = edx_ace.preferences.policies:PreferencePolicy",
+            "suppression = edx_ace.tracking.policies:SuppressionPolicy",
         ],
         "openedx.ace.content_step": [
             "absolute_urls = edx_ace.content.absolute_urls:absolute_urls",

@@ -7,6 +7,6 @@ from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("m/", include("edx_ace.tracking.urls")),
     path("outbox/", include("edx_ace.outbox.urls")),
+    path("mail/", include("edx_ace.tracking.urls")),
 ]

@@ -215,7 +215,7 @@ class Attempt(models.Model):
 
 class Expense(models.Model):
     """
-    What was sent over a channel on one day, in the database's UTC, and what it cost.
+    What was sent over a channel on one day (UTC), and what it cost.
 
     Each window appends a row in the transaction that records it, so that no row is hot; the sweep adds them up. They
     stay when attempts are purged.

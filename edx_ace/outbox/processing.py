@@ -28,7 +28,7 @@ from edx_ace.envelope import Parcel
 from edx_ace.errors import AceError, InvalidMessageError
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
-from edx_ace.outbox import breakers, leases, loading, people, rates, retries
+from edx_ace.outbox import breakers, costs, leases, loading, people, rates, retries
 from edx_ace.outbox.clock import FIRST_MOMENT, LAST_MOMENT, DatabaseNow, from_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.errors import SourceError
@@ -397,17 +397,20 @@ def _record(results: Sequence[tuple[_Item, Attempt]]) -> list[Delivery]:
             if attempt.outcome is not Outcome.SENT:
                 recorded += _record_failure(item.row, attempt)
         keys = {row.pk for row in recorded}
-        AttemptRow.objects.using(using).bulk_create(
+        made = [
             AttemptRow(
                 delivery_id=item.row.pk,
                 at=DatabaseNow(),
                 outcome=str(attempt.outcome),
                 code=redacted_code(attempt.code),
                 reply=redacted(attempt.reason),
+                **costs.of(item.row.channel, attempt),
             )
             for item, attempt in results
             if item.row.pk in keys
-        )
+        ]
+        AttemptRow.objects.using(using).bulk_create(made)
+        costs.append(results[0][0].row.channel, made, using)
     return recorded
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Collection
 from django.db import close_old_connections, connections
 from django.db.models import F, Q
 
-from edx_ace.outbox import chores, counts, leases
+from edx_ace.outbox import chores, costs, counts, leases
 from edx_ace.outbox.claiming import adopt, claim, seconds_until_free
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
@@ -252,6 +252,7 @@ def sweep() -> Counter[str]:
             ended[end] += len(found)
     adopt()
     counts.fold()
+    costs.fold()
     chores.do_all()
     return ended
 

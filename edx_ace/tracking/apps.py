@@ -15,14 +15,21 @@ class TrackingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks; count what happens, and let workers add it up when they sweep."""
-        from edx_ace.outbox import chores
+        """Register the guard, the system checks and the chores; listen to what is counted and to providers."""
+        from edx_ace.outbox import chores, guards
         from edx_ace.outbox.signals import deliveries_moved
         from edx_ace.signals import choice_changed
-        from edx_ace.tracking import checks, engagement, figures, retention  # noqa: F401  # the checks register themselves
+        from edx_ace.tracking import checks, engagement, events, figures, retention, webhooks  # noqa: F401  # checks
+        from edx_ace.tracking.policies import SUPPRESSED
 
+        guards.register(SUPPRESSED)
         deliveries_moved.connect(figures.append_transitions, dispatch_uid="ace_tracking.figures")
         choice_changed.connect(figures.append_unsubscription, dispatch_uid="ace_tracking.figures")
-        chores.register(engagement.count)
-        chores.register(figures.fold)
-        chores.register(retention.purge)
+        for chore in (events.apply_waiting, engagement.count, figures.fold, retention.purge):
+            chores.register(chore)
+        try:
+            from anymail.signals import tracking
+        except ImportError:
+            # The extra "anymail" is optional.
+            return
+        tracking.connect(webhooks.receive, dispatch_uid="ace_tracking.receive")

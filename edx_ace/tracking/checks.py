@@ -64,7 +64,7 @@ def _check_tracked() -> Iterator[CheckMessage]:
         reverse("ace_tracking:click", args=["token"])
     except NoReverseMatch:
         text = "Opens and clicks are to be counted, but the site has no addresses for links: messages go out untracked."
-        hint = "Add to its URLs: path('m/', include('edx_ace.tracking.urls'))."
+        hint = "Add to its URLs: path('mail/', include('edx_ace.tracking.urls'))."
         yield Error(text, hint=hint, id="ace_tracking.E012")
     if find_spec("cryptography") is None:
         text = "Opens and clicks are to be counted, but links need tokens: messages go out untracked."

@@ -5,19 +5,42 @@ Internal: what the tests of tracking share.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from pytest_django import Settings
 
-from tests.pipeline import Recorder
+from edx_ace import outbox
+from edx_ace.outbox.models import Delivery
+from tests.outbox.test_worker import work
+from tests.pipeline import Recorder, welcome
 
 
 @pytest.fixture
 def channel(use_channels: Callable[..., None]) -> Recorder:
-    """An email channel that accepts everything."""
+    """An email channel that accepts everything, as id-1, id-2 and so on."""
     channel = Recorder()
     use_channels(mail=channel)
     return channel
+
+
+@pytest.fixture(autouse=True)
+def policies(settings: Settings) -> None:
+    """Suppression counts."""
+    settings.ACE_ENABLED_POLICIES = ["suppression"]
+
+
+@pytest.fixture
+def sent(channel: Recorder) -> Callable[..., Delivery]:
+    """Return a function that enqueues a message, delivers what is due and returns the message's delivery."""
+
+    def send(**fields: Any) -> Delivery:
+        message = welcome(**fields)
+        outbox.enqueue(message)
+        work()
+        return Delivery.objects.get(payload=message.uuid)
+
+    return send
 
 
 @pytest.fixture

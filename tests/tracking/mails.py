@@ -16,8 +16,8 @@ from edx_ace.renderers import RenderedEmail
 from edx_ace.tracking.links import track
 from tests.pipeline import welcome
 
-_CLICK = re.compile(r'(?i:href)\s*=\s*"(https://example\.com/m/c/[^"]+)"')
-_OPEN = re.compile(r'<img data-ace-open src="(https://example\.com/m/o/[^"]+\.gif)"')
+_CLICK = re.compile(r'(?i:href)\s*=\s*"(https://example\.com/mail/c/[^"]+)"')
+_OPEN = re.compile(r'<img data-ace-open src="(https://example\.com/mail/o/[^"]+\.gif)"')
 
 
 def mail(html: str, message: Message | None = None, **fields: str) -> Parcel:

@@ -89,7 +89,7 @@ def test_however_a_link_is_written(before, target):
         '<abbr href="https://a.example/">',
         '<link href="https://a.example/">',
         # Pages of this package hold a token of the person's own.
-        '<a href="https://example.com/m/c/abc">',
+        '<a href="https://example.com/mail/c/abc">',
     ],
 )
 def test_what_is_no_link_to_a_page_of_somebody_s_is_left_alone(html):
