@@ -106,6 +106,7 @@ setup(
             "keep_copy = edx_ace.tracking.copies:keep_copy",
             "plain_text = edx_ace.content.plain_text:plain_text",
             "track = edx_ace.tracking.links:track",
+            "unsubscribe = edx_ace.preferences.unsubscribe:unsubscribe",
         ],
     },
 )

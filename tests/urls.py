@@ -9,4 +9,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("outbox/", include("edx_ace.outbox.urls")),
     path("mail/", include("edx_ace.tracking.urls")),
+    path("messages/", include("edx_ace.web.urls")),
 ]

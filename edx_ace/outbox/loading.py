@@ -48,6 +48,12 @@ def load(stored: Iterable[Payload], is_time_left: Callable[[], bool]) -> dict[UU
     return found
 
 
+def kept(uuid: UUID) -> Message | None:
+    """Return the message *uuid* as it would be sent now; None: the outbox does not have it, or it cannot be sent."""
+    found = load(Payload.objects.filter(pk=uuid), lambda: False).get(uuid)
+    return found if isinstance(found, Message) else None
+
+
 def _load_from(name: str, references: Mapping[UUID, Any], is_time_left: Callable[[], bool]) -> dict[UUID, Loaded]:
     try:
         source = sources.get(name)

@@ -37,7 +37,7 @@ from edx_ace.outbox.models import Attempt as AttemptRow
 from edx_ace.outbox.models import Circuit, Delivery, OnAmbiguous, Payload
 from edx_ace.outbox.redaction import keepable, redacted, redacted_code
 from edx_ace.outbox.retries import ErrorClass
-from edx_ace.outbox.states import OPEN, State
+from edx_ace.outbox.states import OPEN, Priority, State
 from edx_ace.report import Attempt, Outcome, Skipped, code_of, reason_of
 
 LOG = logging.getLogger(__name__)
@@ -348,7 +348,11 @@ def _parcel(row: Delivery, message: Message) -> Parcel:
     else:
         channel = get_channel_for_message(channel_type, message)
     rendered = presentation.render(channel, message)
-    return Parcel(message, channel, rendered, envelope.seal(message, channel_type))
+    sealed = envelope.seal(message, channel_type)
+    if row.priority == Priority.BULK and channel_type is ChannelType.EMAIL:
+        # Keeps vacation notices from answering those that do not know Auto-Submitted.
+        sealed = sealed.with_headers({"Precedence": "bulk"})
+    return Parcel(message, channel, rendered, sealed)
 
 
 def _next_window(items: Sequence[_Item]) -> list[_Item]:

@@ -15,8 +15,9 @@ class PreferencesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the guard."""
+        """Register the guard and the system checks."""
         from edx_ace.outbox import guards
+        from edx_ace.preferences import checks  # noqa: F401  # importing them registers them
         from edx_ace.preferences.policies import OPTED_OUT
 
         guards.register(OPTED_OUT)

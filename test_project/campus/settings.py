@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import django
+from django.utils.translation import gettext_lazy as _
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 #: Where the database lives. Tests that run the site as a process of its own give it a folder of its own.
@@ -18,6 +19,8 @@ ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 ROOT_URLCONF = "campus.urls"
 
 INSTALLED_APPS = [
+    # First, so that its templates come before those that they replace.
+    "campus",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -26,7 +29,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "edx_ace",
     "edx_ace.outbox",
-    "campus",
+    "edx_ace.preferences",
+    "edx_ace.web",
     "courses",
     "received",
 ]
@@ -104,12 +108,43 @@ else:
 
 ACE_ENABLED_CHANNELS = ["django_email"]
 ACE_CHANNEL_DEFAULT_EMAIL = "django_email"
-ACE_CONTENT_STEPS = ["absolute_urls", "inline_css", "plain_text"]
+ACE_ENABLED_POLICIES = ["preference"]
+ACE_CONTENT_STEPS = ["unsubscribe", "absolute_urls", "inline_css", "plain_text"]
 ACE_TEMPLATE_ENGINE = "messages"
 ACE_PLAIN_TEXT_AUTOESCAPE = False
 ACE_EMAIL_USE_FROM_NAME = True
 ACE_BASE_URL = os.environ.get("ACE_DEMO_BASE_URL", "http://localhost:8000")
 ACE_RENDER_CONTEXT = "courses.time_zones.of_recipient"
+
+ACE_CATEGORIES = {
+    "courses": {
+        "label": _("Your courses"),
+        "description": _("When a course begins, and what happens in it."),
+    },
+    "deadlines": {
+        "label": _("Deadlines"),
+        "description": _("A reminder before an assignment is due."),
+        "digest": True,
+    },
+    "news": {
+        "label": _("News from the campus"),
+        "description": _("New courses and people, once a month."),
+        "digest": True,
+        "default": False,
+    },
+    "certificates": {
+        "label": _("Certificates"),
+        "description": _("The proof that you have completed a course."),
+        "can_be_turned_off": False,
+    },
+}
+ACE_DEFAULT_CATEGORY = "news"
+ACE_POSTAL_ADDRESS = "Lantern Campus\n1 Harbour Street\nDublin, Ireland"
+#: As public as the key above.
+ACE_ADDRESS_KEYS = ["test-project"]
+ACE_RECIPIENT_OF_USER = "courses.people.recipient_of"
+# Who wants to choose without a link logs in here.
+LOGIN_URL = "admin:login"
 
 # Short, so that a visitor of the demo soon sees a worker continue what another, which was killed, had begun.
 ACE_OUTBOX_LEASE_SECONDS = 5

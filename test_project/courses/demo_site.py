@@ -18,6 +18,9 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from courses.models import Course, Enrolment, Learner
+from edx_ace import ChannelType
+from edx_ace.preferences import Taking, choose
+from edx_ace.preferences.models import Choice
 
 
 @attrs.frozen
@@ -243,6 +246,9 @@ _POOLS = [
 
 _STRIDE = 181
 
+#: Which learners want no mail about their courses: the one of this number, and as many further on each time.
+_FIRST_OPTED_OUT, _STRIDE_OPTED_OUT = 90, 100
+
 #: Name and password of the user who runs the site.
 STAFF = "staff"
 
@@ -260,10 +266,11 @@ def load(today: datetime) -> None:
         for number, plan in enumerate(COURSES)
     ]
     with transaction.atomic():
-        _add_staff()
         _upsert(courses, unique="slug")
         _upsert(learners(), unique="email")
+        _add_staff()
         Enrolment.objects.bulk_create(_enrolments(), ignore_conflicts=True)
+        _opt_out()
 
 
 def learners() -> list[Learner]:
@@ -284,9 +291,17 @@ def learners() -> list[Learner]:
 
 
 def _add_staff() -> None:
-    """Add the one user, who may see everything; the site is reachable from this machine alone."""
+    """Add the one user, who may see everything and is the first learner; the site is reachable from here alone."""
     if not User.objects.filter(username=STAFF).exists():
         User.objects.create_superuser(STAFF, password=STAFF)
+    Learner.objects.filter(pk=Learner.objects.values("pk")[:1]).update(user=User.objects.get(username=STAFF))
+
+
+def _opt_out() -> None:
+    """Let a few learners want no mail about their courses, and nobody want anything else than they did at first."""
+    Choice.objects.all().delete()
+    for learner in Learner.objects.order_by("pk")[_FIRST_OPTED_OUT::_STRIDE_OPTED_OUT]:
+        choose(learner.recipient, "courses", ChannelType.EMAIL, Taking.OFF, source="page")
 
 
 def _enrolments() -> Iterator[Enrolment]:

@@ -18,6 +18,8 @@ from edx_ace import Message, MessageType
 class Welcome(MessageType):
     """Greets a new learner and lists their courses."""
 
+    CATEGORY = "courses"
+
     def for_learner(self, learner: Learner, courses: Sequence[Course]) -> Message:
         """Return the welcome to *learner*, who takes *courses*."""
         return self.personalize(
@@ -67,6 +69,8 @@ class Welcome(MessageType):
 class Deadline(MessageType):
     """Reminds a learner that an assignment is due."""
 
+    CATEGORY = "deadlines"
+
     def for_enrolment(self, enrolment: Enrolment, assignment: str, due_at: datetime, now: datetime) -> Message:
         """Return the reminder that *assignment* is due at *due_at*, as of *now*."""
         learner, course = enrolment.learner, enrolment.course
@@ -100,6 +104,8 @@ class Deadline(MessageType):
 
 class Certificate(MessageType):
     """Congratulates a learner on a completed course."""
+
+    CATEGORY = "certificates"
 
     def for_enrolment(self, enrolment: Enrolment) -> Message:
         """Return the congratulations for *enrolment*, which is completed."""

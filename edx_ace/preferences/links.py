@@ -1,0 +1,129 @@
+"""
+Public: the links in messages by which people choose without logging in, and what they stand for.
+
+A link is made for one purpose and is worth nothing for another. It leads to ACE_BASE_URL and never to wherever a
+request came from. `Mandate.read` is how a page learns for whom it acts.
+"""
+
+from __future__ import annotations
+
+from typing import Self
+from urllib.parse import urljoin
+
+import attrs
+from django.urls import reverse
+from django.utils.translation import get_language
+
+from edx_ace import categories
+from edx_ace.channel import ChannelType
+from edx_ace.content.absolute_urls import base_url
+from edx_ace.errors import BadTokenError
+from edx_ace.message import Message
+from edx_ace.message_types import is_essential
+from edx_ace.outbox.people import person_key, rehashed
+from edx_ace.tokens import seal, unseal
+
+#: Purposes, each the name of the page under ``ace_web`` that takes it.
+UNSUBSCRIBE = "unsubscribe"
+PREFERENCES = "preferences"
+VIEW = "view"
+
+_NAME_OF_PAGE = {UNSUBSCRIBE: "ace_web:unsubscribe", PREFERENCES: "ace_web:preferences_by_link", VIEW: "ace_web:view"}
+
+
+@attrs.frozen(kw_only=True)
+class Mandate:
+    """
+    For whom the holder of a link acts, and about what.
+
+    Attributes:
+        person: As `edx_ace.outbox.people.person_key` returns it now, also if keys were added since the link was made.
+
+        language: Of the message that held the link.
+
+        message: The uuid of that message.
+
+        category, channel_type, scope: What that message was of.
+
+        is_test: Whether that message was a test (``options["is_test"]``): its links show pages and change nothing.
+    """
+
+    person: str
+    language: str
+    message: str
+    category: str
+    channel_type: str
+    scope: str
+    is_test: bool = attrs.field(converter=bool)
+
+    @classmethod
+    def of(cls, message: Message, channel_type: ChannelType) -> Self | None:
+        """Return what links in *message* stand for, in the active language; None: nobody can be known by them."""
+        person = person_key(message.recipient)
+        if person is None:
+            return None
+        return cls(
+            person=person,
+            language=get_language() or "",
+            message=str(message.uuid),
+            category=categories.of(message),
+            channel_type=str(channel_type),
+            scope=categories.scope_of(message),
+            is_test=message.options.get("is_test", False),
+        )
+
+    @classmethod
+    def read(cls, purpose: str, token: str) -> Self:
+        """
+        Return what *token* stands for.
+
+        Raises:
+            BadTokenError: If it was not made for *purpose*.
+        """
+        parts = unseal(purpose, token)
+        names = [field.name for field in attrs.fields(cls)]
+        if len(parts) != len(names):
+            raise BadTokenError
+        mandate = cls(**dict(zip(names, parts, strict=True)))
+        return attrs.evolve(mandate, person=rehashed(mandate.person) or mandate.person)
+
+    def token(self, purpose: str) -> str:
+        """Return the token for *purpose*."""
+        parts = attrs.astuple(self)
+        return seal(purpose, *(part if isinstance(part, str) else "1" if part else "" for part in parts))
+
+    def path(self, purpose: str) -> str:
+        """
+        Return the path of the page for *purpose*.
+
+        Raises:
+            NoReverseMatch: If the site does not include ``edx_ace.web.urls``.
+        """
+        return reverse(_NAME_OF_PAGE[purpose], args=[self.token(purpose)])
+
+
+def url(message: Message, channel_type: ChannelType, purpose: str) -> str:
+    """
+    Return the URL in *message* for *purpose*, in the active language; empty where there is nothing to be done by it.
+
+    Raises:
+        ConfigurationError: If ACE_BASE_URL is not set.
+        NoReverseMatch: If the site does not include ``edx_ace.web.urls``.
+    """
+    if purpose == UNSUBSCRIBE and not can_be_left(message):
+        return ""
+    mandate = Mandate.of(message, channel_type)
+    if mandate is None:
+        return ""
+    path = mandate.path(purpose)
+    return urljoin(base_url(message, path), path)
+
+
+def can_be_left(message: Message) -> bool:
+    """
+    Return whether the recipient of *message* can unsubscribe from its like.
+
+    Raises:
+        UnknownCategoryError: If its category does not exist.
+    """
+    return not is_essential(message) and categories.get(categories.of(message)).can_be_turned_off

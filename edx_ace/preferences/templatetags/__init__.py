@@ -1,0 +1,1 @@
+"""Internal: tags for the templates of messages."""
