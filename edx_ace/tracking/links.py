@@ -2,9 +2,9 @@
 Public: the content step ``track``: links of an email lead through this site, and a pixel says that it was opened.
 
 Off unless the message's category has ``"track": True`` in ACE_CATEGORIES, and then only with the person's consent
-(ACE_TRACKING_CONSENT); essential messages are never tracked. A target is stored once for a send; the token in a link
-names the message and the stored target, so that nothing is written for a single message, and nothing but what stood in
-a message of that send is ever redirected to.
+(ACE_TRACKING_CONSENT); essential messages and tests (``options["is_test"]``) are never tracked. A target is stored once
+for a send; the token in a link names the message and the stored target, so that nothing is written for a single
+message, and nothing but what stood in a message of that send is ever redirected to.
 
 Left alone are links with the attribute ``data-no-track``, those of the header List-Unsubscribe, those to this package's
 own pages, and whatever is not http or https. What was written by hand as plain text stays as it is: put the step after
@@ -91,6 +91,11 @@ def without_pixel(html: str) -> str:
     return _PIXEL_FOUND.sub("", html)
 
 
+def harmless(html: str) -> str:
+    """Return *html* to be looked at by somebody else than its recipient: it is not opened by that, and has no links."""
+    return _LINK_TAG.sub(_without_address, without_pixel(html))
+
+
 def _trackable(parcels: Sequence[Parcel]) -> list[Parcel]:
     on = {name for name, category in categories.all_categories().items() if category.more.get(CATEGORY_KEY) is True}
     candidates = [
@@ -100,6 +105,7 @@ def _trackable(parcels: Sequence[Parcel]) -> list[Parcel]:
         and isinstance(parcel.rendered, RenderedEmail)
         and categories.of(parcel.message) in on
         and not is_essential(parcel.message)
+        and not parcel.message.options.get("is_test")
     ]
     if not candidates or settings.TRACKING_CONSENT is None:
         return candidates
@@ -181,6 +187,11 @@ def _href(tag: re.Match[str]) -> tuple[int, int] | None:
         if name == "href" and where is None and attribute[2]:
             where = attribute.span(2)
     return where
+
+
+def _without_address(tag: re.Match[str]) -> str:
+    attributes = (one[0] for one in _ATTRIBUTE.finditer(tag[1]) if one[1].lower() != "href")
+    return f"{tag[0][: tag.start(1) - tag.start()]} {' '.join(attributes)}>"
 
 
 def _is_own_page(target: str, base: str) -> bool:

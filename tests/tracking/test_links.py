@@ -15,7 +15,7 @@ from edx_ace import preview
 from edx_ace.channel import ChannelType
 from edx_ace.envelope import Parcel
 from edx_ace.renderers import RenderedPushNotification
-from edx_ace.tracking.links import MAX_TARGET_LENGTH, track, without_pixel
+from edx_ace.tracking.links import MAX_TARGET_LENGTH, harmless, track, without_pixel
 from edx_ace.tracking.models import Link
 from tests.pipeline import Recorder, welcome
 from tests.tracking.mails import clicks, mail, pixel, tracked_html
@@ -156,6 +156,24 @@ def test_only_categories_that_say_so_are_tracked_and_nothing_essential(settings,
     settings.ACE_MESSAGE_TYPES = {"tests.welcome": about}
 
     assert tracked_html(LINK) == LINK
+
+
+def test_tests_are_not_tracked():
+    """
+    Whoever sends one to themselves is no reader.
+    """
+    assert tracked_html(LINK, welcome(options={"is_test": True})) == LINK
+
+
+def test_what_the_staff_looks_at_counts_nothing():
+    """
+    It has neither pixel nor links.
+    """
+    html = tracked_html(
+        f'<a class="x" href="https://a.example/" title="y">A</a>{LINK}<img src="https://a.example/b.png">'
+    )
+
+    assert harmless(html) == '<a class="x" title="y">A</a><a >A</a><img src="https://a.example/b.png">'
 
 
 def test_only_mails_are_tracked():
