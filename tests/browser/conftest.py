@@ -1,0 +1,28 @@
+"""
+Internal: a browser: the Chromium of the system, which a test that misses it asks for.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A browser without a window."""
+    path = os.environ.get("ACE_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if not path:
+        missing = "Chromium is not installed: apt install chromium, or say where it is with ACE_TEST_CHROMIUM=/path"
+        if os.environ.get("ACE_TEST_SERVICES") == "required":
+            pytest.fail(f"{missing} (ACE_TEST_SERVICES=required)", pytrace=False)
+        pytest.skip(missing)
+    with sync_playwright() as playwright:
+        # Its sandbox needs rights that containers do not give; what is opened here is our own.
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
