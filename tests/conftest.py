@@ -52,7 +52,7 @@ def rabbitmq_url() -> str:
 
 @pytest.fixture(scope="session")
 def live_server(django_db_setup: None) -> Iterator[LiveServer]:
-    """A server with the site of the tests, begun when its database is there: before, it takes that for one in memory."""
+    """A server with the site of the tests; begun after its database, which it would take for one in memory before."""
     server = LiveServer("localhost")
     yield server
     server.stop()

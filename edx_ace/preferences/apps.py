@@ -15,8 +15,10 @@ class PreferencesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the guard."""
-        from edx_ace.outbox import guards
+        """Register the guard, and what is kept of people."""
+        from edx_ace.outbox import guards, privacy
+        from edx_ace.preferences.holding import HOLDING
         from edx_ace.preferences.policies import OPTED_OUT
 
         guards.register(OPTED_OUT)
+        privacy.register(HOLDING)

@@ -15,14 +15,16 @@ class TrackingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the guard and the system checks, and what listens to providers and to the sweep."""
-        from edx_ace.outbox import guards
+        """Register the guard and what is kept of people, and what listens to providers and to the sweep."""
+        from edx_ace.outbox import guards, privacy
         from edx_ace.outbox.signals import swept
         from edx_ace.tracking import webhooks
         from edx_ace.tracking.events import apply_waiting
+        from edx_ace.tracking.holding import HOLDING
         from edx_ace.tracking.policies import SUPPRESSED
 
         guards.register(SUPPRESSED)
+        privacy.register(HOLDING)
         swept.connect(apply_waiting, dispatch_uid="ace_tracking.apply_waiting")
         try:
             from anymail.signals import tracking

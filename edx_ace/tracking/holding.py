@@ -1,0 +1,82 @@
+"""
+Internal: what tracking keeps of a person: what providers said of messages to them, and suppressions of their address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db import router
+from django.db.models import QuerySet
+
+from edx_ace.outbox.clock import DatabaseNow, from_now
+from edx_ace.outbox.privacy import Holding, KeyColumn, Person
+from edx_ace.tracking.conf import settings
+from edx_ace.tracking.models import ProviderEvent, Suppression, SuppressionChange
+
+#: Rows that one transaction deletes.
+CHUNK_SIZE = 500
+
+_EXPORTED = {
+    "suppressions": (Suppression, ("channel_type", "category", "reason", "address", "created_at", "expires_at")),
+    "suppression_changes": (SuppressionChange, ("at", "action", "channel_type", "category", "reason", "who", "why")),
+    "provider_events": (ProviderEvent, ("at", "provider", "kind", "provider_id", "channel_type", "code", "detail")),
+}
+
+
+def _export(person: Person) -> Mapping[str, Any]:
+    found = {}
+    for name, (model, fields) in _EXPORTED.items():
+        rows = model._base_manager.filter(digest__in=person.digests).order_by("pk").values(*fields)
+        found[name] = [{field: value if value is None else str(value) for field, value in row.items()} for row in rows]
+    return found
+
+
+def _erase(person: Person) -> Mapping[str, int]:
+    using = router.db_for_write(Suppression)
+    suppressions = Suppression.objects.using(using).filter(digest__in=person.digests)
+    # The digest stays: nothing is to be sent there by anybody's mistake later.
+    SuppressionChange.objects.using(using).filter(digest__in=person.digests).update(why="")
+    events = ProviderEvent.objects.using(using).filter(digest__in=person.digests)
+    return {
+        "suppressions_kept_as_digest": suppressions.update(address=None),
+        "provider_events": events.delete()[0],
+    }
+
+
+def _purge(older_than: timedelta | None) -> Mapping[str, int]:
+    using = router.db_for_write(ProviderEvent)
+    events = older_than or timedelta(days=settings.PROVIDER_EVENTS_KEEP_DAYS)
+    changes = timedelta(days=settings.SUPPRESSION_CHANGES_KEEP_DAYS)
+    return {
+        "events of providers": _delete(
+            ProviderEvent.objects.using(using).filter(received_at__lt=from_now(-events)).order_by("received_at")
+        ),
+        "expired suppressions": _delete(Suppression.objects.using(using).filter(expires_at__lt=DatabaseNow())),
+        # Whatever is asked for: it is what answers who suppressed an address, and why.
+        "changes of suppressions": _delete(
+            SuppressionChange.objects.using(using).filter(at__lt=from_now(-changes)).order_by("at")
+        ),
+    }
+
+
+def _delete(rows: QuerySet[Any]) -> int:
+    number = 0
+    while chunk := list(rows.values_list("pk", flat=True)[:CHUNK_SIZE]):
+        number += rows.model._base_manager.using(rows.db).filter(pk__in=chunk).delete()[0]
+    return number
+
+
+HOLDING = Holding(
+    "ace_tracking",
+    _export,
+    _erase,
+    [
+        KeyColumn(Suppression, "digest", drops_duplicates=True),
+        KeyColumn(SuppressionChange, "digest"),
+        KeyColumn(ProviderEvent, "digest"),
+    ],
+    _purge,
+)
