@@ -16,6 +16,7 @@ from celery import Celery
 from celery.contrib.testing.app import setup_default_app
 from django.db import connection
 from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
 
 from edx_ace import Channel, Policy
 from edx_ace.channel import ChannelMap
@@ -50,6 +51,14 @@ def redis_url() -> str:
 def rabbitmq_url() -> str:
     """The URL of a RabbitMQ server on which queues may be declared."""
     return services.RABBITMQ.require()
+
+
+@pytest.fixture(scope="session")
+def live_server(django_db_setup: None) -> Iterator[LiveServer]:
+    """A server with the site of the tests; begun after its database, which it would take for one in memory before."""
+    server = LiveServer("localhost")
+    yield server
+    server.stop()
 
 
 @pytest.fixture

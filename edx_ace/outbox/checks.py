@@ -34,7 +34,11 @@ def check_outbox(**kwargs: object) -> list[CheckMessage]:
             )
         )
     # Those of the core are checked by the core.
-    own = {name for name in vars(Settings) if name.isupper() and not name.startswith(("RATE_LIMITS", "ADDRESS_KEYS"))}
+    own = {
+        name
+        for name in vars(Settings)
+        if name.isupper() and not name.startswith(("RATE_LIMITS", "ADDRESS_KEYS", "PRICES"))
+    }
     for name, kind in get_type_hints(Settings).items():
         if name in own and (expected := _expected(kind, getattr(settings, name))):
             found.append(

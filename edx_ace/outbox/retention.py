@@ -8,12 +8,13 @@ is a transaction of its own, so that workers wait for none of it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import attrs
 from django.db import router, transaction
 
-from edx_ace.outbox import counts
+from edx_ace.outbox import counts, privacy
 from edx_ace.outbox.clock import FIRST_MOMENT, database_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.models import Attempt, Delivery, Payload
@@ -30,14 +31,18 @@ class Purged:
 
     Attributes:
         attempts, deliveries, messages: Of each table; attempts go with their delivery, too, and are not counted then.
+
+        others: Of what sub-apps keep, by its name.
     """
 
     attempts: int
     deliveries: int
     messages: int
+    others: Mapping[str, int] = attrs.field(factory=dict)
 
     def __str__(self) -> str:
-        return f"{self.attempts} attempts, {self.deliveries} deliveries and {self.messages} messages purged"
+        others = "".join(f"; {number} {name}" for name, number in self.others.items() if number)
+        return f"{self.attempts} attempts, {self.deliveries} deliveries and {self.messages} messages purged{others}"
 
 
 def purge(older_than: timedelta | None = None) -> Purged:
@@ -65,7 +70,8 @@ def purge(older_than: timedelta | None = None) -> Purged:
             deliveries, messages = deliveries + purged[0], messages + purged[1]
     while counts.fold():
         pass
-    return Purged(attempts, deliveries, messages)
+    others = {name: number for one in privacy.holdings() for name, number in one.purge(older_than).items()}
+    return Purged(attempts, deliveries, messages, others)
 
 
 def _before(now: datetime, older_than: timedelta | None, days: float) -> datetime:

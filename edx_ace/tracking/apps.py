@@ -15,17 +15,19 @@ class TrackingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the guard, the system checks and the chores; listen to what is counted and to providers."""
-        from edx_ace.outbox import chores, guards
+        """Register the guard, the system checks, the chores and what is kept of people; listen to what is counted."""
+        from edx_ace.outbox import chores, guards, privacy
         from edx_ace.outbox.signals import deliveries_moved
         from edx_ace.signals import choice_changed
-        from edx_ace.tracking import checks, engagement, events, figures, retention, webhooks  # noqa: F401  # checks
+        from edx_ace.tracking import checks, engagement, events, figures, webhooks  # noqa: F401  # checks
+        from edx_ace.tracking.holding import HOLDING
         from edx_ace.tracking.policies import SUPPRESSED
 
         guards.register(SUPPRESSED)
+        privacy.register(HOLDING)
         deliveries_moved.connect(figures.append_transitions, dispatch_uid="ace_tracking.figures")
         choice_changed.connect(figures.append_unsubscription, dispatch_uid="ace_tracking.figures")
-        for chore in (events.apply_waiting, engagement.count, figures.fold, retention.purge):
+        for chore in (events.apply_waiting, engagement.count, figures.fold):
             chores.register(chore)
         try:
             from anymail.signals import tracking

@@ -33,8 +33,8 @@ class Settings(conf.Settings):
     #: Dotted path of a callable ``consent(messages)`` that returns for each of a list of messages whether its recipient
     #: agreed to opens and clicks being counted. Unset: what the category says (``"track"``) suffices.
     TRACKING_CONSENT: str | None = None
-    #: For how long single opens and clicks, links and the figures of single sends are kept, in days; figures by day
-    #: stay. A link of a mail that is older leads nowhere any more.
+    #: How long ``ace_outbox purge`` keeps single opens and clicks, links and the figures of single sends, in days;
+    #: figures by day stay. A link in a mail that is older leads nowhere any more.
     TRACKING_KEEP_DAYS: float = 400
 
 

@@ -22,8 +22,9 @@ from django.db import DatabaseError, connections, router, transaction
 
 from edx_ace import categories
 from edx_ace.envelope import Parcel
+from edx_ace.errors import InvalidMessageError
 from edx_ace.outbox.clock import DatabaseNow, from_now
-from edx_ace.outbox.people import person_key
+from edx_ace.outbox.people import address_key, person_key
 from edx_ace.tracking.models import Copy
 
 LOG = logging.getLogger(__name__)
@@ -53,6 +54,11 @@ def content_of(message: UUID, channel_type: str) -> dict[str, str] | None:
     copy = Copy.objects.filter(message=message, channel_type=channel_type, expires_at__gt=DatabaseNow()).first()
     if copy is None:
         return None
+    return fields_of(copy)
+
+
+def fields_of(copy: Copy) -> dict[str, str]:
+    """Return the rendered fields that *copy* holds, by name."""
     fields: dict[str, str] = json.loads(zlib.decompress(bytes(copy.content)))
     return fields
 
@@ -64,8 +70,17 @@ def _copy_of(parcel: Parcel, days: float) -> Copy:
         channel_type=str(parcel.channel.channel_type),
         content=zlib.compress(json.dumps(fields).encode()),
         person=person_key(parcel.message.recipient),
+        address=_address_of(parcel),
         expires_at=from_now(timedelta(days=days)),
     )
+
+
+def _address_of(parcel: Parcel) -> str | None:
+    try:
+        return address_key(parcel.channel.channel_type, parcel.envelope.to)
+    except InvalidMessageError:
+        # Nothing will be sent there.
+        return None
 
 
 def _write(copies: list[Copy]) -> None:
@@ -77,5 +92,5 @@ def _write(copies: list[Copy]) -> None:
             sorted(copies, key=lambda copy: (copy.message, copy.channel_type)),
             update_conflicts=True,
             unique_fields=["message", "channel_type"] if has_target else None,
-            update_fields=["content", "person", "expires_at"],
+            update_fields=["content", "person", "address", "expires_at"],
         )

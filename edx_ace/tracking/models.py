@@ -209,6 +209,7 @@ class Engagement(models.Model):
         verbose_name_plural = _("opens and clicks")
         indexes: ClassVar = [
             models.Index(fields=["message"], name="ace_tracking_engagement_of"),
+            models.Index(fields=["at"], name="ace_tracking_engagement_at"),
             PartialIndex(
                 fields=["person"],
                 where=models.Q(person__isnull=False),
@@ -283,6 +284,8 @@ class Copy(models.Model):
     content = models.BinaryField(_("content"))
     #: Whose it is: see `edx_ace.outbox.people.person_key`.
     person = KeyField(_("person"), max_length=255, null=True)
+    #: Where it went: see `edx_ace.outbox.people.address_key`.
+    address = KeyField(_("address"), max_length=255, null=True)
     expires_at = models.DateTimeField(_("expires at"))
 
     class Meta:
@@ -294,6 +297,7 @@ class Copy(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["person"], name="ace_tracking_copy_of"),
+            models.Index(fields=["address"], name="ace_tracking_copy_at"),
             models.Index(fields=["expires_at"], name="ace_tracking_copy_until"),
         ]
 

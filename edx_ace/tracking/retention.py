@@ -1,40 +1,90 @@
 """
-Internal: deleting what tracking keeps of single messages once its time is over; a chore of the sweep.
-
-Copies go when their category says, opens, clicks, links and the figures of single sends after ACE_TRACKING_KEEP_DAYS.
-Figures by day stay. Each call deletes a few rows of each table, the oldest first, so that workers wait for none of it.
+Internal: what of opens, clicks, copies and links is a person's, and how long it is kept; a part of what tracking keeps
+of people (`edx_ace.tracking.holding`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from django.db import router
+from django.db.models import Q, QuerySet
 
-from edx_ace.outbox.clock import DatabaseNow, database_now
+from edx_ace.outbox.clock import DatabaseNow, database_now, from_now
+from edx_ace.outbox.models import Delivery
+from edx_ace.outbox.privacy import KeyColumn, Person
+from edx_ace.tracking import copies
 from edx_ace.tracking.conf import settings
 from edx_ace.tracking.models import Copy, Engagement, Figure, Link
 
-#: Rows of a table that one call deletes at most.
+#: Rows that one transaction deletes.
 CHUNK_SIZE = 500
 
+KEY_COLUMNS = (KeyColumn(Engagement, "person"), KeyColumn(Copy, "person"))
 
-def purge() -> int:
-    """Delete some of what is too old and return how many rows these were."""
+
+def export(person: Person) -> Mapping[str, Any]:
+    """Return the opens, the clicks and the copies of messages to *person*."""
+    messages = Delivery.objects.filter(person.deliveries()).values("payload")
+    events = list(Engagement.objects.filter(Q(message__in=messages) | Q(person__in=person.keys)).order_by("pk"))
+    targets = dict(Link.objects.filter(pk__in={event.link for event in events}).values_list("pk", "target"))
+    return {
+        "opens_and_clicks": [
+            {
+                "at": str(event.at),
+                "kind": event.kind,
+                "target": targets.get(event.link) if event.link else None,
+                "by_machine": event.is_machine,
+            }
+            for event in events
+        ],
+        "copies": [
+            {"message": str(copy.message), "channel_type": copy.channel_type, "content": copies.fields_of(copy)}
+            for copy in _copies(person).order_by("pk")
+        ],
+    }
+
+
+def erase(person: Person, using: str) -> Mapping[str, int]:
+    """Delete the copies of messages to *person*; opens and clicks are nobody's from then on."""
+    return {
+        "copies": _copies(person).using(using).delete()[0],
+        "opens_and_clicks": Engagement.objects.using(using).filter(person__in=person.keys).update(person=None),
+    }
+
+
+def purge(older_than: timedelta | None) -> Mapping[str, int]:
+    """
+    Delete copies as their category says, and what is older than ACE_TRACKING_KEEP_DAYS: opens, clicks, links and the
+    figures of single sends. Figures by day stay.
+    """
     using = router.db_for_write(Engagement)
-    before = database_now(Engagement, using) - timedelta(days=settings.TRACKING_KEEP_DAYS)
-    expired = Copy.objects.using(using).filter(expires_at__lte=DatabaseNow()).order_by("expires_at")
-    number: int = (
-        Copy.objects.using(using).filter(pk__in=list(expired.values_list("pk", flat=True)[:CHUNK_SIZE])).delete()[0]
-    )
-    # In the order in which they were written: the first that is too young ends it.
-    events = Engagement.objects.using(using)
-    at_of = events.order_by("pk").values_list("pk", "at")[:CHUNK_SIZE]
-    number += events.filter(pk__in=[key for key, at in at_of if at < before]).delete()[0]
-    links = Link.objects.using(using)
-    old = links.filter(created_at__lt=before).order_by("created_at").values_list("pk", flat=True)
-    number += links.filter(pk__in=list(old[:CHUNK_SIZE])).delete()[0]
-    figures = Figure.objects.using(using)
-    of_sends = figures.filter(batch__isnull=False, is_sum=True, day__lt=before.date()).order_by("day")
-    number += figures.filter(pk__in=list(of_sends.values_list("pk", flat=True)[:CHUNK_SIZE])).delete()[0]
+    kept = timedelta(days=settings.TRACKING_KEEP_DAYS)
+    before = database_now(Engagement, using) - (older_than or kept)
+    return {
+        "copies": delete_all(Copy.objects.using(using).filter(expires_at__lte=DatabaseNow()).order_by("expires_at")),
+        "opens and clicks": delete_all(Engagement.objects.using(using).filter(at__lt=before).order_by("at")),
+        # Whatever is asked for: mails that are out there lead to them.
+        "links": delete_all(Link.objects.using(using).filter(created_at__lt=from_now(-kept)).order_by("created_at")),
+        "figures of sends": delete_all(
+            Figure.objects.using(using).filter(batch__isnull=False, is_sum=True, day__lt=before.date()).order_by("day")
+        ),
+    }
+
+
+def delete_all(rows: QuerySet[Any]) -> int:
+    """Delete *rows*, a few hundred in a transaction, and return how many these were."""
+    number = 0
+    while chunk := list(rows.values_list("pk", flat=True)[:CHUNK_SIZE]):
+        number += rows.model._base_manager.using(rows.db).filter(pk__in=chunk).delete()[0]
     return number
+
+
+def _copies(person: Person) -> QuerySet[Copy]:
+    theirs = Q(person__in=person.keys)
+    if person.is_address:
+        for channel_type, address in person.addresses:
+            theirs |= Q(address=address, channel_type=channel_type)
+    return Copy.objects.filter(theirs)

@@ -12,7 +12,11 @@ import pytest
 from django.db import DatabaseError
 from django.utils import timezone
 
-from edx_ace.outbox.worker import sweep
+from edx_ace import Recipient
+from edx_ace.outbox import enqueue, privacy, purge
+from edx_ace.outbox.people import person_key
+from edx_ace.outbox.privacy import Person
+from edx_ace.outbox.worker import Worker, sweep
 from edx_ace.tracking import copies
 from edx_ace.tracking.copies import content_of, keep_copy
 from edx_ace.tracking.models import Copy, Engagement, Figure, Link
@@ -103,8 +107,66 @@ def test_a_copy_goes_when_its_time_is_over():
     Copy.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
 
     assert content_of(parcel.message.uuid, "email") is None
-    sweep()
+    assert purge().others["copies"] == 1
     assert not Copy.objects.exists()
+
+
+def test_a_link_in_a_mail_outlives_what_is_purged_by_hand():
+    """
+    Whoever reads it next week is led on.
+    """
+    message = welcome()
+    at = timezone.now() - timedelta(days=5)
+    Link.objects.create(uuid=message.uuid, batch=message.uuid, target="https://a.example/", created_at=at)
+    Engagement.objects.create(message=message.uuid, kind="open", at=at, is_machine=False)
+    purge(timedelta(days=1))
+
+    assert Link.objects.exists()
+    assert not Engagement.objects.exists()
+
+
+@pytest.mark.parametrize("given", ["7", "ann@example.com"])
+def test_a_person_gets_what_is_kept_of_them_and_may_have_it_erased(given, channel):
+    """
+    Copies of what was sent to them, and what they opened and followed; figures stay.
+    """
+    message = welcome()
+    enqueue(message)
+    Worker(once=True).run()
+    keep_copy([mail("<p>Hello</p>", message), mail("<p>Other</p>", welcome(recipient=Recipient(8, "bo@example.com")))])
+    link = Link.objects.create(
+        uuid=message.uuid, batch=message.uuid, target="https://a.example/", created_at=timezone.now()
+    )
+    for kind, where in (("open", None), ("click", link.uuid)):
+        Engagement.objects.create(
+            message=message.uuid, kind=kind, link=where, at=timezone.now(), is_machine=False, person="7"
+        )
+    found = privacy.export(Person.find(given))["ace_tracking"]
+    privacy.erase(Person.find(given))
+
+    assert [(one["kind"], one["target"]) for one in found["opens_and_clicks"]] == [
+        ("open", None),
+        ("click", "https://a.example/"),
+    ]
+    assert [one["content"]["body_html"] for one in found["copies"]] == ["<p>Hello</p>"]
+    assert Copy.objects.get().person == "8"
+    assert privacy.export(Person.find(given))["ace_tracking"]["copies"] == []
+    assert Engagement.objects.filter(person="7").exists() == (given != "7")
+    sweep()
+    assert Figure.objects.filter(measure="sent", batch=None).get().number == 1
+
+
+def test_a_key_that_is_added_finds_what_was_kept_before(settings):
+    """
+    Of somebody without an account.
+    """
+    settings.ACE_ADDRESS_KEYS = ["one"]
+    guest = Recipient(None, "ann@example.com")
+    keep_copy([mail("x", welcome(recipient=guest))])
+    settings.ACE_ADDRESS_KEYS = ["one", "two"]
+    privacy.rehash()
+
+    assert Copy.objects.get().person == person_key(guest)
 
 
 def test_single_events_go_and_figures_by_day_stay(settings):
@@ -121,7 +183,7 @@ def test_single_events_go_and_figures_by_day_stay(settings):
         figure = {"day": at.date(), "message_type": "x", "channel_type": "email", "measure": "sent", "number": 1}
         Figure.objects.create(**figure, is_sum=True)
         Figure.objects.create(**figure, is_sum=True, batch=message.uuid)
-    sweep()
+    purge()
 
     assert Engagement.objects.count() == 1
     assert Link.objects.count() == 1

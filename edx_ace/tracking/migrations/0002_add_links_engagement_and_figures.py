@@ -22,6 +22,7 @@ class Migration(migrations.Migration):
                 ("channel_type", models.CharField(max_length=20, verbose_name="channel type")),
                 ("content", models.BinaryField(verbose_name="content")),
                 ("person", edx_ace.outbox.fields.KeyField(max_length=255, null=True, verbose_name="person")),
+                ("address", edx_ace.outbox.fields.KeyField(max_length=255, null=True, verbose_name="address")),
                 ("expires_at", models.DateTimeField(verbose_name="expires at")),
             ],
             options={
@@ -30,6 +31,7 @@ class Migration(migrations.Migration):
                 "default_permissions": ("view",),
                 "indexes": [
                     models.Index(fields=["person"], name="ace_tracking_copy_of"),
+                    models.Index(fields=["address"], name="ace_tracking_copy_at"),
                     models.Index(fields=["expires_at"], name="ace_tracking_copy_until"),
                 ],
                 "constraints": [
@@ -59,6 +61,7 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "opens and clicks",
                 "indexes": [
                     models.Index(fields=["message"], name="ace_tracking_engagement_of"),
+                    models.Index(fields=["at"], name="ace_tracking_engagement_at"),
                     edx_ace.outbox.indexes.PartialIndex(
                         fields=["person"],
                         name="ace_tracking_engagement_by",
