@@ -25,9 +25,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from edx_ace.channel import ChannelType
+from edx_ace.channel.base import ALL_TYPES
+from edx_ace.errors import InvalidMessageError
 from edx_ace.outbox import cancel, figures, requeue
 from edx_ace.outbox.health import LIMIT, problems
 from edx_ace.outbox.models import Attempt, Delivery, Payload
+from edx_ace.outbox.people import address_key
 from edx_ace.outbox.states import OPEN, State
 
 if TYPE_CHECKING:
@@ -294,8 +298,20 @@ def _named(term: str, may_see_recipients: bool) -> Q:
         named = list(Payload.objects.filter(idempotency_key=term).values_list("pk", flat=True))
         if named or not may_see_recipients:
             return Q(payload__in=named)
-        return Q(address__in=[term, term.lower()])
+        return Q(address__in={key for key in map(_key_of(term), ALL_TYPES) if key})
     return Q(payload=uuid) if Payload.objects.filter(pk=uuid).exists() else Delivery.in_batch(uuid)
+
+
+def _key_of(address: str) -> Callable[[ChannelType], str | None]:
+    """Return what says how deliveries over a channel type have *address*; None: it is none of that type."""
+
+    def key(channel_type: ChannelType) -> str | None:
+        try:
+            return address_key(channel_type, address)
+        except InvalidMessageError:
+            return None
+
+    return key
 
 
 def _orders(state: str) -> str:

@@ -15,10 +15,10 @@ class TrackingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the guard and what is kept of people, and what listens to providers and to the sweep."""
+        """Register guard, system checks and what is kept of people, and what listens to providers and to the sweep."""
         from edx_ace.outbox import guards, privacy
         from edx_ace.outbox.signals import swept
-        from edx_ace.tracking import webhooks
+        from edx_ace.tracking import checks, webhooks  # noqa: F401  # importing the checks registers them
         from edx_ace.tracking.events import apply_waiting
         from edx_ace.tracking.holding import HOLDING
         from edx_ace.tracking.policies import SUPPRESSED
