@@ -1,13 +1,12 @@
 """
 Internal: suppressed addresses in Django's admin: to be found, read, added and lifted.
 
-Nothing is changed: what is to be otherwise is lifted and added anew, so that the audit log says who did what. Addresses are
-shown to those with the permission ``ace_outbox.view_recipient``; lifting needs ``ace_tracking.delete_suppression``.
+Nothing is changed: what is to be otherwise is lifted and added anew, so that the audit log says who did what. Addresses
+are shown to those with the permission ``ace_outbox.view_recipient``; lifting needs ``ace_tracking.delete_suppression``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from django import forms
@@ -90,13 +89,13 @@ class SuppressionAdmin(SuppressionModelAdmin):
         """Whether the user may lift suppressions."""
         return request.user.has_perm("ace_tracking.delete_suppression")
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Return what is asked for a new one, or shown of one."""
         if obj is None:
             return ("address", "channel_type", "category", "reason", "expires_at", "why")
         return ("shown_address", "channel_type", "category", "reason", "created_at", "expires_at", "changes")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Everything, of one that is there."""
         return () if obj is None else self.get_fields(request, obj)
 
