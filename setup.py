@@ -108,5 +108,8 @@ setup(
             "track = edx_ace.tracking.links:track",
             "unsubscribe = edx_ace.preferences.unsubscribe:unsubscribe",
         ],
+        "openedx.ace.send_time": [
+            "reading_hours = edx_ace.tracking.hours:ReadingHours",
+        ],
     },
 )

@@ -19,7 +19,7 @@ class TrackingConfig(AppConfig):
         from edx_ace.outbox import chores, guards, privacy
         from edx_ace.outbox.signals import deliveries_moved
         from edx_ace.signals import choice_changed
-        from edx_ace.tracking import checks, engagement, events, figures, webhooks  # noqa: F401  # checks
+        from edx_ace.tracking import checks, engagement, events, figures, link_checks, webhooks  # noqa: F401  # checks
         from edx_ace.tracking.holding import HOLDING
         from edx_ace.tracking.policies import SUPPRESSED
 

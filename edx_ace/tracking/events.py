@@ -104,7 +104,8 @@ def record_event(
         message: Instead of that, the message's uuid, as its Message-ID has it. It proves little, so that nothing is
             kept unless there is such a message to that address.
 
-        event_id: The provider's id for the event; without one, the same kind at the same moment counts as the same.
+        event_id: The provider's id for the event; without one, the same kind at the same moment, or if that is not
+            given either, the same kind, is the same event.
 
         channel_type: Over which it went.
 

@@ -142,6 +142,18 @@ def of_address(channel_type: ChannelType, address: str) -> QuerySet[Suppression]
     )
 
 
+def changes_of_address(channel_type: ChannelType, address: str) -> QuerySet[SuppressionChange]:
+    """
+    Return what the audit log says about *address*.
+
+    Raises:
+        InvalidMessageError: If the address of an email is not exactly one mailbox.
+    """
+    return SuppressionChange.objects.filter(
+        digest__in=person_keys_of_address(channel_type, address), channel_type=str(channel_type)
+    )
+
+
 def in_force() -> Q:
     """Return what matches the suppressions that have not expired."""
     return Q(expires_at__isnull=True) | Q(expires_at__gt=DatabaseNow())
