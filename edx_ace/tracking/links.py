@@ -58,6 +58,9 @@ _ATTRIBUTE = re.compile(r"""([^\s"'<>/=]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'<>]+)
 _END_OF_BODY = re.compile(r"</body\s*>", re.I)
 _IN_BRACKETS = re.compile(r"<([^<>]*)>")
 
+#: The last part of an address that is as long as a token.
+_TOKEN = re.compile(r"(?<=/)[\w-]{40,}(?![\w-])")
+
 _PIXEL = '<img data-ace-open src="{}" width="1" height="1" alt="" style="border:0">'
 _PIXEL_FOUND = re.compile(r"<img data-ace-open [^<>]*>")
 
@@ -94,6 +97,11 @@ def without_pixel(html: str) -> str:
 def harmless(html: str) -> str:
     """Return *html* to be looked at by somebody else than its recipient: it is not opened by that, and has no links."""
     return _LINK_TAG.sub(_without_address, without_pixel(html))
+
+
+def without_tokens(text: str) -> str:
+    """Return *text* with the tokens of its links left out, so that whoever reads it can use none of them."""
+    return _TOKEN.sub("\N{HORIZONTAL ELLIPSIS}", text)
 
 
 def _trackable(parcels: Sequence[Parcel]) -> list[Parcel]:

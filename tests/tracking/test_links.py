@@ -15,7 +15,8 @@ from edx_ace import preview
 from edx_ace.channel import ChannelType
 from edx_ace.envelope import Parcel
 from edx_ace.renderers import RenderedPushNotification
-from edx_ace.tracking.links import MAX_TARGET_LENGTH, harmless, track, without_pixel
+from edx_ace.tokens import seal
+from edx_ace.tracking.links import MAX_TARGET_LENGTH, harmless, track, without_pixel, without_tokens
 from edx_ace.tracking.models import Link
 from tests.pipeline import Recorder, welcome
 from tests.tracking.mails import clicks, mail, pixel, tracked_html
@@ -174,6 +175,16 @@ def test_what_the_staff_looks_at_counts_nothing():
     )
 
     assert harmless(html) == '<a class="x" title="y">A</a><a >A</a><img src="https://a.example/b.png">'
+
+
+def test_whoever_reads_a_text_gets_no_token_of_it():
+    """
+    Other addresses stay.
+    """
+    token = seal("unsubscribe", "7", "news", str(uuid4()))
+    text = f"Out: https://example.com/out/{token}/ (or {token}) https://a.example/a-page/"
+
+    assert without_tokens(text) == f"Out: https://example.com/out/…/ (or {token}) https://a.example/a-page/"
 
 
 def test_only_mails_are_tracked():

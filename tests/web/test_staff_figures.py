@@ -57,7 +57,7 @@ def test_what_was_asked_for_is_shown(client):
         "1,540",
         "600",
         "39.0 %",
-        "and 250 by machines",
+        "250 by machines",
         "shop.news",
         "shop.offer",
         "Offers",

@@ -100,6 +100,8 @@ class Line:
     query: str
     numbers: list[int]
     opened: float | None
+    #: Of a send, when it began.
+    day: date | None = None
 
 
 @require_safe
@@ -219,11 +221,12 @@ def _table(
 def _sends(request: HttpRequest, asked: Mapping[str, Any]) -> list[Line]:
     lines = []
     for batch in figures.sends(asked["since"], asked["until"], _LISTED):
-        rows = figures.read(batch=batch, by=["message_type"])
+        rows = figures.read(batch=batch, by=["day", "message_type"])
         if rows:
-            name = ", ".join(row.group["message_type"] for row in rows)
+            name = ", ".join(dict.fromkeys(row.group["message_type"] for row in rows))
             numbers: Counter[Measure] = sum((row.numbers for row in rows), Counter())
-            lines.append(_line(name, request, {"batch": str(batch)}, Row({}, numbers)))
+            line = _line(name, request, {"batch": str(batch)}, Row({}, numbers))
+            lines.append(attrs.evolve(line, day=rows[0].group["day"]))
     return lines
 
 

@@ -138,7 +138,7 @@ def copy(request: HttpRequest, uuid: UUID, channel_type: str) -> HttpResponse:
         "section": "messages",
         "uuid": uuid,
         "html": html and _COPY_POLICY + links.harmless(EmailChannelMixin.make_simple_html_template(head, html)),
-        "fields": [(name.replace("_", " "), text) for name, text in fields.items() if text],
+        "fields": [(name.replace("_", " "), links.without_tokens(text)) for name, text in fields.items() if text],
     }
     return render(request, "edx_ace/web/staff/copy.html", context)
 
