@@ -42,7 +42,7 @@ class Measure(models.TextChoices):
     #: The recipient's side returned it.
     BOUNCED = "bounced", _("bounced")
     #: The recipient reported it as unwanted.
-    COMPLAINED = "complained", _("reported as spam")
+    COMPLAINED = "complained", _("reported")
     #: A person opened it; where pictures are not loaded nobody knows.
     OPENED = "opened", _("opened")
     #: A program loaded its pictures.
