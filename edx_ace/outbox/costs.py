@@ -66,6 +66,11 @@ def of(channel: str, attempt: Reported) -> dict[str, Any]:
         return {}
 
 
+def is_free(channel: str, attempt: Reported) -> bool:
+    """Return whether there is nothing to say about the cost of *attempt*: one unit, over a channel without a price."""
+    return channel not in settings.PRICES and attempt.units == 1
+
+
 def append(channel: str, attempts: Sequence[Attempt], using: str) -> None:
     """Add those of *attempts* that were sent to what the channel came to today; a part of the caller's transaction."""
     sent = [attempt for attempt in attempts if attempt.outcome == str(Outcome.SENT)]

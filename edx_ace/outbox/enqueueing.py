@@ -26,6 +26,7 @@ from edx_ace.message_types import info
 from edx_ace.outbox import doorbell, payloads, people, sources
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.errors import IdempotencyKeyError
+from edx_ace.outbox.inserting import insert, new
 from edx_ace.outbox.models import Delivery, OnAmbiguous, Payload
 from edx_ace.outbox.redaction import redacted, redacted_code
 from edx_ace.outbox.sources import FromSource
@@ -226,7 +227,8 @@ def _entry(
     key = key_of(item)
     if key is not None:
         payloads.checked_key(key)
-    payload = Payload(
+    payload = new(
+        Payload,
         uuid=message.uuid,
         source=source,
         content=content,
@@ -243,7 +245,7 @@ def _entry(
         "priority": Priority.ESSENTIAL if essential else Priority.NORMAL,
         "on_ambiguous": OnAmbiguous.of(message_type),
         **common,
-        "payload": payload,
+        "payload_id": payload.pk,
         "batch": message.send_uuid,
         "recipient": people.person_key(message.recipient),
         "category": categories.of(message),
@@ -275,9 +277,8 @@ def _delivery(
     refusals: list[InvalidMessageError],
 ) -> Delivery:
     named = limits.get(channel_type)
-    delivery = Delivery(
-        channel_type=str(channel_type), limited_to=",".join(name_of(channel) for channel in named or ()), **fields
-    )
+    limited_to = ",".join(name_of(channel) for channel in named or ())
+    delivery = new(Delivery, channel_type=str(channel_type), limited_to=limited_to, **fields)
     address = None if message.recipient is None else message.recipient.address_for(channel_type)
     try:
         if named == [] or not channels.channels().channel_type_to_channel_impl.get(channel_type):
@@ -337,8 +338,8 @@ def _insert(entries: Sequence[_Entry], using: str) -> None:
     deliveries = [delivery for entry in entries for delivery in entry.fresh]
     with transaction.atomic(using):
         for part in _parts([entry.payload for entry in entries]):
-            Payload.objects.using(using).bulk_create(part)
-        Delivery.objects.using(using).bulk_create(deliveries)
+            insert(part, using)
+        insert(deliveries, using)
         for state in (State.QUEUED, State.FAILED, State.SKIPPED):
             Delivery.moved([delivery for delivery in deliveries if delivery.state == state], "", state, using)
 

@@ -17,8 +17,8 @@ from edx_ace.errors import ConfigurationError
 from edx_ace.message_types import MessageTypeInfo
 from edx_ace.outbox.fields import KeyField
 from edx_ace.outbox.indexes import PartialIndex
-from edx_ace.outbox.leases import Leased
-from edx_ace.outbox.signals import deliveries_moved
+from edx_ace.outbox.leases import Leased, Note, write_notes
+from edx_ace.outbox.notes import further_notes
 from edx_ace.outbox.sources import MAX_NAME_LENGTH
 from edx_ace.outbox.states import ARROWS, Priority, State
 
@@ -85,6 +85,7 @@ class Delivery(Leased):
     CLAIMED = State.CLAIMED
     PERMITTED = State.HANDING
     ARROWS = ARROWS
+    UNREAD = frozenset(["due_at", "created_at", "finished_at", "code", "reason", "provider_id"])
 
     payload = models.ForeignKey(Payload, models.CASCADE, related_name="deliveries", verbose_name=_("payload"))
     #: The send it belongs to (the message's send_uuid): one message for each person and address.
@@ -181,16 +182,32 @@ class Delivery(Leased):
         return models.Q(payload__in=Payload.objects.filter(batch=batch), batch=batch)
 
     @classmethod
-    def moved(cls, rows: Sequence[Any], from_state: str, to_state: str, using: str) -> None:
+    def notes(cls, from_state: str, to_state: str) -> list[Note]:
         """Append to the counts of each batch, and let other sub-apps do the like."""
-        if not rows:
-            return
+        return [Note(_COUNT, (str(from_state), str(to_state))), *further_notes(from_state, to_state)]
+
+    @classmethod
+    def moved(cls, rows: Sequence[Any], from_state: str, to_state: str, using: str) -> None:
+        """Write the same about *rows* that went from one state to another where no lease is involved."""
         numbers = Counter(row.batch for row in rows if row.batch is not None)
         Count.objects.using(using).bulk_create(
             Count(batch=batch, from_state=from_state, to_state=to_state, number=number)
             for batch, number in numbers.items()
         )
-        deliveries_moved.send(cls, rows=rows, from_state=from_state, to_state=to_state, using=using)
+        write_notes(rows, further_notes(from_state, to_state), using)
+
+
+#: One count for each batch, with the two states as parameters.
+_COUNT = (
+    "INSERT INTO ace_outbox_count (batch, from_state, to_state, number, is_sum) "
+    "SELECT batch, %s, %s, COUNT(*), FALSE FROM {moved} WHERE batch IS NOT NULL GROUP BY batch"
+)
+
+#: One attempt for each, at the end of which it was sent.
+SENT_ATTEMPT = Note(
+    "INSERT INTO ace_outbox_attempt (delivery_id, at, outcome, code, reply) "
+    "SELECT id, finished_at, 'sent', '', '' FROM {moved}"
+)
 
 
 class Doorbell(models.Model):

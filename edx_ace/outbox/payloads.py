@@ -86,6 +86,7 @@ def dump(message: Message) -> str:
     if not isinstance(language, str | Promise | None):
         raise UnserializableError(f"language must be a language code such as 'pt-br', given {shown(language)}.")
     fields["language"] = None if language is None else str(language)
+    fields |= {name: _text(fields[name]) for name in _AS_TEXT}
     with translation.override(fields["language"]):
         plain = {name: _plain(value, name) for name, value in fields.items()}
     try:
@@ -147,7 +148,7 @@ def load(contents: Mapping[UUID, str]) -> dict[UUID, Message | Exception]:
     for uuid, value in read.items():
         try:
             fields = _resolved(value, instances) if references else value
-            found[uuid] = Message.from_json({**fields, **{name: _text(fields.get(name)) for name in _AS_TEXT}})
+            found[uuid] = Message.from_json(fields)
         except Exception as error:
             found[uuid] = error
     return found
@@ -246,7 +247,9 @@ def _plain_instance(value: models.Model, path: str) -> Any:
 
 def _parsed(content: str, references: set[_Reference]) -> Any:
     try:
-        return _read(json.loads(content), references)
+        value = json.loads(content)
+        # Of most messages all is plain data, which has to be looked at no more.
+        return _read(value, references) if _TAG in content else value
     except Exception as error:
         raise UnserializableError(f"The payload cannot be read: {error!r}.") from error
 

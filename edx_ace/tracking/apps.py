@@ -16,8 +16,7 @@ class TrackingConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the guard, the system checks, the chores and what is kept of people; listen to what is counted."""
-        from edx_ace.outbox import chores, guards, privacy
-        from edx_ace.outbox.signals import deliveries_moved
+        from edx_ace.outbox import chores, guards, notes, privacy
         from edx_ace.signals import choice_changed
         from edx_ace.tracking import checks, engagement, events, figures, link_checks, webhooks  # noqa: F401  # checks
         from edx_ace.tracking.holding import HOLDING
@@ -25,7 +24,7 @@ class TrackingConfig(AppConfig):
 
         guards.register(SUPPRESSED)
         privacy.register(HOLDING)
-        deliveries_moved.connect(figures.append_transitions, dispatch_uid="ace_tracking.figures")
+        notes.register(figures.notes_of)
         choice_changed.connect(figures.append_unsubscription, dispatch_uid="ace_tracking.figures")
         for chore in (events.apply_waiting, engagement.count, figures.fold):
             chores.register(chore)

@@ -21,6 +21,7 @@ from django.db.models import Sum
 from django.utils.translation import gettext_lazy as _
 
 from edx_ace.outbox.conf import settings as outbox_settings
+from edx_ace.outbox.leases import Note
 from edx_ace.outbox.models import Delivery, Expense, Payload
 from edx_ace.outbox.states import ACCEPTED, State
 from edx_ace.tracking.models import Figure
@@ -169,14 +170,20 @@ def append(happened: Iterable[tuple[date, Delivery, Measure]], using: str) -> No
     )
 
 
-def append_transitions(
-    sender: Any, rows: Sequence[Delivery], from_state: str, to_state: str, using: str, **kwargs: Any
-) -> None:
-    """Count what was sent, arrived or came back; a receiver of `edx_ace.outbox.signals.deliveries_moved`."""
+def notes_of(from_state: str, to_state: str) -> list[Note]:
+    """Return what counts deliveries that were sent, arrived or came back; see `edx_ace.outbox.notes`."""
     measure = _OF_STATES.get(State(to_state)) if to_state else None
-    if measure is not None:
-        today = datetime.now(UTC).date()
-        append([(today, row, measure) for row in rows], using)
+    return [] if measure is None else [Note(_APPEND, (datetime.now(UTC).date().isoformat(), measure.value))]
+
+
+#: One row for each group, with the day and the measure as parameters.
+_APPEND = (
+    "INSERT INTO ace_tracking_figure "
+    "(day, message_type, category, channel_type, batch, measure, number, is_sum) "
+    "SELECT DATE(%s), payload.message_type, moved.category, moved.channel_type, moved.batch, %s, COUNT(*), FALSE "
+    "FROM {moved} INNER JOIN ace_outbox_payload payload ON payload.uuid = moved.payload_id "
+    "GROUP BY payload.message_type, moved.category, moved.channel_type, moved.batch"
+)
 
 
 def append_unsubscription(

@@ -1,5 +1,5 @@
 """
-Internal: what other sub-apps let workers do when they sweep, and what they hear of transitions.
+Internal: what other sub-apps let workers do when they sweep.
 """
 
 import logging
@@ -8,14 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from edx_ace import outbox
 from edx_ace.outbox import chores
 from edx_ace.outbox.chores import Chore
-from edx_ace.outbox.models import Delivery
-from edx_ace.outbox.signals import deliveries_moved
-from edx_ace.outbox.states import State
-from edx_ace.outbox.worker import Worker, sweep
-from tests.pipeline import welcome
+from edx_ace.outbox.worker import sweep
 
 pytestmark = pytest.mark.django_db
 
@@ -56,38 +51,3 @@ def test_a_chore_that_fails_keeps_no_other_from_being_done(caplog):
 
     assert done == [1]
     assert "The chore broken failed" in caplog.text
-
-
-def test_transitions_are_told_with_their_rows_and_the_type_of_their_message(channel, django_assert_num_queries):
-    """
-    Nothing has to be looked up for that.
-    """
-    told = []
-
-    def hear(sender, rows, from_state, to_state, using, **kwargs):
-        with django_assert_num_queries(0):
-            told.append((from_state, to_state, [row.payload.message_type for row in rows]))
-
-    deliveries_moved.connect(hear, sender=Delivery)
-    outbox.enqueue(welcome())
-    deliveries_moved.disconnect(hear, sender=Delivery)
-
-    assert told == [("", State.QUEUED, ["tests.welcome"])]
-
-
-def test_a_worker_tells_of_what_it_sent_without_looking_the_message_up_again(channel):
-    """
-    The payload is on the row.
-    """
-    told = []
-
-    def hear(sender, rows, from_state, to_state, using, **kwargs):
-        if to_state == State.SENT:
-            told.extend((row.payload.message_type, "payload" in row._state.fields_cache) for row in rows)
-
-    deliveries_moved.connect(hear, sender=Delivery)
-    outbox.enqueue(welcome())
-    Worker(once=True).run()
-    deliveries_moved.disconnect(hear, sender=Delivery)
-
-    assert told == [("tests.welcome", True)]

@@ -835,16 +835,29 @@ def test_a_commit_whose_answer_was_lost_counts_once(channel, monkeypatch, last):
 
     def commit_without_answer():
         commit()
+        break_connection_once()
+
+    def statement_without_answer(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        if "UPDATE" in sql and not connection.in_atomic_block:
+            # Committed with it.
+            break_connection_once()
+        return result
+
+    def break_connection_once():
         has_come = not lost and Delivery.objects.filter(state=last).exists()
-        # The look has begun a transaction of its own, which PostgreSQL does not leave by itself.
+        # The look may have begun a transaction of its own, which PostgreSQL does not leave by itself.
         commit()
         if has_come:
             lost.append(last)
+            if connection.vendor == "postgresql":
+                connection.connection.close()
             raise OperationalError("server closed the connection unexpectedly")
 
     monkeypatch.setattr(connection, "_commit", commit_without_answer)
 
-    assert work() == "3 sent"
+    with connection.execute_wrapper(statement_without_answer):
+        assert work() == "3 sent"
 
     assert lost == [last]
     assert len(channel.delivered) == Attempt.objects.count() == 3
