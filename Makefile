@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-databases test-faults test-oldest docs-test lint format types imports docs wheel-test api-surface bench bench-outbox ci tox upgrade clean
+.PHONY: help venv demo test test-databases test-browser test-faults test-oldest docs-test lint format types imports docs wheel-test api-surface bench bench-outbox ci tox upgrade clean
 
 # Where the contract with existing code lies: beside the clone.
 CONTRACT ?= ../shared/contract
@@ -61,8 +61,11 @@ test: venv ## Run the tests: random order, in parallel, every warning an error.
 test-databases: venv ## Run the tests of what has tables on PostgreSQL and on MariaDB.
 	@set -e; for database in postgres mariadb; do \
 		echo "On $$database:"; \
-		ACE_TEST_DATABASE=$$database PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest --numprocesses auto tests/outbox tests/preferences tests/tracking $(ARGS); \
+		ACE_TEST_DATABASE=$$database PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest --numprocesses auto tests/outbox tests/preferences tests/tracking tests/web $(ARGS); \
 	done
+
+test-browser: venv ## Look at the pages in Chromium, with axe-core: light, dark, narrow, right to left.
+	@PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest $(filter-out %/conftest.py,$(wildcard tests/browser/*.py)) $(ARGS)
 
 # One file or more; all by default. Much of its time each waits for something, so that two cores run three at a time.
 SCENARIOS ?= tests/faults/scenarios/*.py tests/faults/celery_brokers.py

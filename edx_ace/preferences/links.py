@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.translation import get_language
 
 from edx_ace import categories
+from edx_ace.categories import Category
 from edx_ace.channel import ChannelType
 from edx_ace.content.absolute_urls import base_url
 from edx_ace.errors import BadTokenError
@@ -101,6 +102,17 @@ class Mandate:
         """
         return reverse(_NAME_OF_PAGE[purpose], args=[self.token(purpose)])
 
+    def url(self, purpose: str, message: Message) -> str:
+        """
+        Return the URL of the page for *purpose*, on the site of *message*.
+
+        Raises:
+            ConfigurationError: If ACE_BASE_URL is not set.
+            NoReverseMatch: If the site does not include ``edx_ace.web.urls``.
+        """
+        path = self.path(purpose)
+        return urljoin(base_url(message, path), path)
+
 
 def url(message: Message, channel_type: ChannelType, purpose: str) -> str:
     """
@@ -110,20 +122,20 @@ def url(message: Message, channel_type: ChannelType, purpose: str) -> str:
         ConfigurationError: If ACE_BASE_URL is not set.
         NoReverseMatch: If the site does not include ``edx_ace.web.urls``.
     """
-    if purpose == UNSUBSCRIBE and not can_be_left(message):
+    if purpose == UNSUBSCRIBE and left_by(message) is None:
         return ""
     mandate = Mandate.of(message, channel_type)
-    if mandate is None:
-        return ""
-    path = mandate.path(purpose)
-    return urljoin(base_url(message, path), path)
+    return "" if mandate is None else mandate.url(purpose, message)
 
 
-def can_be_left(message: Message) -> bool:
+def left_by(message: Message) -> Category | None:
     """
-    Return whether the recipient of *message* can unsubscribe from its like.
+    Return the category that the recipient of *message* can unsubscribe from; None: it is essential.
 
     Raises:
         UnknownCategoryError: If its category does not exist.
     """
-    return not is_essential(message) and categories.get(categories.of(message)).can_be_turned_off
+    if is_essential(message):
+        return None
+    category = categories.get(categories.of(message))
+    return category if category.can_be_turned_off else None

@@ -20,7 +20,7 @@ from django.utils import translation
 from django.utils.html import escape
 from django.utils.module_loading import import_string
 
-from edx_ace import categories
+from edx_ace.categories import Category
 from edx_ace.channel import ChannelType
 from edx_ace.envelope import Envelope, Parcel
 from edx_ace.errors import ConfigurationError
@@ -44,22 +44,24 @@ def unsubscribe(parcels: Sequence[Parcel]) -> list[Parcel]:
 
 def _with_way_out(parcel: Parcel) -> Parcel:
     message = parcel.message
-    if not links.can_be_left(message) or _has_its_own(parcel.envelope, message):
+    category = links.left_by(message)
+    if category is None or _has_its_own(parcel.envelope, message):
         return parcel
     with host_context(message), translation.override(message.language or translation.get_language()):
-        url = links.url(message, ChannelType.EMAIL, links.UNSUBSCRIBE)
-        if not url:
+        mandate = links.Mandate.of(message, ChannelType.EMAIL)
+        if mandate is None:
             return parcel
+        url = mandate.url(links.UNSUBSCRIBE, message)
         context = {
             "message": message,
-            "category": categories.get(categories.of(message)),
-            "preferences_url": links.url(message, ChannelType.EMAIL, links.PREFERENCES),
+            "category": category,
+            "preferences_url": mandate.url(links.PREFERENCES, message),
         }
         rendered = _shown(parcel.rendered, context, url, postal_address(message))
     headers = {
         "List-Unsubscribe": f"<{url}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        "List-Id": f"<{_list_id(message, url)}>",
+        "List-Id": f"<{_list_id(category, url)}>",
     }
     return attrs.evolve(parcel, rendered=rendered, envelope=parcel.envelope.with_headers(headers))
 
@@ -89,11 +91,10 @@ def _has_its_own(envelope: Envelope, message: Message) -> bool:
     return any(str(name).lower() == "list-unsubscribe" for name in (*envelope.headers, *further))
 
 
-def _list_id(message: Message, url: str) -> str:
-    """Return the List-Id of the category: its key ``list_id``, else its name at the host of *url*."""
-    category = categories.get(categories.of(message))
-    given = category.more.get("list_id")
-    return given or f"{_NOT_IN_LIST_ID.sub('-', category.name).strip('-') or 'list'}.{urlsplit(url).hostname}"
+def _list_id(category: Category, url: str) -> str:
+    """Return the List-Id of *category*: its key ``list_id``, else its name at the host of *url*."""
+    name = _NOT_IN_LIST_ID.sub("-", category.name).strip("-") or "list"
+    return category.more.get("list_id") or f"{name}.{urlsplit(url).hostname}"
 
 
 def _shown(email: RenderedEmail, context: Mapping[str, Any], url: str, address: str) -> RenderedEmail:

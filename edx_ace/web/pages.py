@@ -40,13 +40,12 @@ class BadFormError(Exception):
 
 
 def private(view: View) -> View:
-    """Keep what *view* answers out of caches, search engines, the addresses of other pages, and logs."""
+    """Keep what *view* answers out of caches and search engines."""
 
     @wraps(view)
     def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response = view(request, *args, **kwargs)
         response["Cache-Control"] = "no-store"
-        response["Referrer-Policy"] = "no-referrer"
         response["X-Robots-Tag"] = "noindex"
         return response
 
@@ -57,8 +56,8 @@ def by_link(view: View) -> View:
     """
     Let whoever holds a link use *view*: without a cookie, so that nothing can be forged by one.
 
-    A bad token and a bad form have the same two answers always. What fails is logged here, as Django would log the path
-    with the token.
+    A bad token and a bad form have the same two answers always. Neither a log nor another page learns the address, as
+    it has the token in it: Django would log it for whatever is refused or fails.
     """
 
     @csrf_exempt
@@ -74,8 +73,8 @@ def by_link(view: View) -> View:
         except Exception:
             LOG.exception("A page for a recipient failed.")
             response = page(request, "failed", status=500)
-        # Django's log of answers from 400 on has the path in it.
         response._has_been_logged = True  # type: ignore[attr-defined]
+        response["Referrer-Policy"] = "no-referrer"
         return response
 
     return wrapper

@@ -4,6 +4,7 @@ Internal: the pages that recipients see: unsubscribing, choosing, and a message 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -16,7 +17,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 from django.views.decorators.csrf import csrf_protect
 
 from edx_ace import Recipient, categories, preview
@@ -43,17 +43,17 @@ ONE_CLICK = {"List-Unsubscribe": ["One-Click"]}
 
 #: What people read for a channel type.
 CHANNEL_LABELS: Mapping[ChannelType, str | Promise] = {
-    ChannelType.EMAIL: _("Email"),
-    ChannelType.PUSH: _("Push notifications"),
-    ChannelType.SMS: _("Text messages"),
+    ChannelType.EMAIL: _("By email"),
+    ChannelType.PUSH: _("By push notification"),
+    ChannelType.SMS: _("By text message"),
     ChannelType.IN_APP: _("On this site"),
-    ChannelType.CHAT: _("Chat"),
-    ChannelType.WEBHOOK: _("Webhook"),
+    ChannelType.CHAT: _("In a chat"),
+    ChannelType.WEBHOOK: _("To another system"),
 }
 
 #: What people read for a way to take a category.
 TAKING_LABELS: Mapping[Taking, str | Promise] = {
-    Taking.OFF: pgettext_lazy("messages of a kind", "Off"),
+    Taking.OFF: _("Off"),
     Taking.IMMEDIATE: _("As they come"),
     Taking.DAILY: _("Daily"),
     Taking.WEEKLY: _("Weekly"),
@@ -116,7 +116,7 @@ def _choose(mandate: Mandate, wished: Taking) -> None:
 def preferences_by_link(request: HttpRequest, token: str) -> HttpResponse:
     """Let the person whom a link was sent to choose, without logging in."""
     mandate = Mandate.read(links.PREFERENCES, token)
-    return _preferences(request, mandate.person, language=mandate.language, is_test=mandate.is_test)
+    return _preferences(request, mandate.person, language=mandate.language, is_by_link=True, is_test=mandate.is_test)
 
 
 @transaction.non_atomic_requests
@@ -155,7 +155,9 @@ class _Line:
         return [(one, TAKING_LABELS[one]) for one in _takings(self.category)]
 
 
-def _preferences(request: HttpRequest, person: str, *, language: str = "", is_test: bool = False) -> HttpResponse:
+def _preferences(
+    request: HttpRequest, person: str, *, language: str = "", is_by_link: bool = False, is_test: bool = False
+) -> HttpResponse:
     before = _lines(person)
     after, verb = before, ""
     if request.method not in LOOKING:
@@ -166,9 +168,9 @@ def _preferences(request: HttpRequest, person: str, *, language: str = "", is_te
     context = {
         "topics": [(category, _lines_of(category, after)) for category in categories.all_categories().values()],
         "is_everything_off": all(line.taking == Taking.OFF for line in after),
-        "has_many_channels": len({line.channel_type for line in after}) > 1,
         "verb": verb,
         "before": before if after != before else [],
+        "is_by_link": is_by_link,
         "is_test": is_test,
     }
     return page(request, "preferences", context, language=language)
@@ -231,6 +233,10 @@ def _write(person: str, verb: str, wished: Sequence[tuple[_Line, Taking]]) -> No
                     choose(person, line.category.name, line.channel_type, one, source="page")
 
 
+#: The body of a document: its start tag, its content, its end tag.
+_BODY = re.compile(r"(<body\b[^>]*>)(.*)(</body\s*>)", re.I | re.S)
+
+
 @by_link
 def view(request: HttpRequest, token: str) -> HttpResponse:
     """Show a message that the outbox keeps, as it would be sent now, without anything that tracks."""
@@ -242,7 +248,9 @@ def view(request: HttpRequest, token: str) -> HttpResponse:
         return page(request, "message_gone", language=mandate.language, status=404)
     message.language = message.language or mandate.language
     rendered = preview.render(message, ChannelType.EMAIL, get_channel_for_message(ChannelType.EMAIL, message)).rendered
-    response = HttpResponse(EmailChannelMixin.make_simple_html_template(rendered.head_html, rendered.body_html))
+    document = EmailChannelMixin.make_simple_html_template(rendered.head_html, rendered.body_html)
+    # What mail programs put around a mail a page has to have itself, for screen readers.
+    response = HttpResponse(_BODY.sub(r"\1<main>\2</main>\3", document))
     response["Content-Security-Policy"] = (
         "default-src 'none'; img-src http: https: data:; style-src 'unsafe-inline' https:; font-src https:; "
         "sandbox allow-popups allow-popups-to-escape-sandbox allow-top-navigation-by-user-activation"

@@ -68,6 +68,7 @@ def message(request: HttpRequest, pk: int, tab: str) -> HttpResponse:
 
 @require_safe
 def body(request: HttpRequest, pk: int) -> HttpResponse:
-    """Serve the HTML of one message, for its frame."""
+    """Serve the HTML of one message, for its frame; its links open outside, as those of webmail do."""
     shown = get_object_or_404(ReceivedMessage, pk=pk)
-    return HttpResponse(shown.html, headers={"Content-Security-Policy": BODY_POLICY})
+    html = shown.html.replace("<head>", '<head><base target="_blank">', 1)
+    return HttpResponse(html, headers={"Content-Security-Policy": BODY_POLICY})

@@ -7,9 +7,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +24,9 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("ACE_TEST_SERVICES") == "required":
             pytest.fail(f"{missing} (ACE_TEST_SERVICES=required)", pytrace=False)
         pytest.skip(missing)
+    # Here, since every run of tests reads this file, and not every environment has it.
+    from playwright.sync_api import sync_playwright
+
     with sync_playwright() as playwright:
         # Its sandbox needs rights that containers do not give; what is opened here is our own.
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])

@@ -44,6 +44,16 @@ with translation.override(message.language):
 answer = {{purpose: mandate.path(purpose) for purpose in (links.UNSUBSCRIBE, links.PREFERENCES, links.VIEW)}}
 """
 
+#: Puts a mail with a link among those that the demo shows.
+RECEIVE = """
+from django.utils import timezone
+from received.models import ReceivedMessage
+html = b"<html><head></head><body><a href='{url}'>Leave</a></body></html>"
+mail = b"Subject: Hi\\r\\nContent-Type: text/html\\r\\n\\r\\n" + html
+about = {{"envelope_from": "a@example.com", "envelope_to": "b@example.com", "received_at": timezone.now()}}
+ReceivedMessage.parse(mail, pk=1, **about).save()
+"""
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSite]:
@@ -147,7 +157,7 @@ def test_all_of_it_works_without_scripts(
     courses = page.get_by_role("radiogroup").first
     assert courses.get_by_role("radio", name="Off").is_checked()
     courses.get_by_role("radio", name="As they come").check(force=True)
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save your choices").click()
     assert page.get_by_role("status").inner_text().startswith("Your choices are saved.")
     page.goto(urls["unsubscribe"])
     assert page.get_by_role("heading", level=1).inner_text() == "Unsubscribe from “Your courses”?"
@@ -187,3 +197,21 @@ def test_whoever_is_logged_in_chooses_without_a_link(site: RunningSite, open_pag
     check(page, "logged-in")
     page.get_by_role("button", name="Undo").click()
     assert page.get_by_role("status").inner_text() == "Everything is as it was before."
+
+
+def test_a_received_message_leads_to_the_page(
+    site: RunningSite, links: Callable[..., dict[str, str]], open_page: Callable[..., Page]
+) -> None:
+    """
+    From the frame in which the demo shows a mail, in a tab of its own where its form works.
+    """
+    url = links(number=6)["unsubscribe"]
+    site.run(RECEIVE.format(url=url))
+    page = open_page()
+    page.goto(f"{site.url}/messages/1/")
+
+    with page.context.expect_page() as opened:
+        page.frame_locator("iframe").get_by_role("link", name="Leave").click()
+    opened.value.get_by_role("button", name="Unsubscribe").click()
+
+    assert opened.value.get_by_role("heading", level=1).inner_text() == "You are unsubscribed"

@@ -318,7 +318,7 @@ def test_a_site_changes_the_layout_by_extending_the_base_under_its_own_name(tmp_
     with override_settings(TEMPLATES=[{"BACKEND": DJANGO, "DIRS": [tmp_path], "APP_DIRS": True}]):
         html = rendered()
 
-    assert "Ours</td>" in html
+    assert "Ours<!-- ace-unsubscribe --></td>" in html
     assert "Harbour Street" not in html
 
 

@@ -182,6 +182,16 @@ def test_the_link_of_a_test_changes_nothing(client, path):
     assert not Choice.objects.exists()
 
 
+def test_whoever_comes_by_a_link_gets_no_cookie(client, centre, settings):
+    """
+    There is nothing that one would have to protect.
+    """
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.csrf.CsrfViewMiddleware"]
+
+    assert not client.get(centre).cookies
+    assert not client.post(centre, {"do": "nothing"}).cookies
+
+
 def test_a_link_for_unsubscribing_opens_no_preferences(client, path):
     """
     Each has one purpose.
@@ -202,6 +212,8 @@ def test_whoever_is_logged_in_needs_no_link(client):
 
     assert response.status_code == 200
     assert response["Cache-Control"] == "no-store"
+    # With "no-referrer" a browser would not say where the form comes from, and Django refuse it.
+    assert "Referrer-Policy" not in response
     assert taking(Recipient(user.pk), "news", "email") is OFF
     assert client.post("/messages/preferences/", {"do": "delete"}).status_code == 400
 
@@ -260,4 +272,4 @@ def test_the_page_names_the_channels_that_the_site_uses(client, centre, use_chan
 
     html = client.get(centre).text
 
-    assert html.index("Email") < html.index("Push notifications") < html.index("Text messages")
+    assert html.index("By email") < html.index("By push notification") < html.index("By text message")

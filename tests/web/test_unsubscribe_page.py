@@ -301,7 +301,7 @@ def test_the_page_speaks_the_language_of_the_message(client, language, accepted,
 
 def test_the_page_is_nobody_else_s_business(client, path):
     """
-    Neither a cache's, nor a search engine's, nor that of the page behind a link.
+    Neither a cache's, nor a search engine's, nor that of whatever it links to.
     """
     for response in client.get(path()), client.get("/messages/unsubscribe/x/"):
         assert response["Cache-Control"] == "no-store"

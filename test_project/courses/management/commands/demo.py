@@ -81,7 +81,9 @@ class Command(BaseCommand):
             self._prepare_and_send(base_url)
             self.stdout.write(f"\nRead them at {self.style.SUCCESS(base_url + '/')} (stop with Ctrl+C)")
             admin = self.style.SUCCESS(f"{base_url}/admin/ace_outbox/")
-            self.stdout.write(f"See the outbox at {admin} (name and password: {demo_site.STAFF})")
+            choices = self.style.SUCCESS(f"{base_url}/choices/preferences/")
+            self.stdout.write(f"Choose what reaches you at {choices} (name and password: {demo_site.STAFF})")
+            self.stdout.write(f"See the outbox at {admin} (the same name and password)")
             search = self.style.SUCCESS(f"{base_url}/staff/")
             self.stdout.write(
                 f"Ask why somebody did, or didn't, get one at {search}: for example {self._for_example()}"
