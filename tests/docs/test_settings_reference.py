@@ -10,6 +10,7 @@ import pytest
 
 from edx_ace import conf
 from edx_ace.outbox import conf as outbox_conf
+from edx_ace.tracking import conf as tracking_conf
 
 EXTENSION = Path(__file__).parents[2] / "docs/_ext/ace_settings.py"
 
@@ -36,13 +37,14 @@ def test_every_setting_is_in_the_reference(settings_of):
     assert found["ACE_MESSAGE_TYPES"].text.startswith("What message types say about themselves")
 
 
-def test_every_setting_of_the_outbox_is_in_the_reference(settings_of):
+@pytest.mark.parametrize("module", [outbox_conf, tracking_conf])
+def test_every_setting_of_a_sub_app_is_in_the_reference(settings_of, module):
     """
     Those of the core are not there a second time.
     """
-    found = [setting.name for setting in settings_of(inspect.getsource(outbox_conf))]
+    found = [setting.name for setting in settings_of(inspect.getsource(module))]
 
-    assert found == [f"ACE_{name}" for name in outbox_conf.Settings.__annotations__]
+    assert found == [f"ACE_{name}" for name in module.Settings.__annotations__]
 
 
 def test_a_setting_without_a_meaning_stops_the_build(settings_of):
