@@ -62,11 +62,11 @@ def purge(older_than: timedelta | None = None) -> Purged:
         raise ValueError(f"older_than must be above 0, given {older_than!r}.")
     using = router.db_for_write(Delivery)
     now = database_now(Delivery, using)
-    attempts = _purge_attempts(_before(now, older_than, settings.OUTBOX_KEEP_ATTEMPTS_DAYS), using)
+    attempts = _purge_attempts(before(now, older_than, settings.OUTBOX_KEEP_ATTEMPTS_DAYS), using)
     deliveries = messages = 0
     for state in [one for one in State if one not in OPEN]:
-        before = _before(now, older_than, settings.OUTBOX_KEEP_DAYS)
-        while (purged := _purge_chunk(state, before, using))[0]:
+        last = before(now, older_than, settings.OUTBOX_KEEP_DAYS)
+        while (purged := _purge_chunk(state, last, using))[0]:
             deliveries, messages = deliveries + purged[0], messages + purged[1]
     while counts.fold():
         pass
@@ -74,7 +74,8 @@ def purge(older_than: timedelta | None = None) -> Purged:
     return Purged(attempts, deliveries, messages, others)
 
 
-def _before(now: datetime, older_than: timedelta | None, days: float) -> datetime:
+def before(now: datetime, older_than: timedelta | None, days: float) -> datetime:
+    """Return before which moment something is too old that is kept for *days*, or for *older_than* if that is given."""
     try:
         return now - (older_than or timedelta(days=days))
     except OverflowError:

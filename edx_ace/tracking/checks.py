@@ -15,8 +15,6 @@ from django.urls import NoReverseMatch, reverse
 from edx_ace.channel.registry import CHANNEL_EXTENSION_NAMESPACE
 from edx_ace.conf import settings as core_settings
 from edx_ace.errors import ConfigurationError, did_you_mean
-from edx_ace.outbox.conf import settings as outbox_settings
-from edx_ace.outbox.costs import parsed_price
 from edx_ace.tracking import bounces
 from edx_ace.tracking.conf import Settings, settings
 from edx_ace.tracking.policies import Budget
@@ -29,8 +27,7 @@ def check_tracking(**kwargs: object) -> list[CheckMessage]:
     return [
         *_check_numbers(),
         *_check_mailbox(),
-        *_check_by_channel("PRICES", outbox_settings.PRICES, _check_price, "{'django_email': '0.0001'}"),
-        *_check_by_channel("BUDGETS", settings.BUDGETS, Budget.parse, "{'sms': {'amount': '500'}}"),
+        *_check_budgets(),
         *_check_policies(),
         *_check_webhook(),
     ]
@@ -58,29 +55,25 @@ def _check_mailbox() -> Iterator[CheckMessage]:
             yield Error(str(error), hint="Correct it, or leave it out.", id="ace_tracking.E002")
 
 
-def _check_price(value: object) -> None:
-    for price in value.values() if isinstance(value, dict) else [value]:
-        parsed_price(price)
-
-
-def _check_by_channel(name: str, value: Any, check: Any, example: str) -> Iterator[CheckMessage]:
-    hint = f"For example: ACE_{name} = {example}."
-    if not isinstance(value, dict):
-        yield Error(f"ACE_{name} must be a dict, given {value!r}.", hint=hint, id="ace_tracking.E003")
+def _check_budgets() -> Iterator[CheckMessage]:
+    hint = "For example: ACE_BUDGETS = {'sms': {'amount': '500', 'then': 'deny'}}."
+    budgets: Any = settings.BUDGETS
+    if not isinstance(budgets, dict):
+        yield Error(f"ACE_BUDGETS must be a dict, given {budgets!r}.", hint=hint, id="ace_tracking.E003")
         return
     installed = known_names(CHANNEL_EXTENSION_NAMESPACE)
-    for channel, about in value.items():
-        if channel not in installed:
+    for name, about in budgets.items():
+        if name not in installed:
             yield Error(
-                f"ACE_{name} names {channel!r}, but no installed package provides that channel."
-                f"{did_you_mean(channel, installed)}",
+                f"ACE_BUDGETS names {name!r}, but no installed package provides that channel."
+                f"{did_you_mean(name, installed)}",
                 hint=hint,
                 id="ace_tracking.E003",
             )
         try:
-            check(about)
+            Budget.parse(about)
         except ValueError as error:
-            yield Error(f"ACE_{name}[{channel!r}]: {error}", hint=hint, id="ace_tracking.E003")
+            yield Error(f"ACE_BUDGETS[{name!r}]: {error}", hint=hint, id="ace_tracking.E003")
 
 
 def _check_policies() -> Iterator[CheckMessage]:

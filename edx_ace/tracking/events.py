@@ -144,7 +144,8 @@ def record_event(
         deliveries = Delivery.objects.using(using).filter(address=key, channel_type=str(kind_of_channel))
         chosen = deliveries.filter(payload=message) if message else deliveries.filter(provider_id=reference)
         # Before the event is written: whoever locks both does so in this order.
-        delivery = chosen.order_by("-pk").select_for_update().first()
+        locked = chosen.order_by("-pk").select_for_update()
+        delivery = next((row for row in locked if message or _is_of(row, reference)), None)
         if delivery is None and message is not None:
             return Recorded.UNMATCHED
         event, is_new = ProviderEvent.objects.using(using).get_or_create(
@@ -170,11 +171,18 @@ def apply_waiting(**kwargs: object) -> int:
             with transaction.atomic(using):
                 delivery = Delivery.objects.using(using).select_for_update().filter(pk=delivery_id).first()
                 event = waiting.select_for_update().filter(pk=pk).first()
-                if delivery is not None and event is not None:
+                if delivery is None or event is None:
+                    continue
+                if event.delivery_id or _is_of(delivery, event.provider_id):
                     _apply(event, delivery, using)
                     number += not event.is_waiting
     waiting.filter(received_at__lt=from_now(-LONGEST_WAIT)).update(is_waiting=False, address=None)
     return number
+
+
+def _is_of(delivery: Delivery, provider_id: str) -> bool:
+    """Return whether that is the provider's id for *delivery*: MariaDB and MySQL ignore case and accents."""
+    return delivery.provider_id == provider_id
 
 
 def _with_delivery(waiting: QuerySet[ProviderEvent]) -> Any:

@@ -11,8 +11,9 @@ from typing import Any
 
 from django.db import router
 
-from edx_ace.outbox.clock import DatabaseNow, from_now
+from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.privacy import Holding, KeyColumn, Person
+from edx_ace.outbox.retention import before
 from edx_ace.tracking import retention
 from edx_ace.tracking.conf import settings
 from edx_ace.tracking.models import ProviderEvent, Suppression, SuppressionChange
@@ -48,17 +49,18 @@ def _erase(person: Person) -> Mapping[str, int]:
 
 def _purge(older_than: timedelta | None) -> Mapping[str, int]:
     using = router.db_for_write(ProviderEvent)
-    events = older_than or timedelta(days=settings.PROVIDER_EVENTS_KEEP_DAYS)
-    changes = timedelta(days=settings.SUPPRESSION_CHANGES_KEEP_DAYS)
+    now = database_now(ProviderEvent, using)
+    events = ProviderEvent.objects.using(using).filter(
+        received_at__lt=before(now, older_than, settings.PROVIDER_EVENTS_KEEP_DAYS)
+    )
+    # Whatever is asked for: it is what answers who suppressed an address, and why.
+    changes = SuppressionChange.objects.using(using).filter(
+        at__lt=before(now, None, settings.SUPPRESSION_CHANGES_KEEP_DAYS)
+    )
     return {
-        "events of providers": delete_all(
-            ProviderEvent.objects.using(using).filter(received_at__lt=from_now(-events)).order_by("received_at")
-        ),
-        "expired suppressions": delete_all(Suppression.objects.using(using).filter(expires_at__lt=DatabaseNow())),
-        # Whatever is asked for: it is what answers who suppressed an address, and why.
-        "changes of suppressions": delete_all(
-            SuppressionChange.objects.using(using).filter(at__lt=from_now(-changes)).order_by("at")
-        ),
+        "events of providers": delete_all(events.order_by("received_at")),
+        "expired suppressions": delete_all(Suppression.objects.using(using).filter(expires_at__lt=now)),
+        "changes of suppressions": delete_all(changes.order_by("at")),
         **retention.purge(older_than),
     }
 

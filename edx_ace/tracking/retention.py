@@ -12,9 +12,10 @@ from typing import Any
 from django.db import router
 from django.db.models import Q, QuerySet
 
-from edx_ace.outbox.clock import DatabaseNow, database_now, from_now
+from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.privacy import KeyColumn, Person
+from edx_ace.outbox.retention import before
 from edx_ace.tracking import copies
 from edx_ace.tracking.conf import settings
 from edx_ace.tracking.models import Copy, Engagement, Figure, Link
@@ -61,15 +62,15 @@ def purge(older_than: timedelta | None) -> Mapping[str, int]:
     figures of single sends. Figures by day stay.
     """
     using = router.db_for_write(Engagement)
-    kept = timedelta(days=settings.TRACKING_KEEP_DAYS)
-    before = database_now(Engagement, using) - (older_than or kept)
+    now, days = database_now(Engagement, using), settings.TRACKING_KEEP_DAYS
+    end = before(now, older_than, days)
     return {
-        "copies": delete_all(Copy.objects.using(using).filter(expires_at__lte=DatabaseNow()).order_by("expires_at")),
-        "opens and clicks": delete_all(Engagement.objects.using(using).filter(at__lt=before).order_by("at")),
+        "copies": delete_all(Copy.objects.using(using).filter(expires_at__lte=now).order_by("expires_at")),
+        "opens and clicks": delete_all(Engagement.objects.using(using).filter(at__lt=end).order_by("at")),
         # Whatever is asked for: mails that are out there lead to them.
         "links": delete_all(Link.objects.using(using).filter(created_at__lt=from_now(-kept)).order_by("created_at")),
         "figures of sends": delete_all(
-            Figure.objects.using(using).filter(batch__isnull=False, is_sum=True, day__lt=before.date()).order_by("day")
+            Figure.objects.using(using).filter(batch__isnull=False, is_sum=True, day__lt=end.date()).order_by("day")
         ),
     }
 

@@ -180,16 +180,17 @@ def test_a_batch_shares_one_query(channel, settings):
 
 
 def found(tag="edx_ace"):
-    return {message.id: message for message in checks.run_checks(tags=[tag]) if message.id.startswith("ace_tracking")}
+    ours = ("ace_tracking", "ace_outbox")
+    return {message.id: message for message in checks.run_checks(tags=[tag]) if message.id.startswith(ours)}
 
 
 @pytest.mark.parametrize(
     ("changed", "expected", "text"),
     [
-        ({"ACE_PRICES": ["0.1"]}, "ace_tracking.E003", "ACE_PRICES must be a dict"),
-        ({"ACE_PRICES": {"djnago_email": "0.1"}}, "ace_tracking.E003", "Did you mean 'django_email'"),
-        ({"ACE_PRICES": {"django_email": "much"}}, "ace_tracking.E003", "Expected a price from 0"),
-        ({"ACE_PRICES": {"django_email": {"one": -1}}}, "ace_tracking.E003", "Expected a price from 0"),
+        ({"ACE_PRICES": ["0.1"]}, "ace_outbox.E007", "ACE_PRICES must be a dict"),
+        ({"ACE_PRICES": {"djnago_email": "0.1"}}, "ace_outbox.E007", "Did you mean 'django_email'"),
+        ({"ACE_PRICES": {"django_email": "much"}}, "ace_outbox.E007", "Expected a price from 0"),
+        ({"ACE_PRICES": {"django_email": {"one": -1}}}, "ace_outbox.E007", "Expected a price from 0"),
         ({"ACE_BUDGETS": {"django_email": "500"}}, "ace_tracking.E003", "Expected {'amount'"),
         (
             {"ACE_BUDGETS": {"django_email": {"amount": "5", "then": "?"}}},
