@@ -64,11 +64,12 @@ def purge(older_than: timedelta | None) -> Mapping[str, int]:
     using = router.db_for_write(Engagement)
     now, days = database_now(Engagement, using), settings.TRACKING_KEEP_DAYS
     end = before(now, older_than, days)
+    # Whatever is asked for: mails that are out there lead to them.
+    links = Link.objects.using(using).filter(created_at__lt=before(now, None, days))
     return {
         "copies": delete_all(Copy.objects.using(using).filter(expires_at__lte=now).order_by("expires_at")),
         "opens and clicks": delete_all(Engagement.objects.using(using).filter(at__lt=end).order_by("at")),
-        # Whatever is asked for: mails that are out there lead to them.
-        "links": delete_all(Link.objects.using(using).filter(created_at__lt=from_now(-kept)).order_by("created_at")),
+        "links": delete_all(links.order_by("created_at")),
         "figures of sends": delete_all(
             Figure.objects.using(using).filter(batch__isnull=False, is_sum=True, day__lt=end.date()).order_by("day")
         ),
