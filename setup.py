@@ -31,6 +31,8 @@ EXTRAS = {
     "push_notifications": PUSH,
     "braze": ["requests>=2.31"],
     "sailthru": ["sailthru-client>=2.3.5"],
+    # Reads the bounces in a mailbox.
+    "bounces": ["flufl.bounce>=4"],
     # Sealed tokens in links: unsubscribe, preferences, clicks.
     "links": ["cryptography>=42"],
     "campaigns": ["nh3>=0.2.18"],
@@ -94,13 +96,20 @@ setup(
             "sailthru_email = edx_ace.channel.sailthru:SailthruEmailChannel",
         ],
         "openedx.ace.policy": [
+            "budget = edx_ace.tracking.policies:BudgetPolicy",
             "preference = edx_ace.preferences.policies:PreferencePolicy",
+            "suppression = edx_ace.tracking.policies:SuppressionPolicy",
         ],
         "openedx.ace.content_step": [
             "absolute_urls = edx_ace.content.absolute_urls:absolute_urls",
             "inline_css = edx_ace.content.inline_css:inline_css",
+            "keep_copy = edx_ace.tracking.copies:keep_copy",
             "plain_text = edx_ace.content.plain_text:plain_text",
+            "track = edx_ace.tracking.links:track",
             "unsubscribe = edx_ace.preferences.unsubscribe:unsubscribe",
+        ],
+        "openedx.ace.send_time": [
+            "reading_hours = edx_ace.tracking.hours:ReadingHours",
         ],
     },
 )

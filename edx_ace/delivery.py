@@ -17,7 +17,7 @@ from edx_ace.channel import Channel
 from edx_ace.channel.registry import name_of
 from edx_ace.conf import settings
 from edx_ace.errors import RecoverableChannelDeliveryError
-from edx_ace.report import Attempt, Delivery, Outcome, Result, Skipped, code_of, reason_of
+from edx_ace.report import Accepted, Attempt, Delivery, Outcome, Result, Skipped, code_of, reason_of
 from edx_ace.utils.date import as_utc, get_current_time
 from edx_ace.utils.signals import send_ace_message_sent_signal
 
@@ -176,6 +176,10 @@ def _attempt_of(result: object) -> Attempt:
         return Attempt(outcome=Outcome.FAILED, code=code_of(result), reason=reason_of(result), error=result)
     if isinstance(result, Skipped):
         return Attempt(outcome=Outcome.SKIPPED, code=result.code, reason=result.reason)
+    if isinstance(result, Accepted):
+        return Attempt(
+            outcome=Outcome.SENT, provider_id=result.provider_id, units=result.units, provider=result.provider
+        )
     return Attempt(outcome=Outcome.SENT, provider_id=result if isinstance(result, str) else None)
 
 

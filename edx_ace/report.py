@@ -56,8 +56,27 @@ class Skipped:
     reason: str
 
 
-#: What `Channel.deliver_many` yields for a parcel: the provider's id or None, `Skipped`, or what `deliver` would raise.
-Result = str | Skipped | Exception | None
+@attrs.frozen
+class Accepted:
+    """
+    What `Channel.deliver` returns when there is more to say than the provider's id.
+
+    Attributes:
+        provider_id: The provider's id for the message, if it gave one.
+
+        units: For how many the provider counts it: the segments of an SMS, for example.
+
+        provider: Name of the provider it went to, where the channel has several with prices of their own.
+    """
+
+    provider_id: str | None = None
+    units: int = 1
+    provider: str = ""
+
+
+#: What `Channel.deliver_many` yields for a parcel: the provider's id or None, `Accepted`, `Skipped`, or what `deliver`
+#: would raise.
+Result = str | Accepted | Skipped | Exception | None
 
 
 @attrs.frozen(kw_only=True)
@@ -74,6 +93,10 @@ class Attempt:
 
         provider_id: The provider's id for the message, if it gave one.
 
+        units: For how many the provider counts it.
+
+        provider: Name of the provider, where the channel has several.
+
         retry_at: For RETRY, the earliest moment for the next attempt (as the channel gave it), or None.
 
         error: What the channel raised.
@@ -83,6 +106,8 @@ class Attempt:
     code: str = ""
     reason: str = ""
     provider_id: str | None = None
+    units: int = 1
+    provider: str = ""
     retry_at: datetime | None = None
     error: Exception | None = None
 

@@ -13,5 +13,10 @@ message_sent = Signal()
 #: the `edx_ace.report.SendReport`. What the outbox delivers is not reported here.
 send_reported = Signal()
 
+#: Somebody chose anew what reaches them. Sent inside the transaction that writes it, with ``sender=None``, ``person``
+#: (see `edx_ace.outbox.people.person_key`), ``category`` (empty: everything), ``channel_type`` (its value), ``scope``,
+#: ``taking`` (``off``, or how they take it) and ``source``, where it was chosen. What was so already is no change.
+choice_changed = Signal()
+
 #: The name that existing code knows.
 ACE_MESSAGE_SENT = message_sent

@@ -4,7 +4,9 @@ Internal: fixtures that every test may ask for.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +15,9 @@ from typing import Any
 import pytest
 from celery import Celery
 from celery.contrib.testing.app import setup_default_app
+from django.db import connection
 from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
 
 from edx_ace import Channel, Policy
 from edx_ace.channel import ChannelMap
@@ -49,6 +53,14 @@ def redis_url() -> str:
 def rabbitmq_url() -> str:
     """The URL of a RabbitMQ server on which queues may be declared."""
     return services.RABBITMQ.require()
+
+
+@pytest.fixture(scope="session")
+def live_server(django_db_setup: None) -> Iterator[LiveServer]:
+    """A server with the site of the tests; begun after its database, which it would take for one in memory before."""
+    server = LiveServer("localhost")
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -119,3 +131,23 @@ def use_celery() -> Iterator[Callable[..., Celery]]:
             return app
 
         yield use
+
+
+@pytest.fixture
+def at_once() -> Iterator[Callable[..., list[Any]]]:
+    """Return a function that calls another in many threads at the same moment, each with a connection of its own."""
+
+    def run(function: Callable[[], Any], threads: int) -> list[Any]:
+        start = threading.Barrier(threads)
+
+        def work() -> Any:
+            try:
+                start.wait()
+                return function()
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(threads) as pool:
+            return [future.result() for future in [pool.submit(work) for _ in range(threads)]]
+
+    return run

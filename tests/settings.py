@@ -63,5 +63,6 @@ TEMPLATES = [
     }
 ]
 
+ANYMAIL = {"WEBHOOK_SECRET": "known:to everyone"}
 ACE_ENABLED_CHANNELS = ["django_email", "file_email"]
 ACE_CHANNEL_DEFAULT_EMAIL = "django_email"

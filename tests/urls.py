@@ -8,5 +8,7 @@ from django.urls import include, path
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("outbox/", include("edx_ace.outbox.urls")),
+    path("mail/", include("edx_ace.tracking.urls")),
     path("messages/", include("edx_ace.web.urls")),
+    path("staff/", include("edx_ace.web.staff.urls")),
 ]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from edx_ace.envelope import Parcel
     from edx_ace.message import Message
     from edx_ace.renderers import AbstractRenderer
-    from edx_ace.report import Result, Skipped
+    from edx_ace.report import Accepted, Result, Skipped
 
 
 class _EnabledTypes(EnumMeta):
@@ -98,7 +98,7 @@ class Channel(ABC):
         return False
 
     @abstractmethod
-    def deliver(self, message: Message, rendered_message: Any) -> str | Skipped | None:
+    def deliver(self, message: Message, rendered_message: Any) -> str | Accepted | Skipped | None:
         """
         Hand *rendered_message* over, once.
 
@@ -108,7 +108,8 @@ class Channel(ABC):
             rendered_message: What this channel's renderer made; str fields, already translated.
 
         Returns:
-            The provider's id for it, if it gives one; `Skipped` when there was nowhere to send to.
+            The provider's id for it, if it gives one, or `Accepted` with more than that; `Skipped` when there was
+            nowhere to send to.
 
         Raises:
             RecoverableChannelDeliveryError: If the same call may succeed later.

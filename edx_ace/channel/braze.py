@@ -32,7 +32,7 @@ from edx_ace.text import check_text
 if TYPE_CHECKING:
     from edx_ace.message import Message
     from edx_ace.renderers import RenderedEmail
-    from edx_ace.report import Skipped
+    from edx_ace.report import Accepted, Skipped
 
 #: Braze replaces this Liquid tag by the recipient's own unsubscribe link.
 _UNSUBSCRIBE_LINK = "{{${set_user_to_unsubscribed_url}}}"
@@ -68,7 +68,7 @@ class BrazeEmailChannel(EmailChannelMixin, Channel):
         """None: Braze puts in its own."""
         return []
 
-    def deliver(self, message: Message, rendered_message: RenderedEmail) -> str | Skipped | None:
+    def deliver(self, message: Message, rendered_message: RenderedEmail) -> str | Accepted | Skipped | None:
         """Hand the email over and return Braze's dispatch id, if its answer holds one."""
         user_id = None if message.recipient is None else message.recipient.lms_user_id
         if not user_id:

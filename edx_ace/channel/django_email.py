@@ -31,7 +31,7 @@ from edx_ace.text import check_text, one_line
 if TYPE_CHECKING:
     from edx_ace.message import Message
     from edx_ace.renderers import RenderedEmail
-    from edx_ace.report import Skipped
+    from edx_ace.report import Accepted, Skipped
 
 
 #: What cannot stand in a Message-ID. Nothing in a uuid; in what a caller of `deliver` takes for one, anything.
@@ -52,7 +52,7 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
         attachments: Tuples (file name, content as str or bytes, MIME type or None), or Django's EmailAttachment.
     """
 
-    def deliver(self, message: Message, rendered_message: RenderedEmail) -> str | Skipped | None:
+    def deliver(self, message: Message, rendered_message: RenderedEmail) -> str | Accepted | Skipped | None:
         """
         Send one email and return the mail server's or provider's id for it, if it gives one.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -25,9 +26,12 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from edx_ace.channel.base import ALL_TYPES
+from edx_ace.errors import InvalidMessageError
 from edx_ace.outbox import cancel, figures, requeue
 from edx_ace.outbox.health import LIMIT, problems
 from edx_ace.outbox.models import Attempt, Delivery, Payload
+from edx_ace.outbox.people import address_key
 from edx_ace.outbox.states import OPEN, State
 
 if TYPE_CHECKING:
@@ -294,8 +298,17 @@ def _named(term: str, may_see_recipients: bool) -> Q:
         named = list(Payload.objects.filter(idempotency_key=term).values_list("pk", flat=True))
         if named or not may_see_recipients:
             return Q(payload__in=named)
-        return Q(address__in=[term, term.lower()])
+        return Q(address__in=_keys_of(term))
     return Q(payload=uuid) if Payload.objects.filter(pk=uuid).exists() else Delivery.in_batch(uuid)
+
+
+def _keys_of(address: str) -> set[str]:
+    """Return how deliveries over one channel type or another have *address*."""
+    found = set()
+    for channel_type in ALL_TYPES:
+        with suppress(InvalidMessageError):
+            found.add(address_key(channel_type, address) or "")
+    return found
 
 
 def _orders(state: str) -> str:

@@ -17,7 +17,9 @@ class OutboxConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks, and what records plain sends."""
-        from edx_ace.outbox import checks, recording  # noqa: F401  # importing the checks registers them
+        """Register the system checks, what is kept of people, and what records plain sends."""
+        from edx_ace.outbox import checks, privacy, recording  # noqa: F401  # importing the checks registers them
+        from edx_ace.outbox.holding import HOLDING
 
+        privacy.register(HOLDING)
         send_reported.connect(recording.record, dispatch_uid="ace_outbox.record")

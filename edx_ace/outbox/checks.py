@@ -13,12 +13,16 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from edx_ace.channel.registry import CHANNEL_EXTENSION_NAMESPACE
 from edx_ace.errors import MissingExtraError, did_you_mean
 from edx_ace.outbox.conf import Settings, settings
+from edx_ace.outbox.costs import parsed_price
 from edx_ace.outbox.rates import parse
 from edx_ace.outbox.usage import redis_at
 from edx_ace.utils.plugins import known_names
 
 #: Largest number that a setting may be: of days, a calendar has fewer, of seconds, nothing waits longer.
 LARGEST = 1_000_000
+
+#: How the names of settings begin that are neither a number nor a switch.
+_CHECKED_APART = ("RATE_LIMITS", "ADDRESS_KEYS", "PRICES")
 
 
 @register("edx_ace")
@@ -34,7 +38,7 @@ def check_outbox(**kwargs: object) -> list[CheckMessage]:
             )
         )
     # Those of the core are checked by the core.
-    own = {name for name in vars(Settings) if name.isupper() and not name.startswith(("RATE_LIMITS", "ADDRESS_KEYS"))}
+    own = {name for name in vars(Settings) if name.isupper() and not name.startswith(_CHECKED_APART)}
     for name, kind in get_type_hints(Settings).items():
         if name in own and (expected := _expected(kind, getattr(settings, name))):
             found.append(
@@ -56,6 +60,7 @@ def check_outbox(**kwargs: object) -> list[CheckMessage]:
         )
     found.extend(_check_address_keys())
     found.extend(_check_rates())
+    found.extend(_check_prices())
     if settings.OUTBOX_CELERY is True:
         found.extend(_check_celery())
     return found
@@ -70,6 +75,28 @@ def _check_address_keys() -> Iterator[CheckMessage]:
             hint="For example: ACE_ADDRESS_KEYS = [os.environ['ADDRESS_KEY']].",
             id="ace_outbox.E006",
         )
+
+
+def _check_prices() -> Iterator[CheckMessage]:
+    example = "For example: ACE_PRICES = {'django_email': '0.0001'}."
+    prices: Any = settings.PRICES
+    if not isinstance(prices, dict):
+        yield Error(f"ACE_PRICES must be a dict, given {prices!r}.", hint=example, id="ace_outbox.E007")
+        return
+    installed = known_names(CHANNEL_EXTENSION_NAMESPACE)
+    for name, given in prices.items():
+        if name not in installed:
+            yield Error(
+                f"ACE_PRICES names {name!r}, but no installed package provides that channel."
+                f"{did_you_mean(name, installed)}",
+                hint=example,
+                id="ace_outbox.E007",
+            )
+        for price in given.values() if isinstance(given, dict) else [given]:
+            try:
+                parsed_price(price)
+            except ValueError as error:
+                yield Error(f"ACE_PRICES[{name!r}]: {error}", hint=example, id="ace_outbox.E007")
 
 
 def _check_celery() -> Iterator[CheckMessage]:

@@ -42,6 +42,9 @@ class Settings(conf.Settings):
     #: URL of the Redis database that keeps how much of the limits is used, as redis-py reads it; one for each site.
     #: Unset: a row for each limited channel in the outbox's database.
     RATE_LIMITS_REDIS: str | None = None
+    #: What one unit of a channel costs, as text, in the site's currency: ``{"django_email": "0.0001"}``, or by provider
+    #: where the channel has several: ``{"sms": {"twilio": "0.0083"}}``. What is not named costs nothing.
+    PRICES: dict[str, str | dict[str, str]] = {}
     #: How long ``ace_outbox purge`` keeps deliveries that are done with, their messages and their counts, in days.
     OUTBOX_KEEP_DAYS: float = 90
     #: How long it keeps the history of their attempts, in days.

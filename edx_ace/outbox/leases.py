@@ -217,7 +217,7 @@ class Transition(Generic[Row]):
                     # Nobody else can have moved them there: the fencing number is this worker's alone. If it did so
                     # itself and does not know that this was committed, none was left to move.
                     result = _of(rows, self._all.filter(_fenced(rows), state=self._to_state))
-                _write_notes(result, self._notes, self._using)
+                write_notes(result, self._notes, self._using)
         for row in result:
             row.state = self._to_state
         return result
@@ -301,14 +301,14 @@ def seize(queryset: QuerySet[Row], limit: int, from_state: str, to_state: str, *
             with transaction.atomic(using, savepoint=False):
                 sql = f"{update} WHERE {pk} IN ({select}) RETURNING {columns}"
                 rows = _rows(every, fields, sql, [*params, *select_params])
-                _write_notes(rows, notes, using)
+                write_notes(rows, notes, using)
         case _:
             with transaction.atomic(using, savepoint=False):
                 locked = chosen.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit]
                 own = every.filter(pk__in=list(locked))
                 own.update(**values)
                 rows = list(own.defer(*model.UNREAD))
-                _write_notes(rows, notes, using)
+                write_notes(rows, notes, using)
     return rows
 
 
@@ -340,7 +340,7 @@ def _with_notes(update: str, table: str, notes: Sequence[Note]) -> str:
     return ", ".join([f"moved AS ({update} RETURNING {table}.*)", *written])
 
 
-def _write_notes(rows: Sequence[Leased], notes: Sequence[Note], using: str) -> None:
+def write_notes(rows: Sequence[Leased], notes: Sequence[Note], using: str) -> None:
     """Write *notes* about *rows*, which were moved, where each is a statement of its own."""
     if not rows:
         return

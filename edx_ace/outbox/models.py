@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -16,7 +17,8 @@ from edx_ace.errors import ConfigurationError
 from edx_ace.message_types import MessageTypeInfo
 from edx_ace.outbox.fields import KeyField
 from edx_ace.outbox.indexes import PartialIndex
-from edx_ace.outbox.leases import Leased, Note
+from edx_ace.outbox.leases import Leased, Note, write_notes
+from edx_ace.outbox.notes import further_notes
 from edx_ace.outbox.sources import MAX_NAME_LENGTH
 from edx_ace.outbox.states import ARROWS, Priority, State
 
@@ -181,17 +183,18 @@ class Delivery(Leased):
 
     @classmethod
     def notes(cls, from_state: str, to_state: str) -> list[Note]:
-        """Append to the counts of each batch."""
-        return [Note(_COUNT, (str(from_state), str(to_state)))]
+        """Append to the counts of each batch, and let other sub-apps do the like."""
+        return [Note(_COUNT, (str(from_state), str(to_state))), *further_notes(from_state, to_state)]
 
     @classmethod
     def moved(cls, rows: Sequence[Any], from_state: str, to_state: str, using: str) -> None:
-        """Append to the counts of each batch that *rows* went from one state to another, where no lease is involved."""
+        """Write the same about *rows* that went from one state to another where no lease is involved."""
         numbers = Counter(row.batch for row in rows if row.batch is not None)
         Count.objects.using(using).bulk_create(
             Count(batch=batch, from_state=from_state, to_state=to_state, number=number)
             for batch, number in numbers.items()
         )
+        write_notes(rows, further_notes(from_state, to_state), using)
 
 
 #: One count for each batch, with the two states as parameters.
@@ -233,6 +236,10 @@ class Attempt(models.Model):
     code = models.CharField(_("code"), max_length=64, blank=True)
     #: What the channel answered, without addresses.
     reply = models.TextField(_("reply"), blank=True)
+    #: For how many the provider counts it, as the channel says: the segments of an SMS, for example.
+    units = models.PositiveSmallIntegerField(_("units"), default=1, db_default=1)
+    #: What it cost by ACE_PRICES, in the site's currency; 0 unless it was sent.
+    price = models.DecimalField(_("price"), max_digits=12, decimal_places=6, default=Decimal(0), db_default=Decimal(0))
 
     class Meta:
         verbose_name = _("attempt")
@@ -240,6 +247,35 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at}: {self.outcome} {self.code}".rstrip()
+
+
+class Expense(models.Model):
+    """
+    What was sent over a channel on one day (UTC), and what it cost.
+
+    Each window appends a row in the transaction that records it, so that no row is hot; the sweep adds them up. They
+    stay when attempts are purged.
+    """
+
+    channel = KeyField(_("channel"), max_length=100)
+    day = models.DateField(_("day"))
+    units = models.PositiveBigIntegerField(_("units"))
+    price = models.DecimalField(_("price"), max_digits=18, decimal_places=6)
+    #: Whether the sweep has added it up.
+    is_sum = models.BooleanField(_("is a sum"), default=False)
+
+    class Meta:
+        verbose_name = _("expense")
+        verbose_name_plural = _("expenses")
+        indexes: ClassVar = [
+            models.Index(fields=["channel", "day"], name="ace_outbox_expense_day"),
+            PartialIndex(
+                fields=["id"], where=models.Q(is_sum=False), otherwise=["is_sum", "id"], name="ace_outbox_expense_new"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel} on {self.day}: {self.units} units for {self.price}"
 
 
 class Count(models.Model):

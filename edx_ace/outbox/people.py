@@ -1,6 +1,9 @@
 """
 Public: what tables keep of whom a message goes to, so that it is found again: the person, and the address.
 
+An address is known in one form, however it is written: `canonical`. It is made wherever one is written, looked up or
+compared, and nowhere else.
+
 A person with an account is the host's id as text. Without one they are known by their address, of which tables keep a
 keyed digest: it tells nobody the address, and whoever knows the address finds them again.
 
@@ -12,7 +15,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
+import unicodedata
 from collections.abc import Sequence
+from email.utils import unquote
 from functools import lru_cache
 
 from django.conf import settings as django_settings
@@ -30,18 +36,45 @@ MAX_KEY_LENGTH = 255
 
 _PREFIX = "address"
 
+#: Characters that normalising or lowering turns into ASCII, such as the sign for kelvin:
+#: they are not that letter, and a mailbox that has one is another mailbox.
+_IN_DISGUISE = re.compile("([\u037e\u1fef\u212a])")
+
+#: What may stand in a local part without the quotes.
+_is_dot_atom = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*").fullmatch
+
+
+def canonical(channel_type: ChannelType, address: str) -> str:
+    """
+    Return the one form of *address*: the addr-spec of a mailbox, as NFC in lower case, with its domain by IDNA 2008.
+
+    Letters that only look like others stay what they are, so that nobody's address matches that of somebody else.
+
+    Raises:
+        InvalidMessageError: If the address of an email is not exactly one mailbox.
+    """
+    if channel_type is not ChannelType.EMAIL:
+        return address
+    local, _, domain = parse_mailbox(address, smtputf8=True).address.rpartition("@")
+    if local.startswith('"') and _is_dot_atom(unquote(local)):
+        local = unquote(local)
+    if not local.isascii():
+        parts = _IN_DISGUISE.split(local)
+        parts[::2] = [unicodedata.normalize("NFC", unicodedata.normalize("NFC", part).lower()) for part in parts[::2]]
+        local = "".join(parts)
+        return f"{local}@{domain.lower()}"
+    return f"{local}@{domain}".lower()
+
 
 def address_key(channel_type: ChannelType, address: str | None) -> str | None:
     """
-    Return what the table keeps of *address*, to find it again: the addr-spec of a mailbox in lower case.
-
-    Of one that is too long for that it keeps the digest.
+    Return what the table keeps of *address*, to find it again: its `canonical` form, or of a longer one the digest.
 
     Raises:
         InvalidMessageError: If the address of an email is not exactly one mailbox.
     """
     if channel_type is ChannelType.EMAIL:
-        address = parse_mailbox(address, smtputf8=True).address.lower()
+        return shortened(canonical(channel_type, address or ""))
     return shortened(address) if address else None
 
 
@@ -63,6 +96,11 @@ def person_keys_of_address(channel_type: ChannelType, address: str) -> list[str]
     """
     key = address_key(channel_type, address)
     return [] if key is None else [_labelled(*one) for one in reversed(_digests(key, _secrets()))]
+
+
+def keyed_digest(text: str) -> str:
+    """Return the digest of *text* with the site's oldest key alone (64 characters): adding keys does not change it."""
+    return _digest(_secrets()[0], text)
 
 
 def rehashed(key: str) -> str | None:

@@ -28,7 +28,7 @@ from edx_ace.envelope import Parcel
 from edx_ace.errors import AceError, InvalidMessageError
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
-from edx_ace.outbox import breakers, leases, loading, people, rates, retries
+from edx_ace.outbox import breakers, costs, leases, loading, people, rates, retries
 from edx_ace.outbox.clock import FIRST_MOMENT, LAST_MOMENT, DatabaseNow, from_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.errors import SourceError
@@ -393,34 +393,43 @@ def _record(results: Sequence[tuple[_Item, Attempt]], sent: leases.Transition[De
     # What an attempt at this has left in them counts for nothing if the transaction is rolled back.
     for item, _ in results:
         item.row.state = State.HANDING
-    accepted = [(item.row, attempt) for item, attempt in results if attempt.outcome is Outcome.SENT]
-    plain = [row for row, attempt in accepted if not attempt.provider_id]
+    channel = results[0][0].row.channel
     # One statement, where nobody has more to say.
+    plain, told = [], {}
+    for item, attempt in results:
+        if attempt.outcome is Outcome.SENT and (attempt.provider_id or costs.is_counted(channel, attempt)):
+            told[item.row.pk] = item.row, attempt
+        elif attempt.outcome is Outcome.SENT:
+            plain.append(item.row)
     if len(plain) == len(results):
         return sent(plain)
     using = router.db_for_write(Delivery)
     with transaction.atomic(using):
         recorded = sent(plain) if plain else []
-        told = [(row, attempt) for row, attempt in accepted if attempt.provider_id]
-        if told:
-            ids = Case(*(When(pk=row.pk, then=Value(keepable(attempt.provider_id, 255))) for row, attempt in told))
-            recorded += _sent(provider_id=ids)([row for row, _ in told])
         attempts = []
+        if told:
+            ids = Case(*(When(pk=pk, then=Value(keepable(one.provider_id, 255))) for pk, (_, one) in told.items()))
+            is_counted = any(costs.is_counted(channel, attempt) for _, attempt in told.values())
+            moved = _sent([] if is_counted else [SENT_ATTEMPT], provider_id=ids)([row for row, _ in told.values()])
+            recorded += moved
+            if is_counted:
+                attempts += [_attempt(*told[row.pk]) for row in moved]
         for item, attempt in results:
             if attempt.outcome is not Outcome.SENT and (moved := _record_failure(item.row, attempt)):
                 recorded += moved
                 attempts.append(_attempt(item.row, attempt))
         AttemptRow.objects.using(using).bulk_create(attempts)
+        costs.append(channel, attempts, using)
     return recorded
 
 
-def _sent(provider_id: Any = "") -> leases.Transition[Delivery]:
-    """Return what records that deliveries were sent."""
+def _sent(notes: Sequence[leases.Note] = (SENT_ATTEMPT,), provider_id: Any = "") -> leases.Transition[Delivery]:
+    """Return what records that deliveries were sent, with *notes*."""
     return leases.Transition(
         Delivery,
         State.HANDING,
         State.SENT,
-        notes=[SENT_ATTEMPT],
+        notes=notes,
         provider_id=provider_id,
         attempts=F("attempts") + 1,
         code="",
@@ -431,7 +440,14 @@ def _sent(provider_id: Any = "") -> leases.Transition[Delivery]:
 
 def _attempt(row: Delivery, attempt: Attempt) -> AttemptRow:
     code, reply = redacted_code(attempt.code), redacted(attempt.reason)
-    return AttemptRow(delivery=row, at=DatabaseNow(), outcome=str(attempt.outcome), code=code, reply=reply)
+    return AttemptRow(
+        delivery=row,
+        at=DatabaseNow(),
+        outcome=str(attempt.outcome),
+        code=code,
+        reply=reply,
+        **costs.of(row.channel, attempt),
+    )
 
 
 def _record_failure(row: Delivery, attempt: Attempt) -> list[Delivery]:

@@ -8,12 +8,13 @@ is a transaction of its own, so that workers wait for none of it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import attrs
 from django.db import router, transaction
 
-from edx_ace.outbox import counts
+from edx_ace.outbox import counts, privacy
 from edx_ace.outbox.clock import FIRST_MOMENT, database_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.models import Attempt, Delivery, Payload
@@ -30,14 +31,18 @@ class Purged:
 
     Attributes:
         attempts, deliveries, messages: Of each table; attempts go with their delivery, too, and are not counted then.
+
+        others: Of what sub-apps keep, by its name.
     """
 
     attempts: int
     deliveries: int
     messages: int
+    others: Mapping[str, int] = attrs.field(factory=dict)
 
     def __str__(self) -> str:
-        return f"{self.attempts} attempts, {self.deliveries} deliveries and {self.messages} messages purged"
+        others = "".join(f"; {number} {name}" for name, number in self.others.items() if number)
+        return f"{self.attempts} attempts, {self.deliveries} deliveries and {self.messages} messages purged{others}"
 
 
 def purge(older_than: timedelta | None = None) -> Purged:
@@ -57,18 +62,20 @@ def purge(older_than: timedelta | None = None) -> Purged:
         raise ValueError(f"older_than must be above 0, given {older_than!r}.")
     using = router.db_for_write(Delivery)
     now = database_now(Delivery, using)
-    attempts = _purge_attempts(_before(now, older_than, settings.OUTBOX_KEEP_ATTEMPTS_DAYS), using)
+    attempts = _purge_attempts(before(now, older_than, settings.OUTBOX_KEEP_ATTEMPTS_DAYS), using)
     deliveries = messages = 0
     for state in [one for one in State if one not in OPEN]:
-        before = _before(now, older_than, settings.OUTBOX_KEEP_DAYS)
-        while (purged := _purge_chunk(state, before, using))[0]:
+        last = before(now, older_than, settings.OUTBOX_KEEP_DAYS)
+        while (purged := _purge_chunk(state, last, using))[0]:
             deliveries, messages = deliveries + purged[0], messages + purged[1]
     while counts.fold():
         pass
-    return Purged(attempts, deliveries, messages)
+    others = {name: number for one in privacy.holdings() for name, number in one.purge(older_than).items()}
+    return Purged(attempts, deliveries, messages, others)
 
 
-def _before(now: datetime, older_than: timedelta | None, days: float) -> datetime:
+def before(now: datetime, older_than: timedelta | None, days: float) -> datetime:
+    """Return before which moment something is too old that is kept for *days*, or for *older_than* if that is given."""
     try:
         return now - (older_than or timedelta(days=days))
     except OverflowError:

@@ -18,7 +18,7 @@ from typing import Any
 from django.db import close_old_connections, connections, router, transaction
 from django.db.models import F, Q, QuerySet
 
-from edx_ace.outbox import counts, leases
+from edx_ace.outbox import chores, costs, counts, leases
 from edx_ace.outbox.claiming import adopt, claim, seconds_until_free
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
@@ -230,7 +230,7 @@ def deliver(should_stop: Callable[[], bool], only: Collection[str] | None = None
 def sweep() -> Counter[str]:
     """
     Give back what workers that ended or channels that were removed have left behind, end what expires while it waits,
-    and add up counts.
+    add up counts, and do the chores of other sub-apps.
 
     Return how many deliveries ended, by state.
     """
@@ -251,6 +251,8 @@ def sweep() -> Counter[str]:
             ended[end] += len(found)
     adopt()
     counts.fold()
+    costs.fold()
+    chores.do_all()
     return ended
 
 

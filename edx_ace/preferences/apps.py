@@ -15,9 +15,11 @@ class PreferencesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the guard and the system checks."""
-        from edx_ace.outbox import guards
+        """Register the guard, the system checks, and what is kept of people."""
+        from edx_ace.outbox import guards, privacy
         from edx_ace.preferences import checks  # noqa: F401  # importing them registers them
+        from edx_ace.preferences.holding import HOLDING
         from edx_ace.preferences.policies import OPTED_OUT
 
         guards.register(OPTED_OUT)
+        privacy.register(HOLDING)

@@ -21,6 +21,7 @@ from edx_ace.outbox.people import person_key, shortened
 from edx_ace.preferences.errors import ChoiceError
 from edx_ace.preferences.models import Choice, Taking
 from edx_ace.recipient import Recipient
+from edx_ace.signals import choice_changed
 from edx_ace.text import shown
 
 #: What a category that stands for every other is called.
@@ -69,15 +70,19 @@ def choose(
     rows = Choice.objects.using(using).filter(person=key, channel_type=kind)
     with transaction.atomic(using):
         if category == EVERYTHING and taking != Taking.OFF:
-            rows.filter(category=EVERYTHING, scope=scope).delete()
+            has_changed = bool(rows.filter(category=EVERYTHING, scope=scope).delete()[0])
         else:
-            Choice.objects.using(using).update_or_create(
+            # Locked, so that of many who choose the same at once one has changed it.
+            choice, is_new = rows.select_for_update().get_or_create(
                 person=key,
                 channel_type=kind,
                 category=category,
                 scope=scope,
                 defaults={"taking": taking, "source": source, "changed_at": DatabaseNow()},
             )
+            has_changed = is_new or choice.taking != taking
+            if not is_new:
+                rows.filter(pk=choice.pk).update(taking=taking, source=source, changed_at=DatabaseNow())
         concerned = Q(recipient=key, channel_type=kind)
         narrower = Q()
         if category != EVERYTHING:
@@ -87,6 +92,16 @@ def choose(
         if taking == Taking.OFF:
             rows.filter(narrower).exclude(category=category, scope=scope).exclude(taking=Taking.OFF).delete()
         reconsider(concerned & narrower, due=Q(code__in=WAITING_CODES))
+        if has_changed:
+            choice_changed.send(
+                None,
+                person=key,
+                category=category,
+                channel_type=kind,
+                scope=scope,
+                taking=str(taking),
+                source=source,
+            )
 
 
 def taking(person: Recipient | str, category: str, channel_type: ChannelType | str, *, scope: str = "") -> Taking:

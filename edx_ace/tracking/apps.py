@@ -13,3 +13,24 @@ class TrackingConfig(AppConfig):
     label = "ace_tracking"
     verbose_name = _("Tracking")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the guard, the system checks, the chores and what is kept of people; listen to what is counted."""
+        from edx_ace.outbox import chores, guards, notes, privacy
+        from edx_ace.signals import choice_changed
+        from edx_ace.tracking import checks, engagement, events, figures, link_checks, webhooks  # noqa: F401  # checks
+        from edx_ace.tracking.holding import HOLDING
+        from edx_ace.tracking.policies import SUPPRESSED
+
+        guards.register(SUPPRESSED)
+        privacy.register(HOLDING)
+        notes.register(figures.notes_of)
+        choice_changed.connect(figures.append_unsubscription, dispatch_uid="ace_tracking.figures")
+        for chore in (events.apply_waiting, engagement.count, figures.fold):
+            chores.register(chore)
+        try:
+            from anymail.signals import tracking
+        except ImportError:
+            # The extra "anymail" is optional.
+            return
+        tracking.connect(webhooks.receive, dispatch_uid="ace_tracking.receive")

@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "edx_ace",
     "edx_ace.outbox",
     "edx_ace.preferences",
+    "edx_ace.tracking",
     "edx_ace.web",
     "courses",
     "received",
@@ -108,8 +109,8 @@ else:
 
 ACE_ENABLED_CHANNELS = ["django_email"]
 ACE_CHANNEL_DEFAULT_EMAIL = "django_email"
-ACE_ENABLED_POLICIES = ["preference"]
-ACE_CONTENT_STEPS = ["unsubscribe", "absolute_urls", "inline_css", "plain_text"]
+ACE_ENABLED_POLICIES = ["preference", "suppression"]
+ACE_CONTENT_STEPS = ["unsubscribe", "absolute_urls", "inline_css", "plain_text", "track", "keep_copy"]
 ACE_TEMPLATE_ENGINE = "messages"
 ACE_PLAIN_TEXT_AUTOESCAPE = False
 ACE_EMAIL_USE_FROM_NAME = True
@@ -120,6 +121,8 @@ ACE_CATEGORIES = {
     "courses": {
         "label": _("Your courses"),
         "description": _("When a course begins, and what happens in it."),
+        "track": True,
+        "keep_copy_days": 30,
     },
     "deadlines": {
         "label": _("Deadlines"),

@@ -11,6 +11,7 @@ import pytest
 from edx_ace import conf
 from edx_ace.outbox import conf as outbox_conf
 from edx_ace.preferences import conf as preferences_conf
+from edx_ace.tracking import conf as tracking_conf
 from edx_ace.web import conf as web_conf
 
 EXTENSION = Path(__file__).parents[2] / "docs/_ext/ace_settings.py"
@@ -38,14 +39,14 @@ def test_every_setting_is_in_the_reference(settings_of):
     assert found["ACE_MESSAGE_TYPES"].text.startswith("What message types say about themselves")
 
 
-def test_every_setting_of_a_sub_app_is_in_the_reference(settings_of):
+@pytest.mark.parametrize("module", [outbox_conf, preferences_conf, tracking_conf, web_conf])
+def test_every_setting_of_a_sub_app_is_in_the_reference(settings_of, module):
     """
     Those of the core are not there a second time.
     """
-    for module in outbox_conf, preferences_conf, web_conf:
-        found = [setting.name for setting in settings_of(inspect.getsource(module))]
+    found = [setting.name for setting in settings_of(inspect.getsource(module))]
 
-        assert found == [f"ACE_{name}" for name in module.Settings.__annotations__]
+    assert found == [f"ACE_{name}" for name in module.Settings.__annotations__]
 
 
 def test_a_setting_without_a_meaning_stops_the_build(settings_of):

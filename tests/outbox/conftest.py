@@ -4,15 +4,12 @@ Internal: what the tests of the outbox share.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
 
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.models import Delivery, Payload
@@ -43,23 +40,3 @@ def deliveries() -> Callable[..., list[Delivery]]:
         return rows
 
     return make
-
-
-@pytest.fixture
-def at_once() -> Iterator[Callable[..., list[Any]]]:
-    """Return a function that calls another in many threads at the same moment, each with a connection of its own."""
-
-    def run(function: Callable[[], Any], threads: int) -> list[Any]:
-        start = threading.Barrier(threads)
-
-        def work() -> Any:
-            try:
-                start.wait()
-                return function()
-            finally:
-                connection.close()
-
-        with ThreadPoolExecutor(threads) as pool:
-            return [future.result() for future in [pool.submit(work) for _ in range(threads)]]
-
-    return run

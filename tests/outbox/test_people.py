@@ -104,3 +104,46 @@ def test_what_is_no_older_digest_is_not_made_anew(key):
     A host's id may look like anything.
     """
     assert people.rehashed(key) is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        # Composed and decomposed.
+        ("jos\u00e9@example.com", "Jose\u0301@Example.com"),
+        ("\u00c9lise@example.com", "\u00e9lise@example.com"),
+        # The domain as people write it, in capitals, and as it is transmitted.
+        ("ann@m\u00fcnchen.example", "Ann@M\u00dcNCHEN.example"),
+        ("ann@m\u00fcnchen.example", "ann@XN--MNCHEN-3YA.example"),
+        ('"ann.lee"@example.com', "ann.lee@example.com"),
+    ],
+)
+def test_an_address_has_one_form(one, other):
+    """
+    However it is written.
+    """
+    assert people.address_key(ChannelType.EMAIL, one) == people.address_key(ChannelType.EMAIL, other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        # The sign for kelvin and dotless i, whose other case is an ASCII letter.
+        ("mi\u212ae@example.com", "mike@example.com"),
+        ("mi\u212ae@example.com", "miKe@example.com"),
+        ("m\u0131ke@example.com", "mike@example.com"),
+        ("M\u0130KE@example.com", "mike@example.com"),
+        ("\u017fam@example.com", "sam@example.com"),
+        # Cyrillic a, a wide letter, and a letter that is written as two elsewhere.
+        ("\u0430nn@example.com", "ann@example.com"),
+        ("\uff41nn@example.com", "ann@example.com"),
+        ("stra\u00dfe@example.com", "strasse@example.com"),
+        ('"ann lee"@example.com', "annlee@example.com"),
+        ("ann+news@example.com", "ann@example.com"),
+    ],
+)
+def test_an_address_that_looks_like_another_is_another(one, other):
+    """
+    Nobody acts for somebody else by a letter that looks like theirs.
+    """
+    assert people.address_key(ChannelType.EMAIL, one) != people.address_key(ChannelType.EMAIL, other)

@@ -10,6 +10,7 @@ from edx_ace.preferences import Taking, choose, taking
 from edx_ace.preferences.choices import EVERYTHING
 from edx_ace.preferences.errors import ChoiceError
 from edx_ace.preferences.models import Choice
+from edx_ace.signals import choice_changed
 
 pytestmark = pytest.mark.django_db
 
@@ -108,3 +109,22 @@ def test_what_nobody_can_choose_is_refused(choice, error, text):
         choose(*choice)
 
     assert not Choice.objects.exists()
+
+
+def test_what_changed_is_told_once():
+    """
+    Whoever counts hears nothing of what was so already.
+    """
+    told = []
+
+    def hear(sender, **kwargs):
+        told.append((kwargs["category"], kwargs["taking"], kwargs["source"]))
+
+    choice_changed.connect(hear)
+    choose("7", "news", "email", OFF, source="one_click")
+    choose("7", "news", "email", OFF, source="one_click")
+    choose("7", EVERYTHING, "email", ON)
+    choose("7", "news", "email", ON, source="page")
+    choice_changed.disconnect(hear)
+
+    assert told == [("news", "off", "one_click"), ("news", "immediate", "page")]

@@ -11,10 +11,7 @@ from pytest_django import Settings
 
 from edx_ace.channel import ChannelType
 from edx_ace.preferences import links
-from tests.outbox.conftest import at_once
 from tests.pipeline import Recorder, welcome
-
-__all__ = ["at_once"]
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from threading import Event, Thread
 from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
@@ -27,11 +28,11 @@ from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.management import BaseCommand, CommandError, call_command
 from django.core.management.base import OutputWrapper
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler, get_internal_wsgi_application
-from django.db import transaction
+from django.db import connections, transaction
 from django.utils import timezone
 from django.utils.translation import get_language_info
 
-from courses import demo_site
+from courses import demo_site, reactions
 from courses.messages import Welcome
 from courses.models import Learner
 from edx_ace import Message, outbox
@@ -39,6 +40,7 @@ from edx_ace.outbox import State, Status
 from edx_ace.outbox.conf import settings as outbox_settings
 from edx_ace.outbox.models import Count, Payload
 from edx_ace.outbox.states import OPEN
+from edx_ace.outbox.worker import SWEEP_SECONDS, sweep
 from edx_ace.testing.smtp import ReceivedMessage as Received
 from edx_ace.testing.smtp import SmtpSink
 from received.models import ReceivedMessage
@@ -63,6 +65,9 @@ class Command(BaseCommand):
         "after the table of outcomes."
     )
 
+    #: The send of the welcome messages, once there is one.
+    _batch: UUID | None = None
+
     def handle(self, *args: Any, **options: Any) -> None:
         # As Ctrl+C does, it ends the workers, too.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -79,9 +84,14 @@ class Command(BaseCommand):
             choices = self.style.SUCCESS(f"{base_url}/choices/preferences/")
             self.stdout.write(f"Choose what reaches you at {choices} (name and password: {demo_site.STAFF})")
             self.stdout.write(f"See the outbox at {admin} (the same name and password)")
+            search = self.style.SUCCESS(f"{base_url}/staff/")
+            self.stdout.write(
+                f"Ask why somebody did, or didn't, get one at {search}: for example {self._for_example()}"
+            )
+            self.stdout.write(f"Look at the figures at {self.style.SUCCESS(base_url + '/staff/figures/')}")
             self.stdout.flush()
             logging.getLogger("django.server").setLevel(logging.ERROR)
-            with suppress(KeyboardInterrupt):
+            with _sweeping(), suppress(KeyboardInterrupt):
                 server.serve_forever()
 
     def _prepare_and_send(self, base_url: str) -> None:
@@ -92,6 +102,9 @@ class Command(BaseCommand):
             with SmtpSink(keep=False, on_message=lambda received: arrivals.append((timezone.now(), received))) as sink:
                 self.stdout.write(str(self._send_all(Workers(sink.port, base_url))))
             _store(arrivals)
+            assert self._batch is not None
+            reactions.happen(self._batch)
+            sweep()
         twice = len(arrivals) - len({received.recipients for _, received in arrivals})
         self.stdout.write(
             f"{twice} of them arrived twice, with the same Message-ID: they were on their way when the worker was "
@@ -105,6 +118,7 @@ class Command(BaseCommand):
         messages = welcomes()
         batch, total = messages[0].send_uuid, len(messages)
         assert batch is not None
+        self._batch = batch
         _empty_outbox()
         outbox.enqueue(messages)
         self.stdout.write(f"{total} messages are in the outbox: {outbox.status(batch=batch)}.")
@@ -132,6 +146,14 @@ class Command(BaseCommand):
         seconds = monotonic() - started
         languages = {message.uuid: str(message.language) for message in messages}
         return Tally.of(outbox.status(batch=batch), languages, seconds)
+
+    def _for_example(self) -> str:
+        """Return addresses of people who did not get their message, one for each reason."""
+        rows = outbox.status(batch=self._batch).deliveries.filter(state__in=[State.SKIPPED, State.BOUNCED])
+        first: dict[str, str] = {}
+        for row in rows.order_by("pk"):
+            first.setdefault(row.state, row.address or "")
+        return ", ".join(first.values())
 
     def _watch(self, bar: Bar, batch: UUID, workers: Workers, until: int) -> None:
         """Draw *bar* until so many messages of *batch* are done with."""
@@ -252,8 +274,30 @@ def welcomes() -> list[Message]:
 
 def _empty_outbox() -> None:
     """Forget the messages of an earlier run, some of which may still have to go if it was interrupted."""
+    reactions.forget()
     Payload.objects.all().delete()
     Count.objects.all().delete()
+
+
+@contextmanager
+def _sweeping() -> Iterator[None]:
+    """Sweep as workers do, so that what visitors open and follow is counted."""
+    is_over = Event()
+
+    def go_on() -> None:
+        try:
+            while not is_over.wait(SWEEP_SECONDS):
+                sweep()
+        finally:
+            connections.close_all()
+
+    thread = Thread(target=go_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def _page_server() -> ThreadedWSGIServer:

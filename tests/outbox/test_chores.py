@@ -1,0 +1,53 @@
+"""
+Internal: what other sub-apps let workers do when they sweep.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from edx_ace.outbox import chores
+from edx_ace.outbox.chores import Chore
+from edx_ace.outbox.worker import sweep
+
+pytestmark = pytest.mark.django_db
+
+
+@contextmanager
+def registered(*given: Chore) -> Iterator[None]:
+    for chore in given:
+        chores.register(chore)
+    yield
+    for chore in given:
+        chores.unregister(chore)
+
+
+def test_a_chore_is_done_with_every_sweep():
+    """
+    Until it is taken out.
+    """
+    done = []
+    with registered(lambda: done.append(1)):
+        sweep()
+        sweep()
+    sweep()
+
+    assert done == [1, 1]
+
+
+def test_a_chore_that_fails_keeps_no_other_from_being_done(caplog):
+    """
+    It is logged by its name.
+    """
+
+    def broken() -> None:
+        raise ValueError("no")
+
+    done = []
+    with registered(broken, lambda: done.append(1)), caplog.at_level(logging.ERROR):
+        sweep()
+
+    assert done == [1]
+    assert "The chore broken failed" in caplog.text
