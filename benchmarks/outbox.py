@@ -91,9 +91,11 @@ def queue_dummy() -> Iterator[Figure]:
     yield from _queue(targets=(6, 15), backend="django.core.mail.backends.dummy.EmailBackend")
 
 
-def _queue(targets: tuple[float, float], backend: str, rounds: int = 3, count: int = 5_000) -> Iterator[Figure]:
+def _queue(
+    targets: tuple[float, float], backend: str, rounds: int = 3, count: int = 5_000, peer_count: int = 1_000
+) -> Iterator[Figure]:
     with ExitStack() as stack:
-        port = stack.enter_context(smtp_sink(3 * rounds * count)) if backend == SMTP else 25
+        port = stack.enter_context(smtp_sink(rounds * (count + 2 * peer_count))) if backend == SMTP else 25
         mail = {"EMAIL_BACKEND": backend, "EMAIL_PORT": port, **FAST}
         ours = stack.enter_context(our_side(**mail))
         peers = stack.enter_context(
@@ -106,12 +108,11 @@ def _queue(targets: tuple[float, float], backend: str, rounds: int = 3, count: i
         ours_took, post_office, mailer = alternate(
             rounds,
             lambda: ours.ask("put_in_and_deliver", count=count, threads=THREADS),
-            lambda: peers.ask("post_office", count=count),
-            lambda: peers.ask("mailer", count=count),
+            lambda: peers.ask("post_office", count=peer_count),
+            lambda: peers.ask("mailer", count=peer_count),
         )
-    our_figure = median(ours_took, "wall", count)
-    yield Figure("django-post_office", our_figure, median(post_office, "wall", count), "µs wall", targets[0])
-    yield Figure("django-mailer", our_figure, median(mailer, "wall", count), "µs wall", targets[1])
+    for peer, took, target in zip(("django-post_office", "django-mailer"), (post_office, mailer), targets, strict=True):
+        yield Figure(peer, median(ours_took, "wall", count), median(took, "wall", peer_count), "µs wall", target)
 
 
 def enqueue(rounds: int = 3, count: int = 5_000) -> Iterator[Figure]:

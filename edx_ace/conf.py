@@ -14,7 +14,32 @@ from django.conf import settings as django_settings
 from django.utils.functional import empty
 
 
-class Settings:
+class _Setting:
+    """Reads one of Django's settings on every access to an attribute, else returns the attribute's default."""
+
+    def __init__(self, name: str, default: Any) -> None:
+        self._name = f"ACE_{name}"
+        self._default = default
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        if instance is None:
+            return self._default
+        # Django caches what is set but raises twice for what is not, which most settings are in most sites: so they
+        # are looked up in what it wraps. That is `empty` until the first use of settings.
+        values = object.__getattribute__(django_settings, "_wrapped")
+        return getattr(django_settings if values is empty else values, self._name, self._default)
+
+
+class _Settings:
+    """Makes each attribute in capitals of a subclass a `_Setting` with that default."""
+
+    def __init_subclass__(cls) -> None:
+        for name, default in list(vars(cls).items()):
+            if name.isupper():
+                setattr(cls, name, _Setting(name, default))
+
+
+class Settings(_Settings):
     """Reads ``ACE_<NAME>`` from Django's settings on every access, else the default given here."""
 
     #: Entry-point names (group ``openedx.ace.channel``) of the channels to load, in order of preference.
@@ -42,7 +67,7 @@ class Settings:
     #: Dotted path of a callable ``hook(message)`` returning a context manager; each rendering runs inside it.
     RENDER_CONTEXT: str | None = None
     #: What message types say about themselves, for types that cannot be changed:
-    #: ``{"app_label.name": {"category": …, "essential": …, "sample_context": …}}``.
+    #: ``{"app_label.name": {"category": …, "essential": …, "on_ambiguous": "hold", "sample_context": …}}``.
     MESSAGE_TYPES: dict[str, dict[str, Any]] = {}
     #: What messages are about, by name: ``{"news": {"label": "News", "description": "", "channels": ["email", "push"],
     #: "default": True, "can_be_turned_off": True, "digest": False}}``. See `edx_ace.categories`.
@@ -83,15 +108,6 @@ class Settings:
     CHANNEL_SAILTHRU_API_SECRET: str | None = None
     #: Whether to log what would go to Sailthru instead of sending it.
     CHANNEL_SAILTHRU_DEBUG: bool = False
-
-    def __getattribute__(self, name: str) -> Any:
-        default = object.__getattribute__(self, name)
-        if name.startswith("_"):
-            return default
-        # Django caches what is set but raises twice for what is not, which most settings are in most sites: so they
-        # are looked up in what it wraps. That is `empty` until the first use of settings.
-        values = object.__getattribute__(django_settings, "_wrapped")
-        return getattr(django_settings if values is empty else values, f"ACE_{name}", default)
 
 
 settings = Settings()

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
+#: Frozen, so that one will do for every message that was accepted without an id.
+_SENT = Attempt(outcome=Outcome.SENT)
+
 #: Longest time that a message is retried in its caller, in seconds.
 MAX_EXPIRATION_DELAY = 5 * 60
 
@@ -159,6 +162,8 @@ def _delivery(channel: Channel, outcome: Outcome, **fields: Any) -> Delivery:
 
 
 def _attempt_of(result: object) -> Attempt:
+    if result is None:
+        return _SENT
     if isinstance(result, RecoverableChannelDeliveryError):
         return Attempt(
             outcome=Outcome.RETRY,

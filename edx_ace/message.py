@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, MutableMapping
 from datetime import datetime
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 from uuid import UUID, uuid4
 
 import attr
@@ -29,9 +29,9 @@ _optional_uuid = attr.validators.optional(attr.validators.instance_of(UUID))
 class MessageLoggingAdapter(logging.LoggerAdapter[Any]):
     """Puts a message's log_id before each line; a message with a low log_level has its debug lines shown as info."""
 
-    @property
-    def _message(self) -> Message:
-        return cast("Message", cast("dict[str, object]", self.extra)["message"])
+    def __init__(self, logger: logging.Logger, extra: Mapping[str, Any]) -> None:
+        super().__init__(logger, extra)
+        self._message: Message = extra["message"]
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         """Return *msg* with the log_id before it."""
@@ -163,6 +163,9 @@ class MessageType(MessageAttributeSerializationMixin):
     CATEGORY: ClassVar[str | None] = None
     #: Whether choices, caps and quiet hours do not apply. None: yes when ``options["transactional"]`` and no category.
     ESSENTIAL: ClassVar[bool | None] = None
+    #: What the outbox does when nobody knows whether a message was accepted: ``"repeat"`` hands it over again,
+    #: ``"hold"`` leaves it as unknown. None: repeat.
+    ON_AMBIGUOUS: ClassVar[str | None] = None
 
     context: dict[str, Any] = attr.ib(factory=dict)
     uuid: UUID = attr.ib(init=False, factory=uuid4, validator=attr.validators.instance_of(UUID))

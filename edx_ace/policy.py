@@ -218,6 +218,8 @@ def decisions_of(allowed: Iterable[ChannelType]) -> list[Decision]:
 
 def obstacle(allowed: Iterable[ChannelType], channel_type: ChannelType) -> Delivery | None:
     """Return what keeps a message from going over *channel_type*, given its `channels_for`; None: nothing does."""
+    if channel_type in allowed:
+        return None
     against = [
         decision
         for decision in decisions_of(allowed)
@@ -233,8 +235,6 @@ def obstacle(allowed: Iterable[ChannelType], channel_type: ChannelType) -> Deliv
             reason=worst.reason,
             until=worst.until,
         )
-    if channel_type in allowed:
-        return None
     if channel_type in list(ChannelType):
         code, reason = "policy_denied", f"Policies do not allow {channel_type}."
     else:

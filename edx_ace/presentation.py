@@ -26,6 +26,8 @@ RENDERERS: dict[ChannelType, AbstractRenderer] = {
     ChannelType.PUSH: PushNotificationRenderer(),
 }
 
+_NOTHING: AbstractContextManager[None] = nullcontext()
+
 #: Templates found so far in a batch, by place and language; None outside a batch.
 _shared_lookups: ContextVar[dict[Any, dict[str, Any]] | None] = ContextVar("edx_ace_shared_lookups", default=None)
 
@@ -78,15 +80,15 @@ def renderer_of(channel: Channel | type[Channel]) -> AbstractRenderer:
 def host_context(message: Message) -> AbstractContextManager[Any]:
     """Return what the host's ACE_RENDER_CONTEXT puts around the rendering of *message*."""
     hook = settings.RENDER_CONTEXT
-    return nullcontext() if not hook else import_string(hook)(message)
+    return import_string(hook)(message) if hook else _NOTHING
 
 
 def _language_of(message: Message) -> AbstractContextManager[Any]:
-    return translation.override(message.language) if message.language else nullcontext()
+    return translation.override(message.language) if message.language else _NOTHING
 
 
 def _lookups_of(place: Any, message: Message) -> AbstractContextManager[None]:
     shared = _shared_lookups.get()
     if shared is None or (place is None and settings.RENDER_CONTEXT):
-        return nullcontext()
+        return _NOTHING
     return lookups_kept_in(shared.setdefault((place, message.language), {}))

@@ -8,16 +8,14 @@ import re
 
 from edx_ace.errors import InvalidMessageError
 
-#: Every white space and line separator of Unicode, and NUL, which some programs take for an end.
-_WHITE_SPACE = re.compile(r"[\s\x00]+")
-
 #: NUL, and halves of surrogate pairs, which no encoding can carry.
 _UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def one_line(text: str) -> str:
     """Return *text* with every run of white space and line separators as one space, and none at the ends."""
-    return _WHITE_SPACE.sub(" ", text).strip()
+    # NUL, too, as some programs take it for an end.
+    return " ".join(text.replace("\0", " ").split())
 
 
 def shown(value: object) -> str:

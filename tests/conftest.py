@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from pytest_django.live_server_helper import LiveServer
 
 from edx_ace import Channel, Policy
 from edx_ace.channel import ChannelMap
-from tests import databases, services
+from tests import databases, http_twin, services
+from tests.http_twin import Authority, HttpTwin
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +58,23 @@ def live_server(django_db_setup: None) -> Iterator[LiveServer]:
     server = LiveServer("localhost")
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Signs the certificates of the providers that are played."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def provider(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpTwin]:
+    """Plays every provider there is: whatever is asked over HTTPS in this test reaches it."""
+    with http_twin.running(authority) as twin:
+        for name in ("HTTPS_PROXY", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv("https_proxy", twin.url)
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.bundle))
+        yield twin
 
 
 @pytest.fixture
@@ -97,6 +116,8 @@ def templates(tmp_path: Path, settings: Settings) -> Callable[[dict[str, str]], 
 @pytest.fixture
 def use_celery() -> Iterator[Callable[..., Celery]]:
     """Return a function that makes an app with its keyword arguments as settings the site's, until the test ends."""
+    # Tasks that are first imported while one is the site's are forgotten with it, and no later one knows them.
+    import_module("edx_ace.outbox.tasks")
     with ExitStack() as stack:
 
         def use(**conf: Any) -> Celery:

@@ -13,7 +13,7 @@ import socket
 import ssl
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -72,10 +72,12 @@ class Answer:
 
 class HttpTwin:
     """
-    Plays a provider. Answers with what `answers` holds, in order; the last one is repeated.
+    Plays a provider.
 
     Attributes:
         url: Where it listens, over HTTP.
+
+        answer_to: What it answers to a request. It is asked before anything is answered, in the connection's thread.
 
         requests: What was asked so far.
     """
@@ -83,22 +85,19 @@ class HttpTwin:
     def __init__(self, authority: Authority) -> None:
         self.authority = authority
         self.requests: list[Request] = []
-        self.answers: deque[Answer] = deque([Answer()])
+        self.answer_to: Callable[[Request], Answer] = lambda request: Answer()
         self.stopping = threading.Event()
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), type("BoundHandler", (_Handler,), {"twin": self}))
         self.url = f"http://127.0.0.1:{self.server.server_port}"
 
     def answer(self, status: int, body: Any = b"", **fields: Any) -> None:
         """Answer like this from now on."""
-        self.answers = deque([Answer(status, body, **fields)])
+        self.answer_in_turn(Answer(status, body, **fields))
 
     def answer_in_turn(self, *answers: Answer) -> None:
         """Answer with each of *answers* once, and with the last from then on."""
-        self.answers = deque(answers)
-
-    def next_answer(self) -> Answer:
-        """Return the answer for the next request."""
-        return self.answers.popleft() if len(self.answers) > 1 else self.answers[0]
+        left = deque(answers)
+        self.answer_to = lambda request: left.popleft() if len(left) > 1 else left[0]
 
 
 @contextmanager
@@ -142,8 +141,9 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self) -> None:
         """Record the request and answer it as scripted."""
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.twin.requests.append(Request(self.command, f"{self.origin}{self.path}", dict(self.headers), body))
-        answer = self.twin.next_answer()
+        request = Request(self.command, f"{self.origin}{self.path}", dict(self.headers), body)
+        self.twin.requests.append(request)
+        answer = self.twin.answer_to(request)
         if answer.wait:
             self.twin.stopping.wait(answer.wait)
         if answer.cut == "before":

@@ -111,7 +111,7 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
         if options.get("headers"):
             sealed = attrs.evolve(envelope, headers=headers)
             headers = dict(sealed.with_headers(mailbox.check_headers(options["headers"])).headers)
-        if not any(name.lower() == "auto-submitted" for name in headers):
+        if "auto-submitted" not in {name.lower() for name in headers}:
             headers["Auto-Submitted"] = "auto-generated"
         headers["Message-ID"] = f"<{_NOT_IN_ID.sub('', str(message.uuid))}@{sender.domain}>"
         email = mail.EmailMultiAlternatives(
@@ -163,8 +163,9 @@ def _send_through(
     """Make each email and send it over one session of *backend*; yield an id, None or an error for each."""
     down: Exception | None = None
     is_open = False
+    is_anymail = anymail.is_anymail(backend)
     try:
-        for batch in anymail.batches(makers, anymail.MAX_BATCH if anymail.is_anymail(backend) else 1):
+        for batch in anymail.batches(makers, anymail.MAX_BATCH if is_anymail else 1):
             if isinstance(batch, Exception):
                 yield batch
                 continue
@@ -178,7 +179,8 @@ def _send_through(
             if down is not None:
                 yield from [down] * len(batch)
                 continue
-            for result in anymail.send_batch(backend, batch) or (_send(backend, email) for email in batch):
+            results = anymail.send_batch(backend, batch) if is_anymail else None
+            for result in results or (_send(backend, email, is_anymail) for email in batch):
                 yield result
                 if isinstance(result, RecoverableChannelDeliveryError):
                     # The session may be broken: the next message gets another.
@@ -199,7 +201,7 @@ def _open(backend: BaseEmailBackend) -> Exception | None:
     try:
         smtp.open_backend(backend)
     except Exception as error:
-        return _channel_error(error)
+        return smtp.error_for_opening(anymail.error_for_exception(error))
     return None
 
 
@@ -209,20 +211,17 @@ def _close(backend: BaseEmailBackend) -> None:
         backend.close()
 
 
-def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives) -> Result:
+def _send(backend: BaseEmailBackend, email: mail.EmailMultiAlternatives, is_anymail: bool) -> Result:
     try:
         sent = backend.send_messages([email])
     except Exception as error:
         # How far the message was when a connection was lost only the backend could say.
-        return _channel_error(error, email.recipients(), is_ambiguous=True)
-    if anymail.is_anymail(backend):
+        meaning = anymail.error_for_exception(error)
+        return smtp.error_for_exception(meaning, email.recipients(), is_ambiguous=True)
+    if is_anymail:
         return anymail.result_of(email)
     if sent == 0:
         return FatalChannelDeliveryError(
             f"{type(backend).__name__} of {type(backend).__module__} reports that it sent nothing.", code="not_sent"
         )
     return None
-
-
-def _channel_error(error: Exception, addresses: Iterable[str] = (), is_ambiguous: bool = False) -> Exception:
-    return smtp.error_for_exception(anymail.error_for_exception(error), addresses, is_ambiguous)

@@ -191,7 +191,7 @@ def check_headers(headers: object) -> dict[str, str]:
     Raises:
         InvalidMessageError: If a name or value cannot stand in an email, or the header is not the caller's to set.
     """
-    if not isinstance(headers, Mapping):
+    if not isinstance(headers, dict | Mapping):  # Asking an abstract class takes long.
         raise InvalidMessageError(
             f"Headers: expected a dict of names and values, got {type(headers).__name__}.", code="bad_header"
         )

@@ -12,7 +12,7 @@ from __future__ import annotations
 import email.policy
 import re
 import secrets
-import sys
+import time
 from email.header import Header
 from email.utils import formataddr, formatdate, getaddresses
 from functools import lru_cache
@@ -91,7 +91,7 @@ def _common_shape(mail: EmailMultiAlternatives, boundary: str | None, date: str 
     for name, values in (("To", mail.to), ("Cc", mail.cc), ("Reply-To", mail.reply_to)):
         if values:
             fields.append((name, ", ".join(values)))
-    fields.append(("Date", date or formatdate(localtime=django_settings.EMAIL_USE_LOCALTIME)))
+    fields.append(("Date", date or _date(int(time.time()), django_settings.EMAIL_USE_LOCALTIME)))
     has_id = False
     for name, value in mail.extra_headers.items():
         lowered = name.lower()
@@ -102,7 +102,7 @@ def _common_shape(mail: EmailMultiAlternatives, boundary: str | None, date: str 
     text_body, html_body = _body(str(mail.body)), _body(str(html))
     if not has_id or text_body is None or html_body is None:
         return None
-    boundary = boundary or f"==============={secrets.randbelow(sys.maxsize):019d}=="
+    boundary = boundary or f"==============={secrets.randbits(63):019d}=="
     headers = "\r\n".join([_field(name, value) for name, value in fields])
     pieces = [_HEAD.format(boundary=boundary, headers=headers).encode()]
     # Like Django: without a text body there is no text part.
@@ -112,6 +112,12 @@ def _common_shape(mail: EmailMultiAlternatives, boundary: str | None, date: str 
         pieces += [_PART.format(boundary=boundary, subtype=subtype, encoding=encoding).encode(), body, b"\r\n"]
     pieces.append(f"--{boundary}--\r\n".encode())
     return b"".join(pieces)
+
+
+@lru_cache(maxsize=1)
+def _date(second: int, is_local: bool) -> str:
+    """Return the Date header for *second*. Cached: many messages are written in one."""
+    return formatdate(second, is_local)
 
 
 def _body(text: str) -> bytes | None:

@@ -16,16 +16,11 @@ if TYPE_CHECKING:
     from edx_ace.message import Message
     from edx_ace.renderers import RenderedEmail
 
-_DOCUMENT = """\
-<!DOCTYPE html>
-<html>
-  <head>
-    {head}
-  </head>
-  <body>
-    {body}
-  </body>
-</html>"""
+_DOCUMENT = (
+    "<!DOCTYPE html>\n<html>\n  <head>\n    ",
+    "\n  </head>\n  <body>\n    ",
+    "\n  </body>\n</html>",
+)
 
 
 class EmailChannelMixin:
@@ -65,4 +60,5 @@ class EmailChannelMixin:
         """
         if body_html.lstrip()[:9].lower().startswith(("<!doctype", "<html")):
             return body_html
-        return _DOCUMENT.format(head=head_html, body=body_html)
+        before, between, after = _DOCUMENT
+        return f"{before}{head_html}{between}{body_html}{after}"

@@ -135,11 +135,13 @@ def error_for_exception(provider: str, error: Exception) -> ChannelError:
     failure = next((cause for cause in chain if isinstance(cause, RequestException)), error)
     name = type(failure).__name__
     if isinstance(failure, Timeout):
+        may_have_arrived = is_ambiguous(error)
         return RecoverableChannelDeliveryError(
             f"{provider} did not answer in time ({name}).",
             retry_time({}),
-            code="timeout",
-            is_ambiguous=is_ambiguous(error),
+            # One that never began to listen is as good as none.
+            code="timeout" if may_have_arrived else "connection",
+            is_ambiguous=may_have_arrived,
         )
     if isinstance(failure, ValueError):
         # A malformed URL or header; the library's own text quotes it, and with it the key.

@@ -130,9 +130,10 @@ def choose(candidates: Sequence[Channel], message: Message) -> Channel:
             "The channel that limit_to_channels names is installed but not enabled. "
             "Name it in ACE_ENABLED_CHANNELS, and set what it needs."
         )
-    return next(
-        (candidate for candidate in candidates if candidate.overrides_delivery_for_message(message)), candidates[0]
-    )
+    for candidate in candidates:
+        if candidate.overrides_delivery_for_message(message):
+            return candidate
+    return candidates[0]
 
 
 #: The channel types that a send is limited to, each with the channels to choose from (None: as without a limit; empty:
@@ -150,13 +151,15 @@ def limits_of(limit_to_channels: Iterable[ChannelType | str] | None) -> Limits:
     Raises:
         UnknownChannelError: If an item is none of these.
     """
-    if isinstance(limit_to_channels, str | ChannelType) or not isinstance(limit_to_channels, Iterable | None):
+    if limit_to_channels is None:
+        return {}
+    if isinstance(limit_to_channels, str | ChannelType) or not isinstance(limit_to_channels, Iterable):
         raise UnknownChannelError(
             f"limit_to_channels must be a list of channel types or names, given {limit_to_channels!r}. "
             f"Write [{limit_to_channels!r}]."
         )
     limits: Limits = {}
-    for item in limit_to_channels or ():
+    for item in limit_to_channels:
         if isinstance(item, ChannelType):
             limits.setdefault(item, None)
         elif isinstance(item, str) and item in (types := {str(member): member for member in ALL_TYPES}):

@@ -25,7 +25,8 @@ class Guard:
 
         reason: A sentence for people.
 
-        forbids: Returns what matches the deliveries (`edx_ace.outbox.models.Delivery`) that must not go.
+        forbids: Returns what matches the deliveries (`edx_ace.outbox.models.Delivery`) that must not go: a condition
+            that the database evaluates with each permit, while the function is called once for the permits of a claim.
     """
 
     code: str

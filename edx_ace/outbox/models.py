@@ -13,9 +13,11 @@ from uuid import UUID
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from edx_ace.errors import ConfigurationError
+from edx_ace.message_types import MessageTypeInfo
 from edx_ace.outbox.fields import KeyField
 from edx_ace.outbox.indexes import PartialIndex
-from edx_ace.outbox.leases import Leased
+from edx_ace.outbox.leases import Leased, Note
 from edx_ace.outbox.sources import MAX_NAME_LENGTH
 from edx_ace.outbox.states import ARROWS, Priority, State
 
@@ -57,6 +59,23 @@ class OnAmbiguous(models.TextChoices):
     #: Leave it as unknown: it may not arrive.
     HOLD = "hold", _("hold")
 
+    @classmethod
+    def of(cls, message_type: MessageTypeInfo) -> OnAmbiguous:
+        """
+        Return what *message_type* says: repeat, unless it says otherwise.
+
+        Raises:
+            ConfigurationError: If it says something else.
+        """
+        said = message_type.on_ambiguous
+        try:
+            return cls.REPEAT if said is None else cls(said)
+        except ValueError:
+            raise ConfigurationError(
+                f"The message type {message_type.unique_name} must say 'repeat', 'hold' or None as its ON_AMBIGUOUS, "
+                f"or as on_ambiguous in ACE_MESSAGE_TYPES, given {said!r}."
+            ) from None
+
 
 class Delivery(Leased):
     """One message over one channel type."""
@@ -65,6 +84,7 @@ class Delivery(Leased):
     CLAIMED = State.CLAIMED
     PERMITTED = State.HANDING
     ARROWS = ARROWS
+    UNREAD = frozenset(["due_at", "created_at", "finished_at", "code", "reason", "provider_id"])
 
     payload = models.ForeignKey(Payload, models.CASCADE, related_name="deliveries", verbose_name=_("payload"))
     #: The send it belongs to (the message's send_uuid): one message for each person and address.
@@ -148,7 +168,7 @@ class Delivery(Leased):
         ]
 
     def __str__(self) -> str:
-        return f"{self.payload_id} over {self.channel_type}: {self.state}"
+        return f"{self.payload_id} ({self.channel_type})"
 
     def ending(self, state: str) -> str:
         """Return the state to end in instead of *state*, which must not hide that the message may have arrived."""
@@ -161,13 +181,31 @@ class Delivery(Leased):
         return models.Q(payload__in=Payload.objects.filter(batch=batch), batch=batch)
 
     @classmethod
-    def moved(cls, rows: Sequence[Any], from_state: str, to_state: str, using: str) -> None:
+    def notes(cls, from_state: str, to_state: str) -> list[Note]:
         """Append to the counts of each batch."""
+        return [Note(_COUNT, (str(from_state), str(to_state)))]
+
+    @classmethod
+    def moved(cls, rows: Sequence[Any], from_state: str, to_state: str, using: str) -> None:
+        """Append to the counts of each batch that *rows* went from one state to another, where no lease is involved."""
         numbers = Counter(row.batch for row in rows if row.batch is not None)
         Count.objects.using(using).bulk_create(
             Count(batch=batch, from_state=from_state, to_state=to_state, number=number)
             for batch, number in numbers.items()
         )
+
+
+#: One count for each batch, with the two states as parameters.
+_COUNT = (
+    "INSERT INTO ace_outbox_count (batch, from_state, to_state, number, is_sum) "
+    "SELECT batch, %s, %s, COUNT(*), FALSE FROM {moved} WHERE batch IS NOT NULL GROUP BY batch"
+)
+
+#: One attempt for each, at the end of which it was sent.
+SENT_ATTEMPT = Note(
+    "INSERT INTO ace_outbox_attempt (delivery_id, at, outcome, code, reply) "
+    "SELECT id, finished_at, 'sent', '', '' FROM {moved}"
+)
 
 
 class Doorbell(models.Model):

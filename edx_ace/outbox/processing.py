@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import Any
 
 import attrs
-from django.db import IntegrityError, InterfaceError, OperationalError, router, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, connections, router, transaction
 from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Greatest
 
@@ -33,8 +33,8 @@ from edx_ace.outbox.clock import FIRST_MOMENT, LAST_MOMENT, DatabaseNow, from_no
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.errors import SourceError
 from edx_ace.outbox.guards import guards
+from edx_ace.outbox.models import SENT_ATTEMPT, Circuit, Delivery, OnAmbiguous, Payload
 from edx_ace.outbox.models import Attempt as AttemptRow
-from edx_ace.outbox.models import Circuit, Delivery, OnAmbiguous, Payload
 from edx_ace.outbox.redaction import keepable, redacted, redacted_code
 from edx_ace.outbox.retries import ErrorClass
 from edx_ace.outbox.states import OPEN, State
@@ -83,6 +83,8 @@ class _Round:
         self.probed: set[str] = set()
         #: Keys of what got its permit.
         self.handed_over: set[int] = set()
+        self.sent = _sent()
+        self._permissions: dict[bool, leases.Transition[Delivery]] = {}
 
     def run(self, rows: Sequence[Delivery]) -> Counter[str]:
         self.probed = {row.channel for row in rows if row.is_probe}
@@ -112,7 +114,8 @@ class _Round:
         return rest
 
     def _load(self, rows: Sequence[Delivery]) -> list[tuple[Delivery, Message]]:
-        stored = {payload.pk: payload for payload in Payload.objects.filter(pk__in={row.payload_id for row in rows})}
+        wanted = Payload.objects.filter(pk__in={row.payload_id for row in rows}).only("source", "content")
+        stored = {payload.pk: payload for payload in wanted}
         messages = loading.load(stored.values(), self._may_split)
         loaded = []
         for row in rows:
@@ -217,13 +220,9 @@ class _Round:
         self._renew_if_due(window)
         rows = [item.row for item in window]
         name, is_probe = rows[0].channel, rows[0].is_probe
-        # A probe goes over an open circuit.
-        open_circuit = Q() if is_probe else Q(channel__in=Circuit.objects.values("channel"))
         try:
-            given = _until_it_holds(
-                lambda: leases.permit(rows, self.lease, _forbidden() | open_circuit),
-                lambda: leases.standing(rows, State.HANDING),
-            )
+            permit = self._permission(is_probe)
+            given = _until_it_holds(lambda: permit(rows), lambda: leases.standing(rows, State.HANDING))
         except DATABASE_ERRORS:
             raise
         except Exception as error:
@@ -246,13 +245,20 @@ class _Round:
                 attempts.append(attempt)
                 self._renew_if_due(items)
         results = list(zip(items, attempts, strict=True))
-        recorded = _until_it_holds(lambda: _record(results), lambda: _landed([item.row for item in items]))
+        recorded = _until_it_holds(lambda: _record(results, self.sent), lambda: _landed([item.row for item in items]))
         self.results.update(row.state for row in recorded)
         keys = {row.pk for row in recorded}
         for item, attempt in results:
             if item.row.pk in keys:
                 _tell(item, attempt)
         breakers.observe(items[0].channel, name, attempts, is_probe=is_probe)
+
+    def _permission(self, is_probe: bool) -> leases.Transition[Delivery]:
+        """Return what gives the permits of this round, or of a probe, which goes over an open circuit."""
+        if is_probe not in self._permissions:
+            open_circuit = Q() if is_probe else Q(channel__in=Circuit.objects.values("channel"))
+            self._permissions[is_probe] = leases.permission(Delivery, self.lease, _forbidden() | open_circuit)
+        return self._permissions[is_probe]
 
     def _explain_refusals(self, rows: Sequence[Delivery]) -> None:
         """Move on what got no permit; what was cancelled, or is another worker's by now, stays as it is."""
@@ -317,8 +323,9 @@ class _Round:
             lambda: leases.standing(rows, to_state),
         )
         self.results.update(row.state for row in moved)
+        level = logging.WARNING if to_state in (State.FAILED, State.UNKNOWN) else logging.INFO
         for row in moved:
-            LOG.info("Delivery %s of message %s: %s (%s)", row.pk, row.payload_id, row.state, code)
+            LOG.log(level, "Delivery %s of message %s: %s (%s)", row.pk, row.payload_id, row.state, code)
 
     def _renew_if_due(self, window: Sequence[_Item]) -> None:
         """Renew the lease of everything that is not done with when a third of it is over: there is progress."""
@@ -370,46 +377,73 @@ def _forbidden() -> Q:
     return forbidden
 
 
-def _record(results: Sequence[tuple[_Item, Attempt]]) -> list[Delivery]:
-    """Record what came of one window, in one transaction; return the rows that were still the worker's own."""
-    using = router.db_for_write(Delivery)
-    recorded: list[Delivery] = []
+def _record(results: Sequence[tuple[_Item, Attempt]], sent: leases.Transition[Delivery]) -> list[Delivery]:
+    """
+    Record what came of one window, in one transaction; return the rows that were still the worker's own.
+
+    Args:
+        results: The window.
+
+        sent: For those that were sent.
+    """
     # What an attempt at this has left in them counts for nothing if the transaction is rolled back.
     for item, _ in results:
         item.row.state = State.HANDING
+    channel = results[0][0].row.channel
+    # One statement, where nobody has more to say.
+    plain, told = [], {}
+    for item, attempt in results:
+        if attempt.outcome is Outcome.SENT and (attempt.provider_id or costs.is_counted(channel, attempt)):
+            told[item.row.pk] = item.row, attempt
+        elif attempt.outcome is Outcome.SENT:
+            plain.append(item.row)
+    if len(plain) == len(results):
+        return sent(plain)
+    using = router.db_for_write(Delivery)
     with transaction.atomic(using):
-        sent = [(item.row, attempt) for item, attempt in results if attempt.outcome is Outcome.SENT]
-        if sent:
-            ids = [When(pk=row.pk, then=Value(keepable(attempt.provider_id, 255))) for row, attempt in sent]
-            recorded += leases.move(
-                [row for row, _ in sent],
-                State.HANDING,
-                State.SENT,
-                provider_id=Case(*ids),
-                attempts=F("attempts") + 1,
-                code="",
-                reason="",
-                finished_at=DatabaseNow(),
-            )
+        recorded = sent(plain) if plain else []
+        attempts = []
+        if told:
+            ids = Case(*(When(pk=pk, then=Value(keepable(one.provider_id, 255))) for pk, (_, one) in told.items()))
+            is_counted = any(costs.is_counted(channel, attempt) for _, attempt in told.values())
+            moved = _sent([] if is_counted else [SENT_ATTEMPT], provider_id=ids)([row for row, _ in told.values()])
+            recorded += moved
+            if is_counted:
+                attempts += [_attempt(*told[row.pk]) for row in moved]
         for item, attempt in results:
-            if attempt.outcome is not Outcome.SENT:
-                recorded += _record_failure(item.row, attempt)
-        keys = {row.pk for row in recorded}
-        made = [
-            AttemptRow(
-                delivery_id=item.row.pk,
-                at=DatabaseNow(),
-                outcome=str(attempt.outcome),
-                code=redacted_code(attempt.code),
-                reply=redacted(attempt.reason),
-                **costs.of(item.row.channel, attempt),
-            )
-            for item, attempt in results
-            if item.row.pk in keys
-        ]
-        AttemptRow.objects.using(using).bulk_create(made)
-        costs.append(results[0][0].row.channel, made, using)
+            if attempt.outcome is not Outcome.SENT and (moved := _record_failure(item.row, attempt)):
+                recorded += moved
+                attempts.append(_attempt(item.row, attempt))
+        AttemptRow.objects.using(using).bulk_create(attempts)
+        costs.append(channel, attempts, using)
     return recorded
+
+
+def _sent(notes: Sequence[leases.Note] = (SENT_ATTEMPT,), provider_id: Any = "") -> leases.Transition[Delivery]:
+    """Return what records that deliveries were sent, with *notes*."""
+    return leases.Transition(
+        Delivery,
+        State.HANDING,
+        State.SENT,
+        notes=notes,
+        provider_id=provider_id,
+        attempts=F("attempts") + 1,
+        code="",
+        reason="",
+        finished_at=DatabaseNow(),
+    )
+
+
+def _attempt(row: Delivery, attempt: Attempt) -> AttemptRow:
+    code, reply = redacted_code(attempt.code), redacted(attempt.reason)
+    return AttemptRow(
+        delivery=row,
+        at=DatabaseNow(),
+        outcome=str(attempt.outcome),
+        code=code,
+        reply=reply,
+        **costs.of(row.channel, attempt),
+    )
 
 
 def _record_failure(row: Delivery, attempt: Attempt) -> list[Delivery]:
@@ -472,6 +506,7 @@ def _until_it_holds(
             return transact()
         except OperationalError as error:
             LOG.info("A transaction lost to another or its connection, and is tried again: %s", type(error).__name__)
+            connections[router.db_for_write(Delivery)].close_if_unusable_or_obsolete()
         with suppress(OperationalError):
             if found := done():
                 return found

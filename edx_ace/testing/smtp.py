@@ -352,6 +352,8 @@ class _Session(asyncio.Protocol):
         if answer.drip:
             for character in f"{answer.reply}\r\n":
                 await asyncio.sleep(answer.drip)
+                if self.transport.is_closing():
+                    return
                 self.transport.write(character.encode())
             answer = replace(answer, reply="")
         self.is_waiting = False

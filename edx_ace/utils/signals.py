@@ -56,7 +56,7 @@ def send_ace_message_sent_signal(channel: type[Channel] | Channel, message: Mess
     A receiver that raises is logged and stops neither the others nor the caller: the message has gone. Without
     receivers nothing is built.
     """
-    if not message_sent.has_listeners(channel):
+    if not (message_sent.receivers and message_sent.has_listeners(channel)):
         return
     try:
         payload = _payload(channel, message)

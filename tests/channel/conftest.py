@@ -15,24 +15,6 @@ from edx_ace.channel import smtp
 from edx_ace.renderers import RenderedEmail
 from edx_ace.testing.smtp import SmtpSink
 from tests.channel.mail import SMTP, use_backend
-from tests.http_twin import Authority, HttpTwin, running
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """Signs the certificates of the providers that are played."""
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
-@pytest.fixture
-def provider(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[HttpTwin]:
-    """Plays every provider there is: whatever is asked over HTTPS in this test reaches it."""
-    with running(authority) as twin:
-        for name in ("HTTPS_PROXY", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
-            monkeypatch.delenv(name, raising=False)
-        monkeypatch.setenv("https_proxy", twin.url)
-        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority.bundle))
-        yield twin
 
 
 @pytest.fixture

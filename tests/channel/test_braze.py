@@ -414,6 +414,7 @@ class TestAnswer:
             with pytest.raises(RecoverableChannelDeliveryError, match="did not answer in time") as caught:
                 BrazeEmailChannel().deliver(a_message(), rendered_email)
 
+        assert caught.value.code == "connection"
         assert not caught.value.is_ambiguous
 
     @pytest.mark.parametrize(("status", "is_ambiguous"), [(500, False), (503, False), (504, True)])

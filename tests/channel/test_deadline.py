@@ -86,8 +86,8 @@ def drip(settings):
     ("at", "first", "others"),
     [
         # Without a connection all messages of the call are in the same place.
-        ("", "timeout", "timeout"),
-        ("EHLO", "timeout", "timeout"),
+        ("", "connection", "connection"),
+        ("EHLO", "connection", "connection"),
         ("MAIL", "timeout", "out_of_time"),
         ("DATA", "timeout", "out_of_time"),
         (".", "ambiguous", "out_of_time"),

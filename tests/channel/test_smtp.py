@@ -13,6 +13,7 @@ from collections import Counter
 
 import pytest
 import trustme
+from django.core.mail.backends.smtp import EmailBackend
 
 from edx_ace.channel.smtp.errors import error_for_reply
 from edx_ace.errors import (
@@ -22,7 +23,8 @@ from edx_ace.errors import (
     RecoverableChannelDeliveryError,
 )
 from edx_ace.testing.smtp import Answer
-from tests.channel.mail import codes, deliver, deliver_many, parcel
+from tests.channel.mail import SMTP, codes, deliver, deliver_many, parcel, use_backend
+from tests.faults.proxy import Proxy
 
 #: With and without commands in groups.
 EXTENSIONS = [("PIPELINING", "8BITMIME"), ("8BITMIME",)]
@@ -385,13 +387,16 @@ def test_copies_go_out_when_the_recipient_is_accepted(run_sink, caplog):
         ({"AUTH": "535 5.7.8 no"}, ["AUTH PLAIN"], {"username": "u", "password": "p"}, ChannelDownError, "smtp_535"),
         (
             {"AUTH": "454 4.7.0 later"}, ["AUTH PLAIN"], {"username": "u", "password": "p"},
-            RecoverableChannelDeliveryError, "smtp_454",
+            RecoverableChannelDeliveryError, "connection",
         ),
         ({}, [], {"username": "u", "password": "p"}, ChannelDownError, "smtp_not_supported"),
         ({"STARTTLS": "454 4.7.0 no"}, ["STARTTLS"], {"use_tls": True}, ChannelDownError, "tls"),
         ({}, [], {"use_tls": True}, ChannelDownError, "smtp_not_supported"),
         ({"CONNECT": "554 no"}, [], {}, ChannelDownError, "smtp_554"),
         ({"CONNECT": "421 busy"}, [], {}, RecoverableChannelDeliveryError, "smtp_421"),
+        ({"CONNECT": "450 busy"}, [], {}, RecoverableChannelDeliveryError, "connection"),
+        # Says nothing.
+        ({"CONNECT": "220-"}, [], {"timeout": 0.2}, RecoverableChannelDeliveryError, "connection"),
     ],
 )  # fmt: skip
 def test_a_session_that_cannot_begin_says_whose_fault_it_is(run_sink, commands, extensions, backend, error, code):
@@ -404,6 +409,22 @@ def test_a_session_that_cannot_begin_says_whose_fault_it_is(run_sink, commands, 
         deliver(*to("one"))
 
     assert raised.value.code == code
+
+
+@pytest.mark.parametrize("backend", [SMTP, f"{__name__}.OtherBackend"])
+def test_a_server_that_hangs_up_before_its_greeting_is_as_good_as_none(settings, backend):
+    """
+    As one behind a load balancer is, which takes connections for it while it is away: no message was refused.
+    """
+    with Proxy(target=0) as proxy:
+        proxy.cut()
+        use_backend(settings, backend, host="127.0.0.1", port=proxy.port, timeout=5)
+
+        assert codes(deliver_many(to("one", "two"))) == ["connection"] * 2
+
+
+class OtherBackend(EmailBackend):
+    """One of a site's own."""
 
 
 @pytest.fixture

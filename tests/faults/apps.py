@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +48,19 @@ def _keep_journal(path: Path) -> None:
     """Append a line to *path* for each permit that is given: whose, and when it was asked for."""
     from edx_ace.outbox import leases
 
-    permit = leases.permit
+    permission = leases.permission
 
-    def noted(rows: Sequence[Any], lease: timedelta, unless: Q | None = None) -> list[Any]:
-        asked_at = time.time()
-        given = permit(rows, lease, unless)
-        lines = [json.dumps({"message": str(row.payload_id), "fence": row.fence, "at": asked_at}) for row in given]
-        with path.open("ab", buffering=0) as file:
-            file.write("".join(f"{line}\n" for line in lines).encode())
-        return given
+    def noted(*args: Any) -> Callable[[Sequence[Any]], list[Any]]:
+        permit = permission(*args)
 
-    leases.permit = noted
+        def give(rows: Sequence[Any]) -> list[Any]:
+            asked_at = time.time()
+            given = permit(rows)
+            lines = [json.dumps({"message": str(row.payload_id), "fence": row.fence, "at": asked_at}) for row in given]
+            with path.open("ab", buffering=0) as file:
+                file.write("".join(f"{line}\n" for line in lines).encode())
+            return given
+
+        return give
+
+    leases.permission = noted

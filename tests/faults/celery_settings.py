@@ -4,6 +4,7 @@ Internal: the site whose Celery loses its broker: `tests.settings` with what ``A
 
 import json
 import os
+from datetime import timedelta
 
 import django
 
@@ -29,5 +30,7 @@ ACE_OUTBOX_RETRY_SECONDS = 1
 ACE_OUTBOX_CELERY = True
 CELERY_BROKER_URL = _GIVEN["broker_url"]
 CELERY_BEAT_SCHEDULE = {"outbox": {"task": "edx_ace.outbox.tasks.sweep", "schedule": 1}}
+#: For how long a ring is waited for before it counts as lost: less than usual, as tests wait for it.
+RING = timedelta(seconds=5)
 #: Whether the worker opens a connection to everything before it forks.
 OPENS_CONNECTIONS = _GIVEN["opens_connections"]

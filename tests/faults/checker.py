@@ -35,7 +35,7 @@ class Outcome:
     Attributes:
         batch: The send.
 
-        arrived: How often each message is in the mail server's log.
+        arrived: How often each message was accepted.
 
         rows: The deliveries, by message.
 
@@ -62,12 +62,16 @@ class Outcome:
         return f"{states}; {self.arrived.total()} arrived, {self.repeated} of them repeated"
 
 
-def outcome(batch: UUID, mail_log: Path, journal: Path) -> Outcome:
-    """Return what came of *batch*, as the log of the mail server and the journal of the workers have it."""
-    arrived = [UUID(entry["message_id"].strip("<>").partition("@")[0]) for entry in _entries(mail_log)]
+def arrivals(mail_log: Path) -> Counter[UUID]:
+    """Return how often each message is in the log of a mail server."""
+    return Counter(UUID(entry["message_id"].strip("<>").partition("@")[0]) for entry in _entries(mail_log))
+
+
+def outcome(batch: UUID, arrived: Counter[UUID], journal: Path) -> Outcome:
+    """Return what came of *batch*, of which *arrived* did, as the journal of the workers has it."""
     permits = [Permit(UUID(entry["message"]), entry["fence"], entry["at"]) for entry in _entries(journal)]
     rows = Delivery.objects.filter(batch=batch)
-    return Outcome(batch, Counter(arrived), {row.payload_id: row for row in rows}, permits)
+    return Outcome(batch, arrived, {row.payload_id: row for row in rows}, permits)
 
 
 def _entries(file: Path) -> Iterator[Any]:

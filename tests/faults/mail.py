@@ -47,6 +47,9 @@ KINDS = {
     "never": Kind(Answer("450 4.2.0 come back later"), ends=(State.EXPIRED,)),
     # So slow that something can happen to a batch meanwhile.
     "slow": Kind(Answer("250 2.0.0 OK", at="END", delay=0.02)),
+    "drip": Kind(Answer("250 2.0.0 OK", at="END", drip=0.01)),
+    # Takes the message and says so in more time than a hand-over has, though never without a sign of life.
+    "crawl": Kind(Answer("250 2.0.0 OK", at="END", drip=0.3, takes=True, times=1), ends=_LOST),
     # Takes the message and dies before it says so.
     "dead": Kind(Answer("", at="END", cut=True, takes=True, times=1), ends=_LOST),
     # Dies while the content is on its way.
@@ -54,7 +57,7 @@ KINDS = {
 }
 
 #: The kinds that end by themselves.
-_MIXED = [name for name in KINDS if name not in ("never", "slow")]
+_MIXED = [name for name in KINDS if name != "never"]
 
 #: Recipients of each kind that there are answers for.
 _MANY = 4000
@@ -87,7 +90,7 @@ def ends(messages: Collection[Message]) -> dict[UUID, Collection[str]]:
 
 
 def cuts(messages: Iterable[Message]) -> int:
-    """Return how many connections the mail server cuts before it confirms one of *messages* that it took."""
+    """Return how many connections end before the mail server has confirmed one of *messages* that it took."""
     return sum(kind is not None and kind.answer.takes for kind in map(_kind_of, messages))
 
 

@@ -5,7 +5,7 @@ Internal: workers with a fault built in, each of which a scenario has to find.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -24,13 +24,13 @@ def no_reclaim() -> None:
 
 def sent_before_sending() -> None:
     """Write that a message was sent, then send it."""
-    permit = leases.permit
+    permission = leases.permission
 
-    def too_early(rows: Sequence[Any], lease: timedelta, unless: Q | None = None) -> list[Any]:
-        given = permit(rows, lease, unless)
-        return leases.move(given, State.HANDING, State.SENT, finished_at=DatabaseNow())
+    def too_early(*args: Any) -> Callable[[Sequence[Any]], list[Any]]:
+        permit = permission(*args)
+        return lambda rows: leases.move(permit(rows), State.HANDING, State.SENT, finished_at=DatabaseNow())
 
-    leases.permit = too_early
+    leases.permission = too_early
 
 
 def guards_at_the_claim() -> None:
@@ -48,16 +48,21 @@ def guards_at_the_claim() -> None:
 
 def no_fence() -> None:
     """Give the permit to whoever asks for a delivery that is claimed, by anybody, however long it was stuck."""
-    permit = leases.permit
+    permission = leases.permission
     fenced = leases._fenced
 
-    def unfenced(rows: Sequence[Any], lease: timedelta, unless: Q | None = None) -> list[Any]:
-        leases._fenced = lambda rows: Q(pk__in=[row.pk for row in rows])
-        try:
-            return permit(rows, lease, unless)
-        finally:
-            leases._fenced = fenced
+    def unfenced(*args: Any) -> Callable[[Sequence[Any]], list[Any]]:
+        permit = permission(*args)
 
-    leases.permit = unfenced
+        def give(rows: Sequence[Any]) -> list[Any]:
+            leases._fenced = lambda rows: Q(pk__in=[row.pk for row in rows])
+            try:
+                return permit(rows)
+            finally:
+                leases._fenced = fenced
+
+        return give
+
+    leases.permission = unfenced
     # A thread that finds that it was stuck gives up by itself, before it asks for a permit.
     worker._Thread.is_stuck = lambda thread: False

@@ -17,8 +17,8 @@ DATABASES["default"].update(FAULTS["database"])
 
 _SMTP = "django.core.mail.backends.smtp.EmailBackend"
 _PORT = FAULTS["smtp_port"]
-# Shorter than the lease below.
-_TIMEOUT = 2
+# Longer than a hand-over may take, so that its time ends what waits.
+_TIMEOUT = 60
 if django.VERSION >= (6, 1):
     MAILERS = {"default": {"BACKEND": _SMTP, "OPTIONS": {"host": "127.0.0.1", "port": _PORT, "timeout": _TIMEOUT}}}
 else:

@@ -4,6 +4,7 @@ Internal: what a test of faults is made of: a send, its mail server, its workers
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,16 @@ class Trial:
         self.messages += new
         enqueue(new, **arguments)
 
-    def outcome(self) -> checker.Outcome:
-        """Return what came of it, and say it to whoever reads the output of the tests."""
+    def outcome(self, arrived: Counter[UUID] | None = None) -> checker.Outcome:
+        """
+        Return what came of it, and say it to whoever reads the output of the tests.
+
+        Args:
+            arrived: How often each message was accepted. None: as the log of the mail server says.
+        """
         assert self.sink.log is not None
-        found = checker.outcome(self.batch, self.sink.log, self.workers.journal)
+        arrived = checker.arrivals(self.sink.log) if arrived is None else arrived
+        found = checker.outcome(self.batch, arrived, self.workers.journal)
         print(f"\n{connection.vendor}: {found}", end=" ")
         return found
 

@@ -18,6 +18,9 @@ from django.db import connection
 
 ROOT = Path(__file__).resolve().parents[2]
 
+#: Settings for workers that nobody stops: that a machine is busy must not look as if they had been.
+PATIENT = {"ACE_OUTBOX_LEASE_SECONDS": 60, "ACE_OUTBOX_HANDOVER_SECONDS": 30}
+
 #: How long a group may take to end once it was asked to, in seconds.
 END_SECONDS = 60
 
@@ -103,6 +106,23 @@ class Workers:
 
             settings: Django settings in place of those of `tests.faults.settings`.
         """
+        environment = self._environment(database_port, traits, settings)
+        command = [sys.executable, "-m", "tests.faults.group", str(processes), str(threads)]
+        self.groups += (started := [Group(command, environment, self.log) for _ in range(groups)])
+        return started
+
+    def run(self, module: str, *arguments: str) -> bytes:
+        """Run *module* as a program on the workers' site, and return what it prints."""
+        command = [sys.executable, "-m", module, *arguments]
+        with self.log.open("ab") as log:
+            program = subprocess.run(
+                command, env=self._environment(), cwd=ROOT, stdout=subprocess.PIPE, stderr=log, check=True
+            )
+        return program.stdout
+
+    def _environment(
+        self, database_port: int | None = None, traits: Sequence[str] = (), settings: Mapping[str, Any] | None = None
+    ) -> dict[str, str]:
         of_database = ("NAME", "USER", "PASSWORD", "HOST", "PORT")
         database = {name: connection.settings_dict[name] for name in of_database}
         if database_port is not None:
@@ -110,11 +130,11 @@ class Workers:
         faults = {
             "database": {name: str(value) for name, value in database.items()},
             "smtp_port": self.smtp_port,
-            "settings": settings,
+            "settings": settings or {},
             "traits": list(traits),
             "journal": str(self.journal),
         }
-        environment = {
+        return {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.faults.settings",
             "PYTHONPATH": str(ROOT),
@@ -122,9 +142,6 @@ class Workers:
             "PYTHONDEVMODE": "",
             "ACE_FAULTS": json.dumps(faults),
         }
-        command = [sys.executable, "-m", "tests.faults.group", str(processes), str(threads)]
-        self.groups += (started := [Group(command, environment, self.log) for _ in range(groups)])
-        return started
 
     def end(self) -> list[int]:
         """Ask all groups that still run to end, and return what they end with."""

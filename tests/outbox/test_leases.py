@@ -125,6 +125,35 @@ def test_no_permit_for_what_a_condition_forbids(deliveries):
     assert states() == ["claimed", "handing"]
 
 
+def test_a_permission_is_given_to_one_window_after_the_other(deliveries):
+    """
+    Each under its own fencing numbers, and what it must not be given for is looked at anew each time.
+    """
+    deliveries(6, recipient="8")
+    Delivery.objects.filter(pk__in=[row.pk for row in claim(limit=2)]).update(state="queued", fence=5)
+    rows = sorted(claim(), key=lambda row: row.fence)
+    permit = leases.permission(Delivery, MINUTE, unless=Q(recipient="7"))
+
+    assert permit(rows[:2]) == rows[:2]
+    Delivery.objects.filter(pk=rows[2].pk).update(recipient="7")
+    assert permit(rows[2:4]) == rows[3:4]
+    assert permit(rows[4:]) == rows[4:]
+    assert [row.fence for row in rows] == [1, 1, 1, 1, 6, 6]
+    assert permit(rows) == []
+
+
+def test_columns_that_a_claim_leaves_out_are_loaded_when_they_are_asked_for(deliveries):
+    """
+    A claimed row is a whole row for whoever needs it.
+    """
+    [row] = deliveries()
+    Delivery.objects.update(reason="It was deferred.")
+
+    [claimed] = claim()
+
+    assert (claimed.due_at, claimed.reason) == (row.due_at, "It was deferred.")
+
+
 def test_a_stale_fencing_number_can_neither_permit_nor_record_nor_renew(deliveries):
     """
     A worker that was frozen beyond its lease, and whose row went to another, changes nothing.

@@ -20,11 +20,11 @@ from django.core.mail.backends.smtp import EmailBackend
 
 from edx_ace import deadline
 from edx_ace.channel.smtp.batch import Batch, Job
-from edx_ace.channel.smtp.errors import error_for_exception
+from edx_ace.channel.smtp.errors import error_for_exception, error_for_opening
 from edx_ace.channel.smtp.pool import forget_connections, open_backend, pool
 from edx_ace.report import Result
 
-__all__ = ["Job", "error_for_exception", "forget_connections", "open_backend", "send_many"]
+__all__ = ["Job", "error_for_exception", "error_for_opening", "forget_connections", "open_backend", "send_many"]
 
 
 def send_many(backend: EmailBackend, makers: Iterable[Callable[[], Job]], connections: int = 1) -> Iterator[Result]:
@@ -82,7 +82,7 @@ def _work(backend: EmailBackend, batch: Batch) -> Generator[None, None, None]:
         try:
             session = pool.acquire(backend)
         except Exception as error:
-            batch.give_up(ahead, error_for_exception(error))
+            batch.give_up(ahead, error_for_opening(error))
             return
         try:
             yield from session.stream(batch, ahead)

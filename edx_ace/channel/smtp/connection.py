@@ -9,7 +9,7 @@ import io
 import smtplib
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 from django.core.mail.backends.smtp import EmailBackend
@@ -17,11 +17,20 @@ from django.core.mail.backends.smtp import EmailBackend
 from edx_ace import deadline
 
 
-@contextmanager
-def in_time(sock: socket.socket) -> Iterator[None]:
+def in_time(sock: socket.socket) -> AbstractContextManager[None]:
     """Let one operation on *sock* take no longer than is left."""
     usual = sock.gettimeout()
-    sock.settimeout(deadline.limit(usual))
+    left = deadline.limit(usual)
+    # To set a time-out is a call to the system, even to the one that is set.
+    return _NOTHING if left == usual else _limited(sock, usual, left)
+
+
+_NOTHING: AbstractContextManager[None] = nullcontext()
+
+
+@contextmanager
+def _limited(sock: socket.socket, usual: float | None, left: float | None) -> Iterator[None]:
+    sock.settimeout(left)
     try:
         yield
     finally:

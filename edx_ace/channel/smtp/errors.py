@@ -92,6 +92,18 @@ def error_for_exception(error: Exception, addresses: Iterable[str] = (), is_ambi
     return error
 
 
+def error_for_opening(error: Exception) -> Exception:
+    """
+    Return what *error*, raised before a session had begun, means for the messages that wait for it.
+
+    A server that hangs up, says nothing or asks to come back says nothing about them: it is as good as none.
+    """
+    found = error_for_exception(error)
+    if isinstance(found, RecoverableChannelDeliveryError) and found.code != f"smtp_{CLOSING}":
+        return RecoverableChannelDeliveryError(str(found), code="connection")
+    return found
+
+
 def ambiguous(why: str) -> RecoverableChannelDeliveryError:
     """Return the error of a message that may have been accepted; *why* ends up in brackets."""
     return RecoverableChannelDeliveryError(

@@ -122,7 +122,7 @@ def open_backend(backend: BaseEmailBackend) -> None:
     Open *backend*; if that fails, nothing stays open.
 
     Raises:
-        ChannelDownError: If the server refuses STARTTLS after offering it; other errors are for `error_for_exception`.
+        ChannelDownError: If the server refuses STARTTLS after offering it; other errors are for `error_for_opening`.
     """
     try:
         backend.open()

@@ -14,6 +14,7 @@ from edx_ace.outbox import enqueue
 from edx_ace.outbox.models import Payload
 from tests.faults import mail
 from tests.faults.nemesis import wait_until_done
+from tests.faults.workers import PATIENT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,7 +27,7 @@ def test_what_was_rolled_back_is_never_sent(trial):
     """
     Though workers look for it all the while.
     """
-    trial.workers.start(2)
+    trial.workers.start(2, **PATIENT)
     for number in range(20):
         with pytest.raises(Undone), transaction.atomic():
             enqueue(mail.letters(f"undone{number}x{n}" for n in range(20)))
@@ -43,7 +44,7 @@ def test_many_threads_that_enqueue_one_key_send_one_message(trial):
     """
     All of them are told the same message.
     """
-    trial.workers.start(2)
+    trial.workers.start(2, **PATIENT)
     start = threading.Barrier(20)
 
     def call() -> object:

@@ -13,6 +13,7 @@ from edx_ace.outbox import State
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.models import Delivery
 from tests.faults.nemesis import wait_for, wait_until_done
+from tests.faults.workers import PATIENT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -25,7 +26,7 @@ def test_what_expires_between_two_attempts_is_not_tried_again(trial):
     trial.enqueue((f"never{number}" for number in range(20)), fields={"expiration_time": expiry})
     trial.enqueue(f"fine{number}" for number in range(20))
     # After the first attempt most have their next long after their time.
-    trial.workers.start(ACE_OUTBOX_RETRY_SECONDS=100)
+    trial.workers.start(ACE_OUTBOX_RETRY_SECONDS=100, **PATIENT)
     wait_until_done()
     trial.workers.end()
 
@@ -42,7 +43,7 @@ def test_what_expires_in_a_claimed_batch_gets_no_permit(trial):
     """
     in_an_hour = datetime.now(tz=UTC) + timedelta(hours=1)
     trial.enqueue((f"slow{number}" for number in range(100)), fields={"expiration_time": in_an_hour})
-    trial.workers.start(ACE_OUTBOX_WINDOW=1)
+    trial.workers.start(ACE_OUTBOX_WINDOW=1, **PATIENT)
     wait_for(lambda: trial.sink.count >= 10, "the first of a batch to arrive")
     expiry = database_now(Delivery, "default") + timedelta(seconds=0.2)
     Delivery.objects.update(expires_at=expiry)

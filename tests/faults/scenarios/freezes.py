@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import count, islice
 
 import pytest
 
@@ -67,7 +68,8 @@ def test_what_was_in_flight_when_a_worker_was_frozen_is_all_that_is_repeated(tri
     Whatever it was doing at that moment: another repeats what it had a permit for.
     """
     freezes, lease_seconds = 2, 3
-    trial.enqueue(f"slow{number}" for number in range(500))
+    local_parts = (f"slow{number}" for number in count())
+    trial.enqueue(islice(local_parts, 500))
     nemesis = Nemesis(window, trial.sink)
     groups = trial.workers.start(3, ACE_OUTBOX_WINDOW=window, ACE_OUTBOX_LEASE_SECONDS=lease_seconds)
     for _ in nemesis.moments(freezes):
@@ -76,6 +78,8 @@ def test_what_was_in_flight_when_a_worker_was_frozen_is_all_that_is_repeated(tri
         # By then the others have swept.
         time.sleep(lease_seconds + 2 * SWEEP_SECONDS)
         victim.thaw()
+        # However quick the others were meanwhile.
+        trial.enqueue(islice(local_parts, 250))
     wait_until_done()
     trial.workers.end()
 

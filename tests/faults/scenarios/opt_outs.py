@@ -16,6 +16,7 @@ from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.states import OPEN
 from tests.faults.nemesis import PATIENCE_SECONDS, Nemesis, wait_until_done
 from tests.faults.trial import Trial
+from tests.faults.workers import PATIENT
 
 MESSAGES = 600
 #: Of each of the two ways; together they are 5 % of the messages.
@@ -35,7 +36,7 @@ def stop_messages(trial: Trial, traits: Sequence[str] = (), patience: float = PA
     # One in three is refused twice before it is accepted.
     trial.enqueue(f"{'slow' if number % 3 else 'grey'}{number}" for number in range(MESSAGES))
     nemesis = Nemesis(5, trial.sink)
-    trial.workers.start(2, traits=traits, ACE_OUTBOX_WINDOW=1)
+    trial.workers.start(2, traits=traits, ACE_OUTBOX_WINDOW=1, **PATIENT)
     opted_out: dict[UUID, float] = {}
     cancelled: dict[UUID, float] = {}
     never_left: set[UUID] = set()

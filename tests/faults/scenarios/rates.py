@@ -13,7 +13,9 @@ import pytest
 
 from edx_ace.outbox import Priority, State
 from edx_ace.outbox.models import Attempt
+from tests.brokers import Redis, running
 from tests.faults.nemesis import wait_for, wait_until_done
+from tests.faults.workers import PATIENT
 
 WORKERS = 6
 
@@ -27,16 +29,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(params=["database", "redis"])
-def store(request):
+def store(request, tmp_path):
     """Settings that say where the limit is kept: each in turn."""
     if request.param == "database":
-        return {}
-    url = request.getfixturevalue("redis_url")
-    # What an earlier test took would count.
-    redis = pytest.importorskip("redis")
-    with redis.Redis.from_url(url) as client:
-        client.delete("ace:rates:django_email")
-    return {"ACE_RATE_LIMITS_REDIS": url}
+        yield {}
+    else:
+        with running(Redis, tmp_path / "redis") as redis:
+            yield {"ACE_RATE_LIMITS_REDIS": redis.url}
 
 
 def test_no_sliding_second_has_more_than_the_limit_and_its_burst(trial, store):
@@ -50,7 +49,7 @@ def test_no_sliding_second_has_more_than_the_limit_and_its_burst(trial, store):
 
     trial.sink.on_message = note
     trial.enqueue((f"fine{number}" for number in range(MESSAGES)), priority=Priority.BULK)
-    trial.workers.start(WORKERS, ACE_RATE_LIMITS={"django_email": f"{LIMIT}/s"}, **store)
+    trial.workers.start(WORKERS, ACE_RATE_LIMITS={"django_email": f"{LIMIT}/s"}, **store, **PATIENT)
     wait_for(lambda: trial.sink.count >= MESSAGES // 10, "the first to arrive")
     trial.enqueue(["urgent"], priority=Priority.ESSENTIAL)
     wait_until_done()
@@ -73,7 +72,7 @@ def test_what_expires_while_it_waits_for_a_limit_is_not_sent(trial):
     """
     expiry = datetime.now(tz=UTC) + timedelta(seconds=8)
     trial.enqueue((f"fine{number}" for number in range(50)), fields={"expiration_time": expiry})
-    trial.workers.start(2, ACE_RATE_LIMITS={"django_email": "20/day"})
+    trial.workers.start(2, ACE_RATE_LIMITS={"django_email": "20/day"}, **PATIENT)
     wait_until_done()
     trial.workers.end()
 

@@ -19,10 +19,10 @@ def test_nothing_is_lost_and_repeats_are_bounded_when_the_database_restarts(own_
     Each restart repeats at most what was in flight; the workers themselves go on.
     """
     restarts = 4
-    trial.enqueue(mail.mixed(number) for number in range(1000))
+    trial.enqueue(mail.mixed(number) for number in range(3000))
     nemesis = Nemesis(window, trial.sink)
     trial.workers.start(GROUPS, processes=PROCESSES, ACE_OUTBOX_WINDOW=window)
-    for _ in nemesis.moments(restarts, most=150):
+    for _ in nemesis.moments(restarts, fewest=100, most=500):
         own_database.restart()
     wait_until_done()
     codes = trial.workers.end()
