@@ -54,15 +54,17 @@ def change(name: str, change: Change[Answer]) -> Answer:
 def _change_in_database(name: str, change: Change[Answer], is_substitute: bool) -> Answer:
     using = router.db_for_write(RateUsage)
     rows = RateUsage.objects.using(using)
-    with transaction.atomic(using):
-        locked = rows.filter(pk=name).annotate(now=DatabaseNow()).select_for_update()
-        while (row := locked.first()) is None:
-            rows.bulk_create([RateUsage(channel=name)], ignore_conflicts=True)
-        used = _read(row.used)
-        answer = change(used, row.now.timestamp(), is_substitute)
-        if used != _read(row.used):
-            rows.filter(pk=name).update(used=used)
-    return answer
+    while True:
+        with transaction.atomic(using):
+            row = rows.filter(pk=name).annotate(now=DatabaseNow()).select_for_update().first()
+            if row is not None:
+                used = _read(row.used)
+                answer = change(used, row.now.timestamp(), is_substitute)
+                if used != _read(row.used):
+                    rows.filter(pk=name).update(used=used)
+                return answer
+        # Not before that: MariaDB has locked the place of the missing row for each that looked, and none could insert.
+        rows.bulk_create([RateUsage(channel=name)], ignore_conflicts=True)
 
 
 class _NotReachedError(Exception):
