@@ -53,6 +53,11 @@ def price_of(channel: str, provider: str = "") -> Decimal:
     return parsed_price(price.get(provider, 0) if isinstance(price, Mapping) else price)
 
 
+def is_counted(channel: str, attempt: Reported) -> bool:
+    """Return whether *attempt*, which was sent over the channel of that name, has more than one unit, or a price."""
+    return channel in settings.PRICES or attempt.units != 1
+
+
 def of(channel: str, attempt: Reported) -> dict[str, Any]:
     """Return the columns of *attempt*, made over the channel of that name, that say what it cost."""
     if attempt.outcome is not Outcome.SENT:

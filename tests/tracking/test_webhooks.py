@@ -58,7 +58,7 @@ def post(live_server) -> Callable[..., int]:
     def send(request: vendors.Request, headers: dict[str, str] | None = None, **changes: Any) -> int:
         path, own, body = request
         headers = {**vendors.authorization(), **own, **(headers or {})}
-        answer = requests.post(f"{live_server.url}/mail/{path}", changes.get("body", body), headers=headers, timeout=30)
+        answer = requests.post(f"{live_server.url}/mail/{path}", changes.get("body", body), headers=headers, timeout=99)
         return answer.status_code
 
     return send
