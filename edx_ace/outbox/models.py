@@ -100,6 +100,8 @@ class Delivery(Leased):
     code = models.CharField(_("code"), max_length=64, blank=True)
     #: The same as a sentence for people.
     reason = models.TextField(_("reason"), blank=True)
+    #: The digest that it became part of: the uuid of that message.
+    folded_into = models.UUIDField(_("folded into"), null=True)
     #: The provider's id for it.
     provider_id = models.CharField(_("provider's id"), max_length=255, blank=True)
     created_at = models.DateTimeField(_("created at"))

@@ -154,7 +154,8 @@ def reconsider(which: Q, *, due: Q | None = None) -> int:
             # Locked like this, they are passed over by those that claim.
             rows.filter(pk__in=queued).update(fence=F("fence") + 1)
             if due is not None:
-                rows.filter(due, pk__in=chunk, state=State.QUEUED).update(due_at=DatabaseNow())
+                due_now = rows.filter(due, pk__in=chunk, state=State.QUEUED)
+                due_now.update(due_at=DatabaseNow(), code="", reason="")
             number += len(claimed) + len(queued)
         if number:
             doorbell.ring_on_commit(using)

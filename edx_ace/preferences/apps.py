@@ -15,8 +15,14 @@ class PreferencesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the guard."""
-        from edx_ace.outbox import guards
-        from edx_ace.preferences.policies import OPTED_OUT
+        """Register the guard, the digests, the system checks and the chores."""
+        from edx_ace import categories
+        from edx_ace.outbox import chores, guards, sources
+        from edx_ace.preferences import caps, checks, digests, policies  # noqa: F401  # importing the checks registers them
+        from edx_ace.signals import send_reported
 
-        guards.register(OPTED_OUT)
+        categories.bring(digests.CATEGORY)
+        guards.register(policies.OPTED_OUT)
+        sources.register(digests.DIGEST_SOURCE)
+        chores.register(caps.purge)
+        send_reported.connect(caps.give_back, dispatch_uid="ace_preferences.give_back")
