@@ -23,7 +23,7 @@ from tests.pipeline import Recorder, Scripted, welcome
 
 pytestmark = pytest.mark.django_db
 
-BUSY = RecoverableChannelDeliveryError("Busy.", None)
+BUSY = RecoverableChannelDeliveryError("Busy.")
 
 #: A Wednesday.
 NOON = datetime(2026, 1, 14, 12, tzinfo=UTC)
