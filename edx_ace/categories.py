@@ -7,7 +7,7 @@ category is of ACE_DEFAULT_CATEGORY, unless it is essential.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 #: Longest name of a category, in characters: tables keep it.
 MAX_NAME_LENGTH = 100
+
+
+def _texts(given: Iterable[str]) -> tuple[str, ...]:
+    return tuple(given)
 
 
 @attrs.frozen
@@ -51,7 +55,7 @@ class Category:
     name: str
     label: _StrOrPromise
     description: _StrOrPromise = ""
-    channels: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    channels: tuple[str, ...] = attrs.field(default=(), converter=_texts)
     default: bool = True
     can_be_turned_off: bool = True
     digest: bool = False

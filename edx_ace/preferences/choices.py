@@ -67,7 +67,7 @@ def choose(
         UnknownCategoryError: If there is no such category.
     """
     key = person_of(person)
-    kind = _checked(category, _channel_type(channel_type), _taking(taking))
+    kind, taking = checked(category, channel_type, taking)
     scope = shortened(scope)
     using = router.db_for_write(Choice)
     rows = Choice.objects.using(using).filter(person=key, channel_type=kind)
@@ -157,6 +157,19 @@ def person_of(person: Recipient | str) -> str:
     return key
 
 
+def checked(category: str, channel_type: ChannelType | str, taking: Taking | str) -> tuple[str, Taking]:
+    """
+    Return the value of *channel_type* and *taking*, which can be chosen in *category*.
+
+    Raises:
+        ChoiceError: If they cannot.
+        UnknownCategoryError: If there is no such category.
+    """
+    kind, how = _channel_type(channel_type), _taking(taking)
+    _check(category, kind, how)
+    return str(kind), how
+
+
 def _channel_type(given: ChannelType | str) -> ChannelType:
     try:
         return ChannelType(given)
@@ -172,12 +185,11 @@ def _taking(given: Taking | str) -> Taking:
         raise ChoiceError(f"Expected one of {', '.join(Taking.values)}, given {shown(given)}.") from None
 
 
-def _checked(name: str, channel_type: ChannelType, taking: Taking) -> str:
-    """Return the value of *channel_type*, for which *taking* can be chosen in the category called *name*."""
+def _check(name: str, channel_type: ChannelType, taking: Taking) -> None:
     if name == EVERYTHING:
         if taking not in (Taking.OFF, Taking.IMMEDIATE):
             raise ChoiceError(f"Everything can be turned off, or on again, and not be taken {taking.label}.")
-        return str(channel_type)
+        return
     category = categories.get(name)
     if not category.can_be_turned_off:
         raise ChoiceError(f"The category {name!r} cannot be turned off, so that nothing can be chosen for it.")
@@ -188,4 +200,3 @@ def _checked(name: str, channel_type: ChannelType, taking: Taking) -> str:
         raise ChoiceError(f"The category {name!r} has no digest: its messages cannot be taken {taking.label}.")
     if taking in (Taking.DAILY, Taking.WEEKLY) and channel_type is not ChannelType.EMAIL:
         raise ChoiceError(f"Digests are emails: what goes over {channel_type} cannot be taken {taking.label}.")
-    return str(channel_type)

@@ -183,7 +183,7 @@ def _rows(people: Collection[str]) -> QuerySet[Any, Any]:
     rows = Choice.objects.filter(own).values_list(
         Value(_CHOICE), "person", "channel_type", "category", "scope", "taking", Value(0, IntegerField())
     )
-    more = []
+    more: list[QuerySet[Any, Any]] = []
     if is_enabled("quiet_hours"):
         more.append(
             QuietHours.objects.filter(own).values_list(
