@@ -14,7 +14,7 @@ import attrs
 
 from edx_ace.conf import settings
 from edx_ace.errors import UnknownCategoryError, did_you_mean
-from edx_ace.message_types import info, is_essential_as
+from edx_ace.message_types import info
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
@@ -114,7 +114,7 @@ def of(message: Message) -> str:
     known = info(message.app_label, message.name)
     if known.category is not None:
         return known.category
-    return "" if is_essential_as(known, message) else settings.DEFAULT_CATEGORY
+    return "" if known.is_essential(message) else settings.DEFAULT_CATEGORY
 
 
 def scope_of(message: Message) -> str:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
-from types import UnionType
-from typing import Any, Union, cast, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 import attrs
 from django.conf import settings as django_settings
@@ -51,7 +51,12 @@ _MAIL_GOES_NOWHERE = {f"django.core.mail.backends.{name}.EmailBackend" for name 
 _LOCMEM = "django.core.mail.backends.locmem.EmailBackend"
 
 #: What a value of ACE_MESSAGE_TYPES may say, as far as the core knows it; sub-apps know more.
-_ABOUT_A_TYPE: dict[str, Any] = {"category": str | None, "essential": bool | None, "sample_context": dict[str, Any]}
+_ABOUT_A_TYPE: dict[str, Any] = {
+    "category": str | None,
+    "essential": bool | None,
+    "on_ambiguous": Literal["repeat", "hold"] | None,
+    "sample_context": dict[str, Any],
+}
 
 
 #: What a value of ACE_CATEGORIES may say, as far as the core knows it.
@@ -241,7 +246,7 @@ def _check_categories(site: _Site) -> list[CheckMessage]:
     texts += [
         f"{place} is of the category {name!r}, which ACE_CATEGORIES does not have.{did_you_mean(name, known)}"
         for place, name in named
-        if name is not None and name not in known
+        if isinstance(name, str) and name not in known
     ]
     hint = "For example: {'news': {'label': 'News', 'channels': ['email'], 'default': True, 'digest': True}}."
     return [Error(text, hint=hint, id="edx_ace.E010") for text in texts]
@@ -320,6 +325,20 @@ def _check_templates(site: _Site) -> list[CheckMessage]:
     return found
 
 
+def _check_classes(site: _Site) -> list[CheckMessage]:
+    """E011: what the class of a message type says about it; comes last, as `_check_templates` imports them."""
+    found: list[CheckMessage] = []
+    for message_type in message_types.registered().values():
+        for key, expected in _ABOUT_A_TYPE.items():
+            # The sample context is made by a method, which may want a database.
+            value = getattr(message_type, key.upper(), None)
+            if not _fits(value, expected | None):
+                place = f"{message_type.__module__}.{message_type.__qualname__}.{key.upper()}"
+                text = f"{place} must be {_name_of(expected)}, but it is {_shown(key, value)}."
+                found.append(Error(text, hint="Correct it in the class.", id="edx_ace.E011"))
+    return found
+
+
 def _template_missing(message: Message, channel_type: ChannelType, template: str) -> CheckMessage:
     text = f"{message.unique_name} cannot go over {channel_type}: the template {template} does not exist."
     return Warning(text, hint="Add it; `manage.py ace_check` renders every message type.", id="edx_ace.W003")
@@ -378,6 +397,8 @@ def _fits(value: Any, expected: Any) -> bool:
         return True
     if origin in (Union, UnionType):
         return any(_fits(value, one) for one in arguments)
+    if origin is Literal:
+        return value in arguments
     if origin is list:
         return isinstance(value, list | tuple | set | frozenset) and all(_fits(item, arguments[0]) for item in value)
     if origin is dict:
@@ -390,6 +411,12 @@ def _fits(value: Any, expected: Any) -> bool:
 
 
 def _name_of(expected: Any) -> str:
+    if get_origin(expected) in (Union, UnionType):
+        return " or ".join(map(_name_of, get_args(expected)))
+    if get_origin(expected) is Literal:
+        return " or ".join(map(repr, get_args(expected)))
+    if expected is NoneType:
+        return "None"
     if isinstance(expected, type) and not get_args(expected):
         return expected.__name__
     return str(expected).replace("typing.", "").replace(" | ", " or ")
@@ -413,4 +440,5 @@ _CHECKS = (
     _check_categories,
     _check_mail_leaves_the_site,
     _check_templates,
+    _check_classes,
 )

@@ -42,7 +42,7 @@ class Settings:
     #: Dotted path of a callable ``hook(message)`` returning a context manager; each rendering runs inside it.
     RENDER_CONTEXT: str | None = None
     #: What message types say about themselves, for types that cannot be changed:
-    #: ``{"app_label.name": {"category": …, "essential": …, "sample_context": …}}``.
+    #: ``{"app_label.name": {"category": …, "essential": …, "on_ambiguous": "hold", "sample_context": …}}``.
     MESSAGE_TYPES: dict[str, dict[str, Any]] = {}
     #: What messages are about, by name: ``{"news": {"label": "News", "description": "", "channels": ["email", "push"],
     #: "default": True, "can_be_turned_off": True, "digest": False}}``. See `edx_ace.categories`.

@@ -163,6 +163,9 @@ class MessageType(MessageAttributeSerializationMixin):
     CATEGORY: ClassVar[str | None] = None
     #: Whether choices, caps and quiet hours do not apply. None: yes when ``options["transactional"]`` and no category.
     ESSENTIAL: ClassVar[bool | None] = None
+    #: What the outbox does when nobody knows whether a message was accepted: ``"repeat"`` hands it over again,
+    #: ``"hold"`` leaves it as unknown. None: repeat.
+    ON_AMBIGUOUS: ClassVar[str | None] = None
 
     context: dict[str, Any] = attr.ib(factory=dict)
     uuid: UUID = attr.ib(init=False, factory=uuid4, validator=attr.validators.instance_of(UUID))

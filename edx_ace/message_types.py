@@ -1,8 +1,8 @@
 """
 Public: what is known about message types beyond their messages, by (app_label, name).
 
-A class says it itself (CATEGORY, ESSENTIAL, sample_context); for types that cannot be changed, and for messages built
-without one, ACE_MESSAGE_TYPES says it. The JSON of a message carries none of it.
+A class says it itself (CATEGORY, ESSENTIAL, ON_AMBIGUOUS, sample_context); for types that cannot be changed, and for
+messages built without one, ACE_MESSAGE_TYPES says it. The JSON of a message carries none of it.
 """
 
 from __future__ import annotations
@@ -25,19 +25,37 @@ class MessageTypeInfo:
     What is known about one message type.
 
     Attributes:
+        unique_name: ``app_label.name``.
+
         message_type: Its class, or None when only ACE_MESSAGE_TYPES or nothing knows it.
 
         category: Name of its category, or None.
 
         essential: Whether choices, caps and quiet hours do not apply; None: as the message's options say.
 
-        sample_context: A context with which its templates render.
+        on_ambiguous: What becomes of a message of which nobody knows whether it was accepted: ``"repeat"``, ``"hold"``
+            or None, which is repeat.
     """
 
+    unique_name: str
     message_type: type[MessageType] | None
     category: str | None
     essential: bool | None
-    sample_context: dict[str, Any]
+    on_ambiguous: str | None
+    _configured: Mapping[str, Any]
+
+    @property
+    def sample_context(self) -> dict[str, Any]:
+        """A context with which its templates render; made anew each time, by the site's code."""
+        if "sample_context" in self._configured:
+            return dict(self._configured["sample_context"])
+        return self.message_type.sample_context() if self.message_type else {}
+
+    def is_essential(self, message: Message) -> bool:
+        """Return whether choices, caps and quiet hours do not apply to *message*, which is of this type."""
+        if self.essential is not None:
+            return self.essential
+        return self.category is None and bool(message.options.get("transactional"))
 
 
 def registered() -> dict[tuple[str, str], type[MessageType]]:
@@ -137,27 +155,19 @@ def is_base(unique_name: str) -> bool:
 
 def is_essential(message: Message) -> bool:
     """Return whether choices, caps and quiet hours do not apply to *message*."""
-    return is_essential_as(info(message.app_label, message.name), message)
-
-
-def is_essential_as(known: MessageTypeInfo, message: Message) -> bool:
-    """Return `is_essential` of *message*, whose type is *known*."""
-    if known.essential is not None:
-        return known.essential
-    return known.category is None and bool(message.options.get("transactional"))
+    return info(message.app_label, message.name).is_essential(message)
 
 
 def _info(message_type: type[MessageType] | None, app_label: str, name: str) -> MessageTypeInfo:
-    configured = settings.MESSAGE_TYPES.get(f"{app_label}.{name}", {})
-    if "sample_context" in configured:
-        sample_context = dict(configured["sample_context"])
-    else:
-        sample_context = message_type.sample_context() if message_type else {}
+    unique_name = f"{app_label}.{name}"
+    configured = settings.MESSAGE_TYPES.get(unique_name, {})
     return MessageTypeInfo(
+        unique_name=unique_name,
         message_type=message_type,
         category=configured.get("category", message_type.CATEGORY if message_type else None),
         essential=configured.get("essential", message_type.ESSENTIAL if message_type else None),
-        sample_context=sample_context,
+        on_ambiguous=configured.get("on_ambiguous", message_type.ON_AMBIGUOUS if message_type else None),
+        configured=configured,
     )
 
 

@@ -167,6 +167,13 @@ def test_a_site_that_names_no_channel_is_warned(channels):
             "For example: ",
         ),
         (
+            {"ACE_MESSAGE_TYPES": {"shop.sale": {"on_ambiguous": "never"}}},
+            "edx_ace.E006",
+            "ACE_MESSAGE_TYPES['shop.sale']['on_ambiguous'] must be 'repeat' or 'hold' or None, "
+            "but it is 'never' (str).",
+            "For example: ",
+        ),
+        (
             {"ACE_MESSAGE_TYPES": {"shop.sale": True}},
             "edx_ace.E006",
             "ACE_MESSAGE_TYPES must be dict[str, dict[str, Any]], but it is {'shop.sale': True} (dict).",
@@ -238,7 +245,7 @@ def test_errors(settings, check_id, text, hint):
         {"ACE_RENDER_CONTEXT": "contextlib.nullcontext"},
         {
             "ACE_CATEGORIES": {"sales": {"track": True}},
-            "ACE_MESSAGE_TYPES": {"shop.sale": {"category": "sales", "repeat": True}},
+            "ACE_MESSAGE_TYPES": {"shop.sale": {"category": "sales", "on_ambiguous": "hold", "repeat": True}},
         },  # a sub-app's keys
         # Sites name the push channel they would use, and enable it only where there are credentials.
         {"ACE_CHANNEL_DEFAULT_PUSH": "push_notification"},
@@ -417,6 +424,24 @@ def test_missing_templates_are_warnings(tmp_path):
             "Add them in templates/checks/edx_ace/notbegun/email/; a class that is only a base needs none once another "
             "derives from it.",
         ),
+    ]
+
+
+def test_what_a_class_cannot_mean_is_an_error():
+    """
+    The error names the attribute.
+    """
+
+    class Odd(MessageType):
+        APP_LABEL = "checks"
+        ESSENTIAL = "yes"
+        ON_AMBIGUOUS = "hold"
+
+    found = check("edx_ace.E011")
+    Odd.ESSENTIAL = True  # classes of a test outlive it
+
+    assert [(one.level, one.msg) for one in found] == [
+        (ERROR, f"{__name__}.{Odd.__qualname__}.ESSENTIAL must be bool or None, but it is 'yes' (str).")
     ]
 
 

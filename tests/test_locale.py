@@ -2,14 +2,18 @@
 Internal: tests of the catalogues of the package and of the demo site.
 """
 
+import io
+import re
 from pathlib import Path
 
 import pytest
+from babel.messages.extract import extract
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
+from django.utils.translation.template import templatize
 
 ROOT = Path(__file__).parent.parent
-CATALOGUES = sorted(path for folder in ("edx_ace", "test_project") for path in (ROOT / folder).rglob("django.po"))
+PACKAGED, OF_THE_DEMO = (sorted((ROOT / folder).rglob("django.po")) for folder in ("edx_ace", "test_project"))
 
 
 def texts(catalogue):
@@ -25,7 +29,35 @@ def texts(catalogue):
     }
 
 
-@pytest.mark.parametrize("po", CATALOGUES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def marked(folder):
+    """Return what the modules and templates below *folder* mark for translation, without those of apps below it."""
+    inner = [module.parent for module in folder.rglob("apps.py") if module.parent != folder]
+    found = set()
+    for path in [*folder.rglob("*.py"), *folder.rglob("*.html")]:
+        if not any(path.is_relative_to(app) for app in inner):
+            text = path.read_text()
+            code = templatize(text) if path.suffix == ".html" else text
+            keywords = {"_": None, "gettext": None, "gettext_lazy": None, "ngettext": (1, 2)}
+            for _, words, _, _ in extract("python", io.BytesIO(code.encode()), keywords=keywords):
+                found.add((words,) if isinstance(words, str) else tuple(words))
+    return found
+
+
+@pytest.mark.parametrize("po", PACKAGED, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_catalogue_has_what_its_app_says(po):
+    """
+    All of it and nothing else, with the same placeholders; `django-admin makemessages` says what changed.
+    """
+    with po.open("rb") as source:
+        found = {words: translated for (_, words), translated in texts(read_po(source)).items()}
+
+    assert set(found) == marked(po.parents[3])
+    for words, translated in found.items():
+        for one in translated:
+            assert re.findall(r"%(?:\(\w+\))?[ds]", one) == re.findall(r"%(?:\(\w+\))?[ds]", words[0])
+
+
+@pytest.mark.parametrize("po", PACKAGED + OF_THE_DEMO, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_a_catalogue_is_compiled_as_it_stands(po):
     """
     The .mo files are in the repository, so that nobody needs gettext to install or to run the demo.

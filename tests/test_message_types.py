@@ -85,6 +85,15 @@ def test_what_is_essential(configured, options, essential):
         assert is_essential(Message("shop", "sale", None, options=options)) is essential
 
 
+def test_to_ask_what_a_type_is_makes_no_sample(monkeypatch):
+    """
+    It is the site's code, which may be slow or fail, and is asked about every message that is sent.
+    """
+    monkeypatch.setattr(CourseUpdate, "sample_context", lambda: 1 / 0)
+
+    assert not is_essential(Message("tests", "course_update", None))
+
+
 @pytest.mark.parametrize("text", ["tests.course_update", "tests.CourseUpdate"])
 def test_a_type_is_found_by_its_name_or_its_class(text):
     """

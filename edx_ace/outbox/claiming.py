@@ -63,9 +63,9 @@ def claim(limit: int, only: Collection[str] | None = None) -> list[Delivery]:
     # One transaction: a worker that is killed in between must not leave a trace in those who came with a suspect.
     with transaction.atomic(router.db_for_write(Delivery)):
         rows: list[Delivery] = []
-        for place in places:
-            if len(rows) < limit:
-                rows += place.claim(limit - len(rows))
+        for priority in sorted(Priority, reverse=True):
+            for place in places:
+                rows += place.claim(priority, limit - len(rows))
         suspects = [row for row in rows if row.claims >= SUSPICIOUS_CLAIMS]
         if suspects:
             # Whose worker was killed by something else is not the first again, and what ends each worker is the last.
@@ -92,27 +92,31 @@ def seconds_until_free(only: Collection[str] | None = None) -> float | None:
     return min(waits, default=None)
 
 
-@attrs.frozen
+@attrs.define
 class _Place:
-    """Where deliveries of one priority wait for one channel, and how many of them may go now."""
+    """Where deliveries wait for one channel, and how many of them may go now."""
 
     name: str
-    priority: Priority
     most: int
     #: Whether the one that may go is to find out if the channel can be used again.
     is_probe: bool
-    #: Whether those that may go were taken from the limits of the channel.
-    is_limited: bool
+    #: Whether those that may go were taken from the limits of the channel, and from what is kept for essential ones.
+    is_limited: bool = False
+    is_for_essential: bool = False
+    claimed: int = 0
 
-    def claim(self, limit: int) -> list[Delivery]:
-        """Claim those that are due, *limit* at most."""
-        most = min(limit, self.most)
-        waiting = Delivery.objects.filter(channel=self.name, priority=self.priority)
-        return leases.claim(waiting, most, _lease()) if most else []
+    def claim(self, priority: Priority, limit: int) -> list[Delivery]:
+        """Claim those of *priority* that are due, *limit* at most."""
+        most = min(limit, self.most - self.claimed)
+        if not most or (self.is_for_essential and priority != Priority.ESSENTIAL):
+            return []
+        rows = leases.claim(Delivery.objects.filter(channel=self.name, priority=priority), most, _lease())
+        self.claimed += len(rows)
+        return rows
 
     def settle(self, rows: Sequence[Delivery]) -> None:
         """Give back what is not needed for those of *rows* that are from here."""
-        own = [row for row in rows if (row.channel, row.priority) == (self.name, self.priority)]
+        own = [row for row in rows if row.channel == self.name]
         for row in own:
             row.is_probe = self.is_probe
         if self.is_probe and not own:
@@ -122,21 +126,23 @@ class _Place:
 
 
 def _places(names: Sequence[str], limit: int) -> Iterator[_Place]:
-    """Yield where something may go now, the most important first."""
+    """Yield where something may go now, in any order: the first may have enough for every claim."""
     open_circuits = {circuit.channel: circuit for circuit in circuits()}
     limited = rates.limited()
-    for priority in sorted(Priority, reverse=True):
-        # In any order: the first may have enough for every claim.
-        for name in random.sample(names, len(names)):
-            circuit, is_limited = open_circuits.get(name), name in limited
-            if (circuit or is_limited) and not _due().filter(channel=name, priority=priority).exists():
-                continue
-            if circuit and not begin_probe(circuit, _lease()):
-                continue
-            most = 1 if circuit else limit
-            if is_limited:
-                most = rates.take(name, most, is_essential=priority == Priority.ESSENTIAL)
-            yield _Place(name, priority, most, circuit is not None, is_limited)
+    for name in random.sample(names, len(names)):
+        circuit, due = open_circuits.get(name), _due().filter(channel=name)
+        if (circuit or name in limited) and not due.exists():
+            continue
+        if circuit and not begin_probe(circuit, _lease()):
+            continue
+        place = _Place(name, 1 if circuit else limit, circuit is not None)
+        if name in limited:
+            wanted, place.is_limited = place.most, True
+            place.most = rates.take(name, wanted, is_essential=False)
+            if not place.most and due.filter(priority=Priority.ESSENTIAL).exists():
+                place.is_for_essential = True
+                place.most = rates.take(name, wanted, is_essential=True)
+        yield place
 
 
 def adopt() -> None:

@@ -22,7 +22,7 @@ from edx_ace.channel.registry import Limits, choose, limits_of, name_of
 from edx_ace.conf import settings
 from edx_ace.errors import InvalidMessageError, UnsupportedChannelError
 from edx_ace.message import Message
-from edx_ace.message_types import is_essential
+from edx_ace.message_types import info
 from edx_ace.outbox import doorbell, payloads, people, sources
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.errors import IdempotencyKeyError
@@ -83,7 +83,7 @@ def enqueue(
     priority: Priority | None = None,
     idempotency_key: str | Callable[[Any], str] | None = None,
     limit_to_channels: Iterable[ChannelType | str] | None = None,
-    on_ambiguous: str = OnAmbiguous.REPEAT,
+    on_ambiguous: str | None = None,
 ) -> Enqueued:
     """
     Put *messages* into the outbox, from which a worker delivers them; a part of the caller's transaction.
@@ -105,9 +105,11 @@ def enqueue(
         limit_to_channels: As for `edx_ace.send`.
 
         on_ambiguous: What to do when nobody knows whether a message was accepted: ``"repeat"`` hands it over again,
-            ``"hold"`` leaves it as unknown.
+            ``"hold"`` leaves it as unknown. None: what its message type says (`edx_ace.MessageType.ON_AMBIGUOUS`),
+            else repeat.
 
     Raises:
+        ConfigurationError: If a message type says something about itself that it cannot mean.
         InvalidMessageError: If a message holds what cannot be sent or kept; nothing is written. An address that cannot
             be used is that error only if *messages* is one message which no other channel can take; else the
             delivery is written as failed.
@@ -122,17 +124,19 @@ def enqueue(
     first, written, known = None, 0, 0
     with transaction.atomic(using):
         now = database_now(Delivery, using)
-        common = {
+        common: dict[str, Any] = {
             "created_at": now,
             "due_at": now if send_at is None else _moment(send_at, "send_at"),
-            "on_ambiguous": _choice(on_ambiguous, OnAmbiguous, "on_ambiguous"),
         }
-        forced = None if priority is None else _choice(priority, Priority, "priority")
+        if priority is not None:
+            common["priority"] = _choice(priority, Priority, "priority")
+        if on_ambiguous is not None:
+            common["on_ambiguous"] = _choice(on_ambiguous, OnAmbiguous, "on_ambiguous")
         for chunk in _chunks([messages] if isinstance(messages, Message | FromSource) else messages):
             entries = []
             for number, item in chunk:
                 try:
-                    entry = _entry(item, limits, key_of, forced, common)
+                    entry = _entry(item, limits, key_of, common)
                     if is_one and entry.refusals and all(one.state != State.QUEUED for one in entry.deliveries):
                         raise entry.refusals[0]
                 except InvalidMessageError as error:
@@ -200,7 +204,6 @@ def _entry(
     item: _Item,
     limits: Limits,
     key_of: Callable[[Any], str | None],
-    priority: Priority | None,
     common: dict[str, Any],
 ) -> _Entry:
     message = item.outline if isinstance(item, FromSource) else item
@@ -232,11 +235,13 @@ def _entry(
         created_at=common["created_at"],
         **payloads.about(message),
     )
-    essential = is_essential(message)
-    if priority is None:
-        priority = Priority.ESSENTIAL if essential else Priority.NORMAL
+    message_type = info(message.app_label, message.name)
+    essential = message_type.is_essential(message)
     expires_at = None if message.expiration_time is None else _moment(message.expiration_time, "expiration_time")
     fields = {
+        # What the message's type says, unless the caller says otherwise.
+        "priority": Priority.ESSENTIAL if essential else Priority.NORMAL,
+        "on_ambiguous": OnAmbiguous.of(message_type),
         **common,
         "payload": payload,
         "batch": message.send_uuid,
@@ -244,7 +249,6 @@ def _entry(
         "category": categories.of(message),
         "scope": people.shortened(categories.scope_of(message)),
         "is_essential": essential,
-        "priority": priority,
         "expires_at": expires_at,
     }
     entry = _Entry(payload)

@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 from django.db import router
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from edx_ace.outbox.breakers import circuits
 from edx_ace.outbox.claiming import waited_for
@@ -112,7 +113,7 @@ def figures() -> Figures:
 
 
 def problems(figures: Figures) -> dict[str, str]:
-    """Return what is wrong by *figures*, as sentences by code."""
+    """Return what is wrong by *figures*, as sentences in the active language by code."""
     found = {}
     limits = {
         "essential_waits": (["essential"], settings.OUTBOX_ALERT_ESSENTIAL_SECONDS),
@@ -121,11 +122,20 @@ def problems(figures: Figures) -> dict[str, str]:
     for code, (priorities, limit) in limits.items():
         waiting = max((figures.oldest_due_seconds.get(priority, 0) for priority in priorities), default=0)
         if waiting > limit:
-            which = "An essential message" if code == "essential_waits" else "A message"
-            found[code] = f"{which} has been due for {waiting:.0f} seconds; up to {limit} are expected."
-    for channel, (seconds, code) in figures.circuits.items():
-        if seconds > settings.OUTBOX_ALERT_CIRCUIT_SECONDS:
-            found["circuit_open"] = f"The channel {channel} has not been used for {seconds:.0f} seconds: {code}."
+            said = (
+                _("An essential message has been due for %(seconds)d seconds; up to %(limit)s are expected.")
+                if code == "essential_waits"
+                else _("A message has been due for %(seconds)d seconds; up to %(limit)s are expected.")
+            )
+            found[code] = said % {"seconds": waiting, "limit": limit}
+    unused = [
+        _("The channel %(channel)s has not been used for %(seconds)d seconds: %(code)s.")
+        % {"channel": channel, "seconds": seconds, "code": code}
+        for channel, (seconds, code) in figures.circuits.items()
+        if seconds > settings.OUTBOX_ALERT_CIRCUIT_SECONDS
+    ]
+    if unused:
+        found["circuit_open"] = " ".join(unused)
     return found
 
 

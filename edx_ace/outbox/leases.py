@@ -22,6 +22,7 @@ from typing import Any, ClassVar, TypeVar, cast
 from django.db import connections, models, router, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.sql import UpdateQuery
+from django.utils.translation import gettext_lazy as _
 
 from edx_ace.outbox.clock import DatabaseNow, from_now
 from edx_ace.outbox.errors import IllegalTransitionError
@@ -43,9 +44,9 @@ class Leased(models.Model):
 
     state = models.CharField(max_length=12)
     #: Not to be claimed before.
-    due_at = models.DateTimeField()
+    due_at = models.DateTimeField(_("due at"))
     #: Until when the worker that claimed it may act; None while nobody has claimed it.
-    lease_until = models.DateTimeField(null=True, editable=False)
+    lease_until = models.DateTimeField(_("lease until"), null=True, editable=False)
     #: The fencing number: one more with each claim, and when the row is taken from the worker that has it.
     fence = models.PositiveBigIntegerField(default=0, editable=False)
     #: How often it was claimed since something last came of it.

@@ -14,7 +14,7 @@ from uuid import UUID
 from edx_ace.errors import InvalidMessageError
 from edx_ace.message import Message
 from edx_ace.outbox import payloads, sources
-from edx_ace.outbox.errors import SourceError, UnknownSourceError
+from edx_ace.outbox.errors import SourceError, UnknownSourceError, UnserializableError
 from edx_ace.outbox.models import Payload
 from edx_ace.outbox.sources import Source
 from edx_ace.report import Skipped
@@ -35,14 +35,18 @@ def load(stored: Iterable[Payload], is_time_left: Callable[[], bool]) -> dict[UU
 
         is_time_left: Whether a source that failed for many may be asked for fewer of them; otherwise all have failed.
     """
+    found: dict[UUID, Loaded] = {}
     contents: dict[UUID, str] = {}
     by_source: defaultdict[str, dict[UUID, Any]] = defaultdict(dict)
     for payload in stored:
         if payload.source:
-            by_source[payload.source][payload.pk] = payloads.load_reference(payload.content)
+            try:
+                by_source[payload.source][payload.pk] = payloads.load_reference(payload.content)
+            except UnserializableError as error:
+                found[payload.pk] = error
         else:
             contents[payload.pk] = payload.content
-    found: dict[UUID, Loaded] = dict(payloads.load(contents))
+    found.update(payloads.load(contents))
     for name, references in by_source.items():
         found.update(_load_from(name, references, is_time_left))
     return found

@@ -12,6 +12,8 @@ from uuid import UUID
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from edx_ace.errors import ConfigurationError
+from edx_ace.message_types import MessageTypeInfo
 from edx_ace.outbox.fields import KeyField
 from edx_ace.outbox.indexes import PartialIndex
 from edx_ace.outbox.leases import Leased
@@ -56,6 +58,23 @@ class OnAmbiguous(models.TextChoices):
     REPEAT = "repeat", _("repeat")
     #: Leave it as unknown: it may not arrive.
     HOLD = "hold", _("hold")
+
+    @classmethod
+    def of(cls, message_type: MessageTypeInfo) -> OnAmbiguous:
+        """
+        Return what *message_type* says: repeat, unless it says otherwise.
+
+        Raises:
+            ConfigurationError: If it says something else.
+        """
+        said = message_type.on_ambiguous
+        try:
+            return cls.REPEAT if said is None else cls(said)
+        except ValueError:
+            raise ConfigurationError(
+                f"The message type {message_type.unique_name} must say 'repeat', 'hold' or None as its ON_AMBIGUOUS, "
+                f"or as on_ambiguous in ACE_MESSAGE_TYPES, given {said!r}."
+            ) from None
 
 
 class Delivery(Leased):
@@ -150,7 +169,7 @@ class Delivery(Leased):
         ]
 
     def __str__(self) -> str:
-        return f"{self.payload_id} over {self.channel_type}: {self.state}"
+        return f"{self.payload_id} ({self.channel_type})"
 
     def ending(self, state: str) -> str:
         """Return the state to end in instead of *state*, which must not hide that the message may have arrived."""

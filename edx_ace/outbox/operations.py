@@ -7,11 +7,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
 import attrs
+from django.core.exceptions import EmptyResultSet
 from django.db import router, transaction
 from django.db.models import F, Q, QuerySet
 
@@ -20,7 +22,7 @@ from edx_ace.outbox import counts, doorbell, leases, payloads
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.states import OPEN, State
-from edx_ace.text import shown
+from edx_ace.text import is_sendable, shown
 
 #: Rows locked at a time, so that a long list does not hold up the workers.
 CHUNK_SIZE = 500
@@ -176,13 +178,14 @@ def requeue(
     Args:
         message, batch, idempotency_key, deliveries: Which, as for `cancel`.
 
-        code: All that failed with this code, for example ``"smtp_535"`` once the password is right again.
+        code: All that failed with this code, for example ``"template_missing"`` once the template is there.
     """
     chosen = _chosen(message=message, batch=batch, idempotency_key=idempotency_key, deliveries=deliveries, code=code)
     # In the order of the index on what has ended.
     failed = chosen.filter(state=State.FAILED).order_by("finished_at")
     number = 0
-    with transaction.atomic(failed.db):
+    # Of an empty list of deliveries Django writes no statement.
+    with transaction.atomic(failed.db), suppress(EmptyResultSet):
         while rows := leases.seize(
             failed,
             CHUNK_SIZE,
@@ -231,8 +234,8 @@ def _chosen(**selectors: Any) -> QuerySet[Delivery]:
             return rows.filter(payload__idempotency_key=payloads.checked_key(key))
         case "deliveries", keys:
             return rows.filter(pk__in=_primary_keys(keys))
-        case name, value:
-            return rows.filter(**{name: value})
+        case _, code:
+            return rows.filter(code=_code(code))
 
 
 def _uuid(given: Any, what: str) -> UUID:
@@ -242,10 +245,18 @@ def _uuid(given: Any, what: str) -> UUID:
         raise ValueError(f"Expected the UUID of {what}, given {shown(given)} ({type(given).__name__}).") from None
 
 
+def _code(given: Any) -> str:
+    if not isinstance(given, str):
+        raise TypeError(f"A code must be text, given {shown(given)} ({type(given).__name__}).")
+    if not is_sendable(given):
+        raise ValueError(f"A code must not hold NUL or half of a surrogate pair, given {shown(given)}.")
+    return given
+
+
 def _primary_keys(given: Any) -> list[int]:
     keys: list[Any] = list(given) if isinstance(given, Iterable) else [None]
-    # The items of bytes are numbers.
-    if isinstance(given, bytes) or not all(isinstance(key, int) for key in keys):
+    # The items of bytes are numbers, and so are True and False.
+    if isinstance(given, bytes) or not all(type(key) is int and key < 2**63 for key in keys):
         raise TypeError(f"deliveries must be a list of primary keys, which are whole numbers, given {shown(given)}.")
     return keys
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from base64 import b64decode, b64encode
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -22,16 +23,18 @@ from uuid import UUID
 import attrs
 from django.apps import apps
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import InterfaceError, OperationalError, models
 from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 
 from edx_ace.message import Message
-from edx_ace.outbox.errors import ReferenceGoneError, UnserializableError
+from edx_ace.outbox.errors import ReferenceGoneError, SourceError, UnserializableError
 from edx_ace.outbox.people import MAX_KEY_LENGTH, shortened
 from edx_ace.outbox.sources import Reference
 from edx_ace.text import is_sendable, shown
+
+LOG = logging.getLogger(__name__)
 
 #: The key of an object that stands for something which JSON has not.
 _TAG = "$ace"
@@ -85,7 +88,11 @@ def dump(message: Message) -> str:
     fields["language"] = None if language is None else str(language)
     with translation.override(fields["language"]):
         plain = {name: _plain(value, name) for name, value in fields.items()}
-    return json.dumps(plain)
+    try:
+        return json.dumps(plain)
+    except ValueError as error:
+        # Python writes no whole number of thousands of digits.
+        raise UnserializableError(f"The message cannot be written to be kept in the outbox: {error}.") from error
 
 
 def about(message: Message) -> dict[str, Any]:
@@ -109,8 +116,15 @@ def dump_reference(source: str, reference: Reference) -> str:
 
 
 def load_reference(content: str) -> Reference:
-    """Return the reference that `dump_reference` wrote."""
-    reference: Reference = _read(json.loads(content), set())
+    """
+    Return the reference that `dump_reference` wrote.
+
+    Raises:
+        UnserializableError: If it is none.
+    """
+    reference = _parsed(content, set())
+    if not isinstance(reference, str | int | UUID):
+        raise UnserializableError(f"Expected a reference in the payload, found a {type(reference).__name__}.")
     return reference
 
 
@@ -118,16 +132,17 @@ def load(contents: Mapping[UUID, str]) -> dict[UUID, Message | Exception]:
     """
     Return the message of each of *contents*, or why there is none; each model is queried once.
 
-    `ReferenceGoneError` stands for a message whose model instances no longer exist.
+    `ReferenceGoneError` stands for a message whose model instances no longer exist, `SourceError` for one whose model
+    fails to load them, which it may not do later.
     """
     read: dict[UUID, Any] = {}
     found: dict[UUID, Message | Exception] = {}
     references: set[_Reference] = set()
     for uuid, content in contents.items():
         try:
-            read[uuid] = _read(json.loads(content), references)
-        except (ValueError, LookupError, TypeError) as error:
-            found[uuid] = UnserializableError(f"The payload of message {uuid} cannot be read: {error!r}.")
+            read[uuid] = _parsed(content, references)
+        except UnserializableError as error:
+            found[uuid] = error
     instances = _instances(references)
     for uuid, value in read.items():
         try:
@@ -229,6 +244,13 @@ def _plain_instance(value: models.Model, path: str) -> Any:
     return {_TAG: "model", "value": [value._meta.label_lower, _plain(value.pk, f"{path}.pk")]}
 
 
+def _parsed(content: str, references: set[_Reference]) -> Any:
+    try:
+        return _read(json.loads(content), references)
+    except Exception as error:
+        raise UnserializableError(f"The payload cannot be read: {error!r}.") from error
+
+
 def _read(value: Any, references: set[_Reference]) -> Any:
     """Return what `_plain` made plain; a `_Reference` for each model instance, which is added to *references*."""
     if isinstance(value, list):
@@ -249,7 +271,7 @@ def _read(value: Any, references: set[_Reference]) -> Any:
             return _READERS[tag](value["value"])
 
 
-def _instances(references: Iterable[_Reference]) -> dict[_Reference, models.Model]:
+def _instances(references: Iterable[_Reference]) -> dict[_Reference, models.Model | SourceError]:
     """Return what *references* stand for, as far as it exists, with one query a model."""
     keys: defaultdict[str, set[Any]] = defaultdict(set)
     for reference in references:
@@ -260,9 +282,22 @@ def _instances(references: Iterable[_Reference]) -> dict[_Reference, models.Mode
         with suppress(LookupError):
             model = apps.get_model(label)
             possible = {key for key in keys_of_model if _is_key(model, key)}
-            for key, instance in model._base_manager.in_bulk(possible).items():
+            for key, instance in _in_bulk(model, possible).items():
                 found[_Reference(label, key)] = instance
     return found
+
+
+def _in_bulk(model: type[models.Model], keys: Collection[Any]) -> Mapping[Any, models.Model | SourceError]:
+    try:
+        return model._base_manager.in_bulk(keys)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:
+        if len(keys) > 1:
+            return {key: one for each in keys for key, one in _in_bulk(model, [each]).items()}
+        LOG.exception("An instance of %s could not be loaded.", model._meta.label_lower)
+        said = f"An instance of {model._meta.label_lower} could not be loaded: {type(error).__name__}; see the log."
+        return dict.fromkeys(keys, SourceError(said, code="load_error"))
 
 
 def _is_key(model: type[models.Model], key: Any) -> bool:
@@ -273,16 +308,18 @@ def _is_key(model: type[models.Model], key: Any) -> bool:
     return True
 
 
-def _resolved(value: Any, instances: Mapping[_Reference, models.Model]) -> Any:
+def _resolved(value: Any, instances: Mapping[_Reference, models.Model | SourceError]) -> Any:
     if isinstance(value, dict):
         return {key: _resolved(item, instances) for key, item in value.items()}
     if isinstance(value, list):
         return [_resolved(item, instances) for item in value]
     if isinstance(value, _Reference):
-        try:
-            return instances[value]
-        except KeyError:
+        instance = instances.get(value)
+        if instance is None:
             raise ReferenceGoneError(
                 f"The message refers to {value.model} {value.key}, which no longer exists; it cannot be sent any more."
-            ) from None
+            )
+        if isinstance(instance, SourceError):
+            raise instance
+        return instance
     return value

@@ -324,8 +324,9 @@ class _Round:
             lambda: leases.standing(rows, to_state),
         )
         self.results.update(row.state for row in moved)
+        level = logging.WARNING if to_state in (State.FAILED, State.UNKNOWN) else logging.INFO
         for row in moved:
-            LOG.info("Delivery %s of message %s: %s (%s)", row.pk, row.payload_id, row.state, code)
+            LOG.log(level, "Delivery %s of message %s: %s (%s)", row.pk, row.payload_id, row.state, code)
 
     def _renew_if_due(self, window: Sequence[_Item]) -> None:
         """Renew the lease of everything that is not done with when a third of it is over: there is progress."""

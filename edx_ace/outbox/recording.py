@@ -20,7 +20,7 @@ import edx_ace.channel as channels
 from edx_ace import categories
 from edx_ace.errors import InvalidMessageError
 from edx_ace.message import Message
-from edx_ace.message_types import is_essential
+from edx_ace.message_types import info
 from edx_ace.outbox import payloads, people
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.conf import settings
@@ -88,7 +88,8 @@ def _dumped(message: Message) -> str:
 
 
 def _row(message: Message, payload: Payload, reported: Reported) -> Delivery:
-    recipient, essential = message.recipient, is_essential(message)
+    recipient, message_type = message.recipient, info(message.app_label, message.name)
+    essential = message_type.is_essential(message)
     try:
         address = people.address_key(
             reported.channel_type, None if recipient is None else recipient.address_for(reported.channel_type)
@@ -107,7 +108,7 @@ def _row(message: Message, payload: Payload, reported: Reported) -> Delivery:
         scope=people.shortened(categories.scope_of(message)),
         is_essential=essential,
         priority=Priority.ESSENTIAL if essential else Priority.NORMAL,
-        on_ambiguous=OnAmbiguous.REPEAT,
+        on_ambiguous=OnAmbiguous.of(message_type),
         attempts=reported.attempts,
         code=redacted_code(reported.code),
         reason=redacted(reported.reason),

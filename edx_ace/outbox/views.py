@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from django.db import DatabaseError
+from django.db import Error
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -28,7 +28,7 @@ def health(request: HttpRequest) -> JsonResponse:
     """
     try:
         found = figures()
-    except DatabaseError as error:
+    except Error as error:
         LOG.warning("The database does not answer the health view: %s", type(error).__name__)
         return JsonResponse({"problems": {"database": "The database does not answer."}, "figures": None}, status=503)
     wrong = problems(found)

@@ -13,9 +13,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
+from typing import Any
 
-from django.db import close_old_connections, connections
-from django.db.models import F, Q
+from django.db import close_old_connections, connections, router, transaction
+from django.db.models import F, Q, QuerySet
 
 from edx_ace.outbox import chores, counts, leases
 from edx_ace.outbox.claiming import adopt, claim, seconds_until_free
@@ -239,12 +240,10 @@ def sweep() -> Counter[str]:
         pass
     lost = {"may_have_arrived": True, "attempts": F("attempts") + 1, "code": "worker_lost", "reason": _LOST}
     repeated = Q(on_ambiguous=OnAmbiguous.REPEAT, is_stopped=False)
-    while found := leases.reclaim(rows.filter(repeated), _SWEEP_LIMIT, State.HANDING, State.QUEUED, **lost):
-        _note(found)
-    lost["finished_at"] = DatabaseNow()
-    while found := leases.reclaim(rows.exclude(repeated), _SWEEP_LIMIT, State.HANDING, State.UNKNOWN, **lost):
-        _note(found)
-        ended[State.UNKNOWN] += len(found)
+    while _take_from_lost(rows.filter(repeated), State.QUEUED, **lost):
+        pass
+    while number := _take_from_lost(rows.exclude(repeated), State.UNKNOWN, finished_at=DatabaseNow(), **lost):
+        ended[State.UNKNOWN] += number
     for may_have_arrived, end in ((False, State.EXPIRED), (True, State.UNKNOWN)):
         over = rows.filter(expires_at__lte=DatabaseNow(), may_have_arrived=may_have_arrived).order_by("expires_at")
         said = {"code": "expired", "reason": EXPIRED, "finished_at": DatabaseNow()}
@@ -259,11 +258,18 @@ def sweep() -> Counter[str]:
 _LOST = "Its worker ended while handing it over, so that nobody knows whether it was accepted."
 
 
-def _note(rows: list[Delivery]) -> None:
-    LOG.warning("%d deliveries were being handed over by a worker that ended.", len(rows))
-    Attempt.objects.bulk_create(
-        Attempt(delivery_id=row.pk, at=DatabaseNow(), outcome="lost", code="worker_lost", reply=_LOST) for row in rows
-    )
+def _take_from_lost(rows: QuerySet[Delivery], to_state: State, **changes: Any) -> int:
+    """Move some of *rows* that dead workers were handing over, with an attempt for each; return how many."""
+    using = router.db_for_write(Delivery)
+    with transaction.atomic(using):
+        found = leases.reclaim(rows, _SWEEP_LIMIT, State.HANDING, to_state, **changes)
+        Attempt.objects.using(using).bulk_create(
+            Attempt(delivery_id=row.pk, at=DatabaseNow(), outcome="lost", code="worker_lost", reply=_LOST)
+            for row in found
+        )
+    if found:
+        LOG.warning("%d deliveries were being handed over by a worker that ended.", len(found))
+    return len(found)
 
 
 def _without_poison(rows: list[Delivery]) -> list[Delivery]:

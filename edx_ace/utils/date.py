@@ -43,4 +43,4 @@ def get_current_time() -> datetime:
 
 def as_utc(moment: datetime) -> datetime:
     """Return *moment* itself when it is aware, else read as UTC."""
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return moment if moment.utcoffset() is not None else moment.replace(tzinfo=UTC)

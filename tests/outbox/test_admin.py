@@ -227,3 +227,16 @@ def test_a_state_that_does_not_exist_shows_nothing(staff, messages):
     for state in ("nonsense", "%00"):
         page = client.get(f"{LIST}?state={state}")
         assert (page.status_code, shown(page)) == (200, 0)
+
+
+def test_the_pages_speak_the_language_of_the_site(staff, deliveries, settings):
+    """
+    With what is wrong, too.
+    """
+    settings.LANGUAGE_CODE = "de"
+    deliveries(due_in=-timedelta(hours=3))
+
+    page = staff("view_delivery").get(LIST).content.decode()
+
+    assert "Eine Nachricht ist seit 10800 Sekunden fällig; erwartet werden höchstens 3600." in page
+    assert "fehlgeschlagen (24 h)" in page

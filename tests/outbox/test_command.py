@@ -6,16 +6,21 @@ import json
 import re
 from datetime import timedelta
 from io import StringIO
+from unittest.mock import Mock
 from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 
 from edx_ace import Recipient
-from edx_ace.outbox import State, enqueue, leases, status
+from edx_ace.outbox import State, enqueue, figures, leases, status
 from edx_ace.outbox.clock import database_now
+from edx_ace.outbox.management.commands import ace_outbox
 from edx_ace.outbox.models import Count, Delivery
 from tests.pipeline import Recorder, welcome
+
+NO_ANSWER = OperationalError("server closed the connection")
 
 pytestmark = pytest.mark.django_db
 
@@ -87,18 +92,49 @@ def test_it_prints_json_for_machines():
     assert (found["due"], found["limit"], found["problems"]) == (1, 10_000, {})
 
 
+@pytest.mark.parametrize("option", ["--once", "--json"])
+def test_a_database_that_does_not_answer_is_an_error(monkeypatch, option):
+    """
+    In a line, and no traceback.
+    """
+    monkeypatch.setattr(ace_outbox, "figures", Mock(side_effect=NO_ANSWER))
+
+    with pytest.raises(CommandError, match="The database does not answer: server closed the connection"):
+        outbox(option)
+
+
+def test_the_table_waits_for_a_database_that_does_not_answer(monkeypatch):
+    """
+    It says so, and looks again.
+    """
+    monkeypatch.setattr(ace_outbox, "figures", Mock(side_effect=[NO_ANSWER, figures()]))
+    monkeypatch.setattr(ace_outbox, "close_old_connections", lambda: None)  # the test's own has a transaction
+    monkeypatch.setattr("time.sleep", until_ctrl_c(2))
+    terminal = Terminal()
+
+    call_command("ace_outbox", stdout=terminal, no_color=True)
+
+    first, second = terminal.getvalue().split("\x1b[H\x1b[J")[1:]
+    assert first.strip() == "The database does not answer: server closed the connection"
+    assert second.startswith("Outbox")
+
+
+def until_ctrl_c(looks):
+    """Return what to sleep with so that Ctrl-C comes after so many looks."""
+    left = iter(range(looks - 1))
+
+    def sleep(seconds):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+
+    return sleep
+
+
 def test_the_table_lives_on_a_terminal(monkeypatch):
     """
     It is drawn anew until Ctrl-C, which is no error.
     """
-    waits = []
-
-    def wait(seconds):
-        waits.append(seconds)
-        if len(waits) == 3:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr("time.sleep", wait)
+    monkeypatch.setattr("time.sleep", until_ctrl_c(3))
     terminal = Terminal()
 
     call_command("ace_outbox", stdout=terminal)
@@ -114,11 +150,11 @@ def test_messages_are_cancelled_and_requeued_by_uuid_send_key_and_code():
     messages = [welcome(send_uuid=batch, recipient=Recipient(n, f"p{n}@example.com")) for n in (1, 2, 3, 4)]
     enqueue(messages, idempotency_key=lambda message: f"key-{message.recipient.lms_user_id}")
 
-    assert outbox("cancel", "--message", str(messages[0].uuid)) == "1 deliveries are stopped."
-    assert outbox("cancel", "--key", "key-2") == "1 deliveries are stopped."
+    assert outbox("cancel", "--message", str(messages[0].uuid)) == "1 delivery is stopped."
+    assert outbox("cancel", "--key", "key-2") == "1 delivery is stopped."
     fail(messages[2], "smtp_535")
     assert outbox("requeue", "--code", "smtp_550") == "0 deliveries are queued again."
-    assert outbox("requeue", "--code", "smtp_535") == "1 deliveries are queued again."
+    assert outbox("requeue", "--code", "smtp_535") == "1 delivery is queued again."
     assert outbox("cancel", "--batch", str(batch)) == "2 deliveries are stopped."
 
 
@@ -143,7 +179,7 @@ def test_cancelling_can_wait_until_nothing_is_in_flight():
     message = welcome()
     enqueue(message)
 
-    assert outbox("cancel", "--message", str(message.uuid), "--wait") == "1 deliveries are stopped."
+    assert outbox("cancel", "--message", str(message.uuid), "--wait") == "1 delivery is stopped."
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 from django.db import transaction
 
-from edx_ace import ChannelType, Recipient
-from edx_ace.errors import InvalidMessageError, UnknownChannelError, UnsupportedChannelError
+from edx_ace import ChannelType, MessageType, Recipient
+from edx_ace.errors import ConfigurationError, InvalidMessageError, UnknownChannelError, UnsupportedChannelError
 from edx_ace.outbox import Priority, State, enqueue, enqueueing, status
 from edx_ace.outbox.errors import IdempotencyKeyError, UnserializableError
 from edx_ace.outbox.models import Delivery, Payload
@@ -276,6 +276,55 @@ def test_one_message_that_cannot_be_kept_refuses_all_and_is_named():
         enqueue([welcome(), welcome(context={"a": object()})])
 
     assert raised.value.__notes__ == ["It is message 1 of those to enqueue, counted from 0; none was enqueued."]
+    assert not Payload.objects.exists()
+
+
+@pytest.fixture
+def say():
+    """Return a function that lets the message type ``shop.payout`` say what becomes of what may have arrived."""
+
+    class Payout(MessageType):
+        APP_LABEL = "shop"
+
+    def say(on_ambiguous):
+        Payout.ON_AMBIGUOUS = on_ambiguous
+
+    yield say
+    Payout.APP_LABEL, Payout.ON_AMBIGUOUS = "elsewhere", None  # classes of a test outlive it
+
+
+@pytest.mark.parametrize(
+    ("by_class", "by_setting", "argument", "becomes"),
+    [
+        (None, {}, None, "repeat"),
+        ("hold", {}, None, "hold"),
+        ("hold", {"on_ambiguous": "repeat"}, None, "repeat"),
+        ("hold", {"on_ambiguous": None}, None, "repeat"),
+        (None, {"on_ambiguous": "hold"}, None, "hold"),
+        ("hold", {}, "repeat", "repeat"),
+        (None, {}, "hold", "hold"),
+    ],
+)
+def test_a_type_says_what_becomes_of_what_may_have_arrived(say, settings, by_class, by_setting, argument, becomes):
+    """
+    The setting wins over the class, and the caller over both.
+    """
+    say(by_class)
+    settings.ACE_MESSAGE_TYPES = {"shop.payout": by_setting}
+
+    enqueue(welcome(app_label="shop", name="payout"), limit_to_channels=["email"], on_ambiguous=argument)
+
+    assert Delivery.objects.get().on_ambiguous == becomes
+
+
+def test_a_type_that_says_something_else_is_an_error(say):
+    """
+    Nothing is written, as nobody knows what it means.
+    """
+    say("never")
+
+    with pytest.raises(ConfigurationError, match=r"'repeat', 'hold' or None as its ON_AMBIGUOUS.* given 'never'"):
+        enqueue(welcome(app_label="shop", name="payout"))
     assert not Payload.objects.exists()
 
 

@@ -99,6 +99,8 @@ def test_a_channel_that_is_left_alone_is_shown_and_soon_a_problem():
         ("phones", "connection"),
     ]
     assert problems(found) == {"circuit_open": "The channel mail has not been used for 90 seconds: connection."}
+    Circuit.objects.update(opened_at=ago(seconds=90))
+    assert problems(figures())["circuit_open"].count("has not been used for 90 seconds") == 2
 
 
 def test_thresholds_are_the_sites_own(deliveries, settings):

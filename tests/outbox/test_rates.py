@@ -229,6 +229,33 @@ def test_an_essential_message_overtakes_what_waits_for_a_limit(settings, channel
     assert channel.delivered[-1].uuid == reset.uuid
 
 
+def test_a_claim_takes_a_tenth_of_a_limit_whatever_waits(settings, channel):
+    """
+    The most important of it; messages of several priorities do not add up to more.
+    """
+    settings.ACE_RATE_LIMITS = {"mail": "100/day"}
+    for priority, number in ((Priority.BULK, 30), (Priority.NORMAL, 4), (Priority.ESSENTIAL, 3)):
+        enqueue((welcome() for _ in range(number)), priority=priority)
+
+    claimed = [row.priority for row in claim(100)]
+
+    assert sorted(claimed, reverse=True) == [Priority.ESSENTIAL] * 3 + [Priority.NORMAL] * 4 + [Priority.BULK] * 3
+    assert take_all("mail", is_essential=True) == 90
+
+
+def test_what_is_kept_for_essential_messages_goes_to_them_alone(settings, channel):
+    """
+    What is claimed with them does not share in it.
+    """
+    settings.ACE_RATE_LIMITS = {"mail": "100/day"}
+    for priority in (Priority.BULK, Priority.ESSENTIAL):
+        enqueue((welcome() for _ in range(5)), priority=priority)
+    take_all("mail")
+
+    assert {row.priority for row in claim(100)} == {Priority.ESSENTIAL}
+    assert take_all("mail", is_essential=True) == 5
+
+
 def test_other_channels_are_not_limited(settings, use_channels):
     """
     Each has limits of its own, or none.

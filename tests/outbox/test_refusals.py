@@ -2,7 +2,7 @@
 Internal: what is refused where it enters, by its name and with what was expected; nothing is written.
 """
 
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from io import StringIO
 from uuid import uuid4
 
@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 
 from edx_ace import ChannelType, Recipient
 from edx_ace.errors import ConfigurationError, InvalidMessageError
-from edx_ace.outbox import FromSource, Source, cancel, enqueue, purge, requeue, sources, status
-from edx_ace.outbox.errors import UnknownSourceError
+from edx_ace.outbox import Cancelled, FromSource, Source, State, cancel, enqueue, purge, requeue, sources, status
+from edx_ace.outbox.errors import UnknownSourceError, UnserializableError
 from edx_ace.outbox.models import Delivery, Payload
 from tests.pipeline import Recorder, welcome
 
@@ -94,6 +94,48 @@ def test_what_can_be_no_key_is_refused_wherever_it_is_given(key):
     assert not Payload.objects.exists()
 
 
+def test_no_deliveries_are_none():
+    """
+    A list may be empty, as what a caller looked for may be.
+    """
+    enqueue(welcome())
+    Delivery.objects.update(state=State.FAILED)
+
+    assert requeue(deliveries=[]) == 0
+    assert cancel(deliveries=Delivery.objects.none()) == Cancelled(0, 0)
+
+
+@pytest.mark.parametrize("code", [5, b"poison", "a\0b"])
+def test_what_is_no_code_is_refused(code):
+    """
+    It would find nothing, and nobody would know why.
+    """
+    with pytest.raises((TypeError, ValueError), match="A code "):
+        requeue(code=code)
+
+
+def test_a_number_that_is_too_long_to_be_written_is_refused():
+    """
+    Python writes no more than some thousand digits.
+    """
+    with pytest.raises(UnserializableError, match="cannot be written"):
+        enqueue(welcome(context={"name": 10**5000}))
+
+
+def test_a_moment_whose_zone_has_no_offset_is_read_as_utc():
+    """
+    As one without a zone: not by the clock of the machine.
+    """
+
+    class Nowhere(tzinfo):
+        def utcoffset(self, moment):
+            return None
+
+    enqueue(welcome(), send_at=datetime(2030, 1, 1, 12, tzinfo=Nowhere()), limit_to_channels=["email"])
+
+    assert Delivery.objects.get().due_at == datetime(2030, 1, 1, 12, tzinfo=UTC)
+
+
 def test_ids_of_people_that_a_database_does_not_keep_are_kept_as_digests():
     """
     Different people stay different, be it by a space at the end, which MariaDB ignores.
@@ -126,7 +168,7 @@ def test_what_is_no_uuid_is_refused(operation, given):
 
 
 @pytest.mark.parametrize("operation", [cancel, requeue])
-@pytest.mark.parametrize("given", [5, "12", b"12", ["x"], [None], [1.5]])
+@pytest.mark.parametrize("given", [5, "12", b"12", ["x"], [None], [1.5], [True], [2**64]])
 def test_what_are_no_primary_keys_is_refused(operation, given):
     """
     The digits of a text least of all: they would stop others.

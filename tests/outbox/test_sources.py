@@ -195,6 +195,20 @@ def test_what_its_source_no_longer_has_is_skipped(channel, source):
     assert "'tests.people' has no message for" in Delivery.objects.get(state="skipped").reason
 
 
+@pytest.mark.parametrize("content", ["", "{", "null", "[7]", '{"$ace": "uuid", "value": "7"}', '{"$ace": "what"}'])
+def test_a_reference_that_cannot_be_read_stops_its_message_alone(channel, source, content):
+    """
+    Somebody changed the row, or another release wrote it.
+    """
+    source(greetings)
+    enqueue([*from_people(make_users(2)), welcome()])
+    Payload.objects.filter(pk=Payload.objects.exclude(source="").first().pk).update(content=content)
+
+    work()
+
+    assert codes() == [("failed", "unserializable"), ("sent", ""), ("sent", "")]
+
+
 def test_a_source_may_say_why_there_is_no_message(channel, source):
     """
     With a code and a reason of its own.

@@ -3,6 +3,7 @@ Internal: what a worker does with what is due, from the claim to the record, wit
 """
 
 import json
+import logging
 import os
 import signal
 import threading
@@ -14,7 +15,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from edx_ace import ChannelType, PolicyResult, Recipient
 from edx_ace.errors import (
@@ -428,15 +429,18 @@ def test_what_is_cancelled_in_flight_is_not_tried_again(use_channels, is_ambiguo
     assert one().state == state
 
 
-def test_a_message_whose_template_is_missing_fails_alone(channel):
+def test_a_message_whose_template_is_missing_fails_alone(channel, caplog):
     """
     The code says why.
     """
+    caplog.set_level(logging.WARNING)
     enqueue([welcome(name="nowhere"), welcome()])
 
     work()
 
     assert sorted(Delivery.objects.values_list("state", "code")) == [("failed", "template_missing"), ("sent", "")]
+    [line] = caplog.messages
+    assert line.endswith(": failed (template_missing)")
 
 
 def test_a_message_whose_instance_is_gone_fails_alone(channel):
@@ -473,6 +477,31 @@ def test_a_message_whose_model_is_gone_fails_alone(channel, model, key):
     work()
 
     assert sorted(Delivery.objects.values_list("state", "code")) == [("failed", "reference_gone"), ("sent", "")]
+
+
+def test_an_instance_that_cannot_be_loaded_puts_its_message_off_alone(channel, monkeypatch):
+    """
+    Its model refuses the row, which somebody may repair.
+    """
+    users = [User.objects.create(username=name) for name in ("ann", "bob", "odd")]
+    enqueue(welcome(context={"name": user.username, "user": user}) for user in users)
+
+    whole = User.from_db.__func__
+
+    def from_db(cls, db, names, values, **more):
+        if "odd" in values:
+            raise ValueError("odd")
+        return whole(cls, db, names, values, **more)
+
+    monkeypatch.setattr(User, "from_db", classmethod(from_db))
+    assert work() == "2 sent, 1 queued"
+
+    assert sorted(Delivery.objects.values_list("state", "code")) == [
+        ("queued", "load_error"),
+        ("sent", ""),
+        ("sent", ""),
+    ]
+    assert "auth.user" in Delivery.objects.get(state="queued").reason
 
 
 def test_the_words_of_a_channel_are_kept_without_addresses(script):
@@ -597,6 +626,31 @@ def test_a_worker_that_is_told_to_stop_finishes_its_window_and_gives_the_rest_ba
 def status_of_all():
     states = list(Delivery.objects.values_list("state", flat=True))
     return {state: states.count(state) for state in set(states)}
+
+
+@pytest.mark.parametrize("on_ambiguous", ["repeat", "hold"])
+def test_what_a_dead_worker_left_moves_on_with_its_lost_attempt(channel, monkeypatch, on_ambiguous):
+    """
+    Together or not at all: a sweep that fails half way is as if it had not been.
+    """
+    enqueue(welcome(), on_ambiguous=on_ambiguous)
+    leases.permit(claim(10), HOUR)
+    end_leases()
+
+    create = QuerySet.bulk_create
+
+    def lose(rows, *args, **kwargs):
+        if rows.model is Attempt:
+            raise OperationalError("server closed the connection unexpectedly")
+        return create(rows, *args, **kwargs)
+
+    with monkeypatch.context() as patched, pytest.raises(OperationalError):
+        patched.setattr(QuerySet, "bulk_create", lose)
+        sweep()
+    assert (one().state, Attempt.objects.count()) == ("handing", 0)
+
+    sweep()
+    assert (one().state, Attempt.objects.count()) == ("queued" if on_ambiguous == "repeat" else "unknown", 1)
 
 
 def test_what_a_dead_worker_left_is_continued(channel):

@@ -19,8 +19,8 @@ class Migration(migrations.Migration):
             name="Delivery",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("due_at", models.DateTimeField()),
-                ("lease_until", models.DateTimeField(editable=False, null=True)),
+                ("due_at", models.DateTimeField(verbose_name="due at")),
+                ("lease_until", models.DateTimeField(editable=False, null=True, verbose_name="lease until")),
                 ("fence", models.PositiveBigIntegerField(default=0, editable=False)),
                 ("claims", models.PositiveSmallIntegerField(default=0, editable=False)),
                 ("batch", models.UUIDField(null=True, verbose_name="batch")),

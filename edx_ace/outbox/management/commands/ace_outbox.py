@@ -14,7 +14,9 @@ from typing import Any
 from uuid import UUID
 
 from django.core.management import BaseCommand, CommandError
+from django.core.management.base import no_translations
 from django.core.management.color import Style
+from django.db import Error, close_old_connections
 
 from edx_ace.outbox import cancel, counts, figures, purge, requeue
 from edx_ace.outbox.health import LIMIT, Figures, problems
@@ -45,7 +47,7 @@ class Command(BaseCommand):
 
         one = actions.add_parser("requeue", help="Try again what has failed, with a fresh retry budget.")
         chosen = _add_selectors(one)
-        chosen.add_argument("--code", help="All that failed with this code, for example smtp_535.")
+        chosen.add_argument("--code", help="All that failed with this code, for example template_missing.")
 
         one = actions.add_parser("cancel", help="Stop what has not been handed over yet.")
         _add_selectors(one)
@@ -64,6 +66,7 @@ class Command(BaseCommand):
         one.add_argument("--batch", type=UUID, metavar="UUID", help="Only this send.")
         one.add_argument("--repair", action="store_true", help="Correct the counts.")
 
+    @no_translations
     def handle(self, *args: Any, action: str | None, **options: Any) -> None:
         actions: dict[str | None, Callable[..., None]] = {
             None: self._show,
@@ -75,26 +78,36 @@ class Command(BaseCommand):
         actions[action](**options)
 
     def _show(self, *, json: bool, once: bool, **options: Any) -> None:
-        if json:
-            self.stdout.write(_as_json(figures()))
-        elif once or not self.stdout.isatty():
-            self.stdout.write(_table(figures(), self.style))
+        if json or once or not self.stdout.isatty():
+            try:
+                found = figures()
+            except Error as error:
+                raise CommandError(_no_answer(error)) from error
+            self.stdout.write(_as_json(found) if json else _table(found, self.style))
         else:
             with suppress(KeyboardInterrupt):
                 while True:
-                    self.stdout.write(_CLEAR + _table(figures(), self.style))
+                    self.stdout.write(_CLEAR + self._look())
                     self.stdout.flush()
                     time.sleep(_LOOK_SECONDS)
 
+    def _look(self) -> str:
+        try:
+            return _table(figures(), self.style)
+        except Error as error:
+            # A broken connection is made anew for the next look.
+            close_old_connections()
+            return self.style.ERROR(_no_answer(error))
+
     def _requeue(self, *, message: UUID, batch: UUID, key: str, code: str, **options: Any) -> None:
         number = requeue(message, batch=batch, idempotency_key=key, code=code)
-        self.stdout.write(f"{number} deliveries are queued again.")
+        self.stdout.write(f"{_deliveries(number)} queued again.")
 
     def _cancel(self, *, message: UUID, batch: UUID, key: str, wait: bool, **options: Any) -> None:
         cancelled = cancel(message, batch=batch, idempotency_key=key, wait=wait)
         landed = "have landed by now" if wait else "may arrive, and are not repeated"
         in_flight = f"; {cancelled.in_flight} were being handed over and {landed}" if cancelled.in_flight else ""
-        self.stdout.write(f"{cancelled.stopped} deliveries are stopped{in_flight}.")
+        self.stdout.write(f"{_deliveries(cancelled.stopped)} stopped{in_flight}.")
 
     def _purge(self, *, older_than: timedelta | None, **options: Any) -> None:
         self.stdout.write(f"{purge(older_than)}.")
@@ -137,6 +150,14 @@ def _days(text: str) -> timedelta:
     if days <= timedelta(0):
         raise ArgumentTypeError(f"expected a number of days above 0, given {text!r}")
     return days
+
+
+def _deliveries(number: int) -> str:
+    return "1 delivery is" if number == 1 else f"{number:,} deliveries are"
+
+
+def _no_answer(error: Error) -> str:
+    return f"The database does not answer: {error}".strip()
 
 
 def _as_json(figures: Figures) -> str:
