@@ -1,8 +1,8 @@
 """
 Internal: measures what preferences cost (``make bench-preferences``), beside the same outbox without them.
 
-``python benchmarks/preferences.py permit`` measures that row alone. It needs PostgreSQL where the tests look for it. As in
-`run.py`, sides take turns and figures are medians.
+``python benchmarks/preferences.py permit`` measures that row alone. It needs PostgreSQL where the tests look for it. As
+in `run.py`, sides take turns and figures are medians.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ def side() -> Iterator[Worker]:
         "ACE_SEND_TIME": "benchmark",
         **FAST,
     }
-    with database("preferences") as place, Worker(
-        "ours", "preferences_ours.py", DATABASES={"default": place}, **settings
-    ) as worker:
+    with (
+        database("preferences") as place,
+        Worker("ours", "preferences_ours.py", DATABASES={"default": place}, **settings) as worker,
+    ):
         worker.ask("migrate")
         yield worker
 
@@ -61,7 +62,9 @@ def policies(rounds: int = 5, count: int = 10_000, chunk: int = 500) -> Iterator
     yield Figure(f"queries a chunk of {chunk}", len(asked), 3, "queries", 1, at_most=True)
     ours_took, bare = median(with_them, "wall", count), median(without, "wall", count)
     yield Figure(f"{count:,} deliveries", ours_took, bare, "µs wall", 1.25, at_most=True)
-    yield Figure("the same", median(with_them, "cpu", count), median(without, "cpu", count), "µs cpu", 1.25, at_most=True)
+    yield Figure(
+        "the same", median(with_them, "cpu", count), median(without, "cpu", count), "µs cpu", 1.25, at_most=True
+    )
 
 
 def permit(rounds: int = 31, windows: int = 50, size: int = 10, people: int = 1_000_000) -> Iterator[Figure]:

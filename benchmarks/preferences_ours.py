@@ -8,6 +8,7 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import queue_ours
 from django.conf import settings
@@ -54,8 +55,8 @@ def fill(count: int) -> None:
     """
     Give *count* people realistic preferences.
 
-    Every third chose something, one in twenty turned news off and one in fifty takes them once a day; every fifth has quiet
-    hours, which it is not now, and every third got one to three messages this week.
+    Every third chose something, one in twenty turned news off and one in fifty takes them once a day; every fifth has
+    quiet hours, which it is not now, and every third got one to three messages this week.
     """
     now = datetime.now(tz=UTC)
     choices, quiet, slots = [], [], []
@@ -174,8 +175,6 @@ def _choice(person: str, category: str, taking: str, now: datetime, scope: str =
 
 
 def _slot(person: str, number: int, now: datetime) -> Slot:
-    from uuid import uuid4
-
     return Slot(
         person=person,
         week=monday_of(now.date()),
