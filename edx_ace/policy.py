@@ -305,10 +305,13 @@ def _decide_all(
     """Note what *policy* says; a final result that says nothing new leaves no decision."""
     name = type(policy).__name__
     every_type = in_order(allowed[0].considered) if allowed else []
+    # Made once, as most policies have nothing against most messages.
+    nothing_against = [] if is_final else [Decision(name, channel_type, Verdict.ALLOW) for channel_type in every_type]
     for message, channel_types, result in zip(messages, allowed, results, strict=True):
         if not isinstance(result, PolicyResult):
             _log_failure(name, message, result)
-        elif is_final and not result.deny and not result.defer:
+        elif not result.deny and not result.defer:
+            channel_types.decisions += nothing_against
             continue
         decisions = [_decide(name, channel_type, result) for channel_type in every_type]
         if is_final:

@@ -9,9 +9,9 @@ has a slot for today keeps it, however often it is tried. One that in the end ha
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, time, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -28,7 +28,7 @@ from edx_ace.outbox.people import person_key
 from edx_ace.policy import AllowedChannels, Policy, PolicyResult
 from edx_ace.preferences import digests
 from edx_ace.preferences.conf import settings
-from edx_ace.preferences.lookup import Asked, UsedSlot, asked_about, forget, is_enabled
+from edx_ace.preferences.lookup import NOTHING, Asked, UsedSlot, asked_about, forget, is_enabled
 from edx_ace.preferences.models import Slot
 from edx_ace.preferences.moments import moment, monday_of
 from edx_ace.preferences.places import zones_of
@@ -98,15 +98,17 @@ class FrequencyCapPolicy(Policy):
 
     def check_many(self, messages: Sequence[Message]) -> list[PolicyResult]:
         """Return over which channels each of *messages* would exceed a cap, if the others did not go."""
-        caps = _caps()
+        caps, today_in = _caps(), cache(_today)
+        smallest = _smallest(caps)
         results = []
         for asked, zone in zip(asked_about(messages), zones_of(messages), strict=True):
-            if asked.category is None or asked.person is None or not asked.known.slots:
-                results.append(PolicyResult())
+            if asked.category is None or len(asked.known.slots) < smallest:
+                results.append(NOTHING)
                 continue
             tally = _Tally(asked.known.slots, caps)
             kinds = [kind for kind in asked.waited or ALL_TYPES if not digests.is_held(asked, kind)]
-            results.append(_result(asked, zone, {kind: tally.free_from(asked, kind, _today(zone)) for kind in kinds}))
+            today = today_in(zone)
+            results.append(_result(asked, zone, today, {kind: tally.free_from(asked, kind, today) for kind in kinds}))
         return results
 
     def settle(self, messages: Sequence[Message], allowed: Sequence[AllowedChannels]) -> list[PolicyResult]:
@@ -131,16 +133,18 @@ class FrequencyCapPolicy(Policy):
     def _take(
         self, messages: Sequence[Message], allowed: Sequence[AllowedChannels]
     ) -> tuple[list[PolicyResult], list[Slot]]:
-        caps, registered = _caps(), channels.channels().channel_type_to_channel_impl
+        caps, today_in, registered = _caps(), cache(_today), channels.channels().channel_type_to_channel_impl
         tallies: dict[str, _Tally] = {}
         results, taken = [], []
         for asked, zone, left in zip(asked_about(messages), zones_of(messages), allowed, strict=True):
             person = asked.person
             if asked.category is None or person is None:
-                results.append(PolicyResult())
+                results.append(NOTHING)
                 continue
-            tally = tallies.setdefault(person, _Tally(asked.known.slots, caps))
-            today = _today(zone)
+            tally = tallies.get(person)
+            if tally is None:
+                tally = tallies[person] = _Tally(asked.known.slots, caps)
+            today = today_in(zone)
             free = {}
             for kind in left if asked.waited is None else left & asked.waited.keys():
                 if registered.get(kind):
@@ -156,7 +160,7 @@ class FrequencyCapPolicy(Policy):
                                 message=asked.message.uuid,
                             )
                         )
-            results.append(_result(asked, zone, free))
+            results.append(_result(asked, zone, today, free))
         return results, taken
 
 
@@ -183,6 +187,11 @@ def _caps() -> dict[str, tuple[Cap, ...]]:
     return {kind: parse(text) for kind, text in settings.FREQUENCY_CAPS.items()}
 
 
+def _smallest(caps: Mapping[str, tuple[Cap, ...]]) -> int:
+    """Return how many messages exceed no cap, whatever they are."""
+    return min(cap.most for several in caps.values() for cap in several)
+
+
 def _today(zone: ZoneInfo) -> date:
     return clock.get_current_time().astimezone(zone).date()
 
@@ -191,17 +200,19 @@ class _Tally:
     """What a person got, and what the messages of this batch add to it."""
 
     def __init__(self, slots: Sequence[UsedSlot], caps: Mapping[str, tuple[Cap, ...]]) -> None:
-        self.caps = caps
-        self.last = Counter[date]()
+        self.caps, self.smallest = caps, _smallest(caps)
+        self.last: dict[date, int] = {}
         #: The latest for each message: one that was put off to another day has a slot of that day.
         self.slots: dict[tuple[UUID, str], UsedSlot] = {}
         for slot in sorted(slots, key=lambda slot: (slot.day, slot.number)):
             week = monday_of(slot.day)
-            self.last[week] = max(self.last[week], slot.number)
+            self.last[week] = max(self.last.get(week, 0), slot.number)
             self.slots[slot.message, slot.channel_type] = slot
 
     def free_from(self, asked: Asked, kind: ChannelType, today: date) -> date:
         """Return the first day on which the message may go over *kind*."""
+        if len(self.slots) < self.smallest:
+            return today
         # Its own slot may have been free for others, if it failed and is tried again now.
         own = self.slots.get((asked.message.uuid, str(kind)))
         others = [slot for slot in self.slots.values() if slot.counts and slot is not own]
@@ -225,17 +236,16 @@ class _Tally:
         if own is not None and own.day == today and own.counts:
             return None
         week = monday_of(today)
-        self.last[week] += 1
+        self.last[week] = self.last.get(week, 0) + 1
         slot = UsedSlot(str(kind), asked.message.uuid, today, self.last[week], counts=True)
         self.slots[asked.message.uuid, str(kind)] = slot
         return slot.number
 
 
-def _result(asked: Asked, zone: ZoneInfo, free: Mapping[ChannelType, date]) -> PolicyResult:
-    today = _today(zone)
+def _result(asked: Asked, zone: ZoneInfo, today: date, free: Mapping[ChannelType, date]) -> PolicyResult:
     late = {kind: day for kind, day in free.items() if day > today}
     if not late:
-        return PolicyResult()
+        return NOTHING
     if late.keys() <= {ChannelType.EMAIL} and digests.can_hold(asked):
         return digests.hold(zone, "The person has had as many messages as they may get; this one goes into a digest.")
     return PolicyResult(

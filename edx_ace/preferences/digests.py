@@ -37,7 +37,7 @@ from edx_ace.outbox.sources import Source
 from edx_ace.policy import AllowedChannels, Policy, PolicyResult, Verdict, decisions_of
 from edx_ace.preferences.choices import DIGESTS, HELD, chosen_by, effective
 from edx_ace.preferences.conf import settings
-from edx_ace.preferences.lookup import Asked, asked_about, is_enabled
+from edx_ace.preferences.lookup import NOTHING, Asked, asked_about, digests_are_made
 from edx_ace.preferences.message_types import Digest
 from edx_ace.preferences.models import Taking
 from edx_ace.preferences.moments import next_at
@@ -88,12 +88,12 @@ class DigestPolicy(Policy):
                 limit_to_channels=[EMAIL],
                 priority=Priority.NORMAL,
             )
-        return [PolicyResult() for _ in messages]
+        return [NOTHING] * len(messages)
 
 
 def is_held(asked: Asked, channel_type: ChannelType) -> bool:
     """Return whether a digest holds the message over *channel_type*, so that it need not wait for anything else."""
-    if channel_type is not EMAIL or asked.category is None or not asked.category.digest or not is_enabled("digest"):
+    if channel_type is not EMAIL or asked.category is None or not asked.category.digest or not digests_are_made():
         return False
     return _is_due(asked) or asked.taking(EMAIL) in (Taking.DAILY, Taking.WEEKLY)
 
@@ -104,7 +104,7 @@ def can_hold(asked: Asked) -> bool:
         asked.waited is not None
         and asked.category is not None
         and asked.category.digest
-        and is_enabled("digest")
+        and digests_are_made()
         and _takes_digests(asked)
     )
 
@@ -146,7 +146,7 @@ class _Part:
 
 def _held(asked: Asked, zone: ZoneInfo) -> PolicyResult:
     if not is_held(asked, EMAIL):
-        return PolicyResult()
+        return NOTHING
     if not _takes_digests(asked):
         return PolicyResult({EMAIL}, code="opted_out", reason="The person takes it in digests and turned those off.")
     if _is_due(asked):

@@ -25,7 +25,7 @@ from edx_ace.message_types import is_essential
 from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.people import person_key, shortened
 from edx_ace.outbox.states import State
-from edx_ace.policy import shared_notes, waited_for
+from edx_ace.policy import PolicyResult, shared_notes, waited_for
 from edx_ace.preferences.choices import Chosen, effective
 from edx_ace.preferences.conf import settings
 from edx_ace.preferences.models import Choice, QuietHours, Slot, Taking
@@ -37,6 +37,10 @@ NOT_SENT = (State.FAILED, State.SKIPPED, State.EXPIRED, State.CANCELLED, State.F
 
 #: How far from UTC a day may begin and end.
 _FARTHEST = timedelta(hours=15)
+
+
+#: What a policy says that has nothing against a message.
+NOTHING = PolicyResult()
 
 
 @attrs.frozen
@@ -68,7 +72,7 @@ class Known:
     slots: list[UsedSlot] = attrs.field(factory=list)
 
 
-@attrs.frozen
+@attrs.define
 class Asked:
     """
     One message that policies are asked about, with what they go by.
@@ -83,6 +87,8 @@ class Asked:
         scope: What it belongs to.
 
         waited: See `edx_ace.policy.waited_for`.
+
+        known: What is known of the person.
     """
 
     message: Message
@@ -90,11 +96,7 @@ class Asked:
     category: Category | None
     scope: str
     waited: Mapping[ChannelType, str] | None
-
-    @property
-    def known(self) -> Known:
-        """What is known of the person."""
-        return _notes().known[self.person] if self.person else Known(quiet=site_hours())
+    known: Known
 
     def taking(self, channel_type: ChannelType) -> Taking:
         """Return how the person takes it over *channel_type*."""
@@ -112,6 +114,8 @@ def asked_about(messages: Sequence[Message]) -> list[Asked]:
     people = {case.person for case in cases if case.person and case.category}
     if missing := people - notes.known.keys():
         notes.known.update(_look_up(missing))
+        for case in cases:
+            case.known = notes.known.get(case.person or "", case.known)
     return cases
 
 
@@ -126,6 +130,11 @@ def is_enabled(policy: str) -> bool:
     return policy in core_settings.ENABLED_POLICIES
 
 
+def digests_are_made() -> bool:
+    """Return whether the policy ``digest`` is enabled, looked up once a batch."""
+    return _notes().digests_are_made
+
+
 def site_hours() -> Hours | None:
     """Return when people are left alone who have not said it themselves."""
     hours = settings.QUIET_HOURS
@@ -138,10 +147,16 @@ class _Notes:
     #: By the identity of the message.
     cases: dict[int, Asked] = attrs.field(factory=dict)
     categories: dict[str, Category] = attrs.field(factory=dict)
+    #: What counts for whom nobody can know.
+    of_nobody: Known = attrs.field(factory=lambda: Known(quiet=site_hours()))
+    digests_are_made: bool = attrs.field(factory=lambda: is_enabled("digest"))
 
 
 def _notes() -> _Notes:
-    notes: _Notes = shared_notes().setdefault(__name__, _Notes())
+    shared = shared_notes()
+    if __name__ not in shared:
+        shared[__name__] = _Notes()
+    notes: _Notes = shared[__name__]
     return notes
 
 
@@ -153,7 +168,7 @@ def _case(message: Message, notes: _Notes) -> Asked:
             notes.categories[name] = categories.get(name)
         category = notes.categories[name]
     scope = shortened(categories.scope_of(message))
-    return Asked(message, person_key(message.recipient), category, scope, waited_for(message))
+    return Asked(message, person_key(message.recipient), category, scope, waited_for(message), notes.of_nobody)
 
 
 def _look_up(people: Collection[str]) -> dict[str, Known]:

@@ -5,6 +5,7 @@ Public: the policies ``preference``, with the guard that keeps to choices at the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from django.db.models import OuterRef, Q, Subquery, Value
 from django.db.models.functions import Coalesce
@@ -17,7 +18,7 @@ from edx_ace.outbox.guards import Guard
 from edx_ace.policy import Policy, PolicyResult
 from edx_ace.preferences.choices import EVERYTHING
 from edx_ace.preferences.digests import is_held
-from edx_ace.preferences.lookup import Asked, asked_about
+from edx_ace.preferences.lookup import NOTHING, Asked, asked_about
 from edx_ace.preferences.models import Choice, Taking
 from edx_ace.preferences.moments import end_of_quiet
 from edx_ace.preferences.places import zones_of
@@ -47,12 +48,14 @@ class QuietHoursPolicy(Policy):
     def check_many(self, messages: Sequence[Message]) -> list[PolicyResult]:
         """Return until when each person is left alone, with at most one query."""
         now = clock.get_current_time()
+        # Many have the same.
+        ends = cache(lambda hours, zone: end_of_quiet(now, hours, zone))
         results = []
         for asked, zone in zip(asked_about(messages), zones_of(messages), strict=True):
             hours = None if asked.category is None else asked.known.quiet
-            until = None if hours is None else end_of_quiet(now, hours, zone)
+            until = None if hours is None else ends(hours, zone)
             if until is None:
-                results.append(PolicyResult())
+                results.append(NOTHING)
             else:
                 defer = {kind: until for kind in ALL_TYPES if not is_held(asked, kind)}
                 results.append(PolicyResult(defer=defer, code=QUIET, reason="The person has quiet hours."))
@@ -62,10 +65,10 @@ class QuietHoursPolicy(Policy):
 def _denied(asked: Asked) -> PolicyResult:
     category = asked.category
     if category is None:
-        return PolicyResult()
+        return NOTHING
     deny = {channel_type for channel_type in ALL_TYPES if asked.taking(channel_type) is Taking.OFF}
     if not deny:
-        return PolicyResult()
+        return NOTHING
     chosen = asked.known.choices
     if any(category.offers(channel_type) and str(channel_type) in chosen for channel_type in deny):
         return PolicyResult(deny, code="opted_out", reason=f"The person turned {category.name!r} off.")

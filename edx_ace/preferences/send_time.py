@@ -21,7 +21,7 @@ from edx_ace.message import Message
 from edx_ace.policy import Policy, PolicyResult
 from edx_ace.preferences.conf import settings
 from edx_ace.preferences.digests import is_held
-from edx_ace.preferences.lookup import asked_about
+from edx_ace.preferences.lookup import NOTHING, asked_about
 from edx_ace.preferences.places import zones_of
 from edx_ace.utils import date
 from edx_ace.utils.plugins import get_plugins
@@ -104,7 +104,9 @@ class SendTimePolicy(Policy):
                     questions.append(Question(asked.person, category.name, channel_type, zone, earliest, latest))
         moments = _moments(questions)
         return [
-            PolicyResult(
+            NOTHING
+            if not places
+            else PolicyResult(
                 defer={
                     channel_type: min(moment, latest)
                     for channel_type, number in places.items()
