@@ -138,7 +138,8 @@ def reconsider(which: Q, *, due: Q | None = None) -> int:
     Args:
         which: Matches deliveries, by their recipient or address, which have an index.
 
-        due: Matches those of them that need not wait any longer, such as what was deferred for a reason that is gone.
+        due: Matches those of them that need not wait any longer, such as what was deferred for a reason that is gone:
+            for policies they have waited for nothing.
 
     Returns:
         How many deliveries that are.

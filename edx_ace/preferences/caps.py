@@ -231,9 +231,12 @@ class _Tally:
         return free
 
     def take(self, asked: Asked, kind: ChannelType, today: date) -> int | None:
-        """Count the message for *today*; return the number of its slot, or None if it has one."""
+        """Count the message for *today*; return the number of its slot, or None if it is tried again and has one."""
         own = self.slots.get((asked.message.uuid, str(kind)))
-        if own is not None and own.day == today and own.counts:
+        # One that failed for good and was queued again has waited for nothing: its slot was free meanwhile, so that it
+        # takes another number, which nobody else can have taken.
+        is_repeat = bool(asked.waited and asked.waited.get(kind))
+        if own is not None and own.day == today and own.counts and is_repeat:
             return None
         week = monday_of(today)
         self.last[week] = self.last.get(week, 0) + 1

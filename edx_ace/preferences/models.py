@@ -56,7 +56,7 @@ class Choice(models.Model):
 class QuietHours(models.Model):
     """When one person is to be left alone, on their own clock; where there is no row, ``ACE_QUIET_HOURS`` counts."""
 
-    person = KeyField(_("person"), max_length=255, primary_key=True)
+    person = KeyField(_("person"), max_length=255, unique=True)
     #: Both None: never.
     start = models.TimeField(_("from"), null=True)
     end = models.TimeField(_("to"), null=True)

@@ -48,7 +48,7 @@ def set_quiet_hours(person: Recipient | str, start: time | None, end: time | Non
 
 def quiet_hours_of(person: Recipient | str) -> Hours | None:
     """Return when *person* is left alone, on their own clock: as they set it, else as the site does; None: never."""
-    row = QuietHours.objects.filter(pk=person_of(person)).first()
+    row = QuietHours.objects.filter(person=person_of(person)).first()
     if row is None:
         return site_hours()
     return None if row.start is None or row.end is None else (row.start, row.end)

@@ -16,12 +16,8 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="QuietHours",
             fields=[
-                (
-                    "person",
-                    edx_ace.outbox.fields.KeyField(
-                        max_length=255, primary_key=True, serialize=False, verbose_name="person"
-                    ),
-                ),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("person", edx_ace.outbox.fields.KeyField(max_length=255, unique=True, verbose_name="person")),
                 ("start", models.TimeField(null=True, verbose_name="from")),
                 ("end", models.TimeField(null=True, verbose_name="to")),
             ],
