@@ -51,6 +51,9 @@ SOURCE = "ace_preferences.digest"
 #: When what is held, and was due, comes due again if no digest has folded it.
 AGAIN = timedelta(hours=1)
 
+#: How far ahead a digest looks for what is held: clocks of workers, by which that was put off, are not the database's.
+_AHEAD = 2 * AGAIN
+
 #: Messages that are folded at a time; what is beyond goes into the next digest, within the hour.
 MOST = 2_000
 
@@ -186,7 +189,7 @@ def _outline(uuid: UUID, message: Message) -> Message:
 
 def _take(people: Collection[str | None]) -> list[Delivery]:
     """Claim what *people* have waiting for a digest now, from whoever has it."""
-    held = Q(recipient__in=people, channel_type=str(EMAIL), code=HELD, due_at__lte=from_now(AGAIN))
+    held = Q(recipient__in=people, channel_type=str(EMAIL), code=HELD, due_at__lte=from_now(_AHEAD))
     held &= Q(expires_at__isnull=True) | Q(expires_at__gt=DatabaseNow())
     using = router.db_for_write(Delivery)
     with transaction.atomic(using):

@@ -34,9 +34,10 @@ def daily(settings):
     settings.ACE_ENABLED_POLICIES = ["preference", "digest"]
     settings.ACE_MESSAGE_TYPES = {"tests.welcome": {"category": "news"}, "tests.offer": {"category": "jobs"}}
     settings.ACE_CATEGORIES = {**settings.ACE_CATEGORIES, "jobs": {"label": "Jobs", "digest": True}}
-    settings.TIME_ZONE = "Europe/Berlin"
+    settings.TIME_ZONE = "UTC"
     choose("7", "news", "email", Taking.DAILY)
-    with frozen_clock(NOON) as clock:
+    with frozen_clock() as clock:
+        settings.ACE_DIGEST_TIME = f"{clock.now + timedelta(hours=12):%H:%M}"
         yield clock
 
 
@@ -67,13 +68,15 @@ def texts(digest):
         (Taking.WEEKLY, datetime(2026, 1, 19, 7, tzinfo=UTC)),
     ],
 )
-def test_what_is_taken_together_waits_for_the_person_s_next_digest(channel, taking, until):
+def test_what_is_taken_together_waits_for_the_person_s_next_digest(channel, settings, taking, until):
     """
     At eight o'clock there; once a week it is on Monday.
     """
+    settings.TIME_ZONE, settings.ACE_DIGEST_TIME = "Europe/Berlin", "08:00"
     choose("7", "news", "email", taking)
 
-    report = ace.send(welcome())
+    with frozen_clock(NOON):
+        report = ace.send(welcome())
 
     assert channel.delivered == []
     found = report[ChannelType.EMAIL]
@@ -309,10 +312,11 @@ def test_many_workers_at_once_lose_and_double_nothing(channel, settings, daily):
             for person in people
         ]
     )
-    for _ in range(4):
-        work(threads=4)
-        daily.advance(3600)
-        make_due()
+    work(threads=4)
+    # What one worker was about to hold while another made the digest is in the next.
+    daily.advance(3600)
+    make_due()
+    work(threads=4)
 
     assert Counter(Delivery.objects.filter(category="news").values_list("state", flat=True)) == {"folded": 36}
     got = Counter((digest.recipient.lms_user_id, text) for digest in channel.delivered for text in texts(digest))
@@ -400,28 +404,29 @@ def test_what_is_over_a_cap_goes_into_a_digest_where_the_category_allows_it(chan
     assert states(*messages) == ["1 sent", "1 queued", "1 queued"]
     assert set(Delivery.objects.filter(state=State.QUEUED).values_list("code", flat=True)) == {"digest"}
 
-    with frozen_clock(NOON + timedelta(hours=20)):
-        make_due()
-        work()
+    settings.ACE_FREQUENCY_CAPS = {"all": "2/day"}
+    make_due()
+    work()
 
     assert states(*messages) == ["1 sent", "1 folded", "1 folded"]
     assert len(channel.delivered) == 2
 
 
-def test_what_is_held_waits_for_no_quiet_hours_but_its_digest_does(channel, settings):
+def test_what_is_held_waits_for_no_quiet_hours_but_its_digest_does(channel, settings, daily):
     """
     Or a digest that is due at night would never be made.
     """
     settings.ACE_ENABLED_POLICIES = ["preference", "digest", "quiet_hours"]
-    settings.ACE_QUIET_HOURS = ("11:00", "14:00")
+    hour = timedelta(hours=1)
+    settings.ACE_QUIET_HOURS = (f"{daily.now - hour:%H:%M}", f"{daily.now + 2 * hour:%H:%M}")
     hold(message := welcome())
     work()
 
     assert states(message) == ["1 folded"]
     assert Delivery.objects.get(category="digest").code == "quiet_hours"
-    with frozen_clock(NOON + timedelta(hours=2)):
-        make_due()
-        work()
+    daily.advance(3 * 3600)
+    make_due()
+    work()
     assert len(channel.delivered) == 1
 
 
@@ -442,3 +447,38 @@ def test_a_hundred_people_s_digests_need_few_queries(channel, django_assert_max_
         found = digests.load(references)
 
     assert {len(texts(one)) for one in found.values()} == {2}
+
+
+def test_where_the_policy_is_not_enabled_everything_goes_as_it_comes(channel, settings):
+    """
+    Nothing would ever deliver what is held.
+    """
+    settings.ACE_ENABLED_POLICIES = ["preference"]
+
+    assert ace.send(welcome())
+
+
+def test_what_may_have_arrived_before_does_not_end_as_folded(channel):
+    """
+    That would say that it did not go by itself; the digest holds it all the same.
+    """
+    hold(message := news("Ann"))
+    Delivery.objects.update(may_have_arrived=True)
+    work()
+
+    assert states(message) == ["1 unknown"]
+    assert len(texts(channel.delivered[0])) == 1
+
+
+def test_essential_messages_need_no_look_at_choices(settings, django_assert_num_queries):
+    """
+    Nothing that is looked up would matter.
+    """
+    settings.ACE_ENABLED_POLICIES = ["preference", "quiet_hours", "frequency_cap", "digest"]
+    settings.ACE_FREQUENCY_CAPS = {"all": "1/day"}
+    settings.ACE_MESSAGE_TYPES = {"tests.welcome": {"essential": True}}
+
+    with django_assert_num_queries(0):
+        allowed = channels_for_many([welcome(), welcome()])
+
+    assert all(ChannelType.EMAIL in one for one in allowed)
