@@ -67,7 +67,7 @@ def policies(rounds: int = 5, count: int = 10_000, chunk: int = 500) -> Iterator
     )
 
 
-def permit(rounds: int = 7, windows: int = 50, size: int = 10, people: int = 1_000_000) -> Iterator[Figure]:
+def permit(rounds: int = 15, windows: int = 50, size: int = 10, people: int = 1_000_000) -> Iterator[Figure]:
     """A permit for a window of messages, with all guards and ten million choices, and with none."""
     with side() as ours:
         ours.ask("put_in", count=windows * size * 4)
