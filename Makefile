@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-databases test-browser test-faults test-oldest docs-test lint format types imports docs wheel-test api-surface bench bench-outbox ci tox upgrade clean
+.PHONY: help venv demo test test-databases test-browser test-faults test-oldest docs-test lint format types imports docs wheel-test api-surface bench bench-outbox bench-preferences ci tox upgrade clean
 
 # Where the contract with existing code lies: beside the clone.
 CONTRACT ?= ../shared/contract
@@ -121,6 +121,9 @@ bench: venv ## Measure beside the released edx-ace 1.15.0: ten minutes, or singl
 
 bench-outbox: venv ## Measure the outbox beside others, on PostgreSQL and Redis; single rows with ARGS="claim".
 	@$(BIN)/python benchmarks/outbox.py $(ARGS)
+
+bench-preferences: venv ## Measure what preferences cost, on PostgreSQL; single rows with ARGS="permit".
+	@$(BIN)/python benchmarks/preferences.py $(ARGS)
 
 ci: ## Run everything that has to pass before a merge.
 	@.ci/run

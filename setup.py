@@ -99,6 +99,10 @@ setup(
             "budget = edx_ace.tracking.policies:BudgetPolicy",
             "preference = edx_ace.preferences.policies:PreferencePolicy",
             "suppression = edx_ace.tracking.policies:SuppressionPolicy",
+            "digest = edx_ace.preferences.digests:DigestPolicy",
+            "frequency_cap = edx_ace.preferences.caps:FrequencyCapPolicy",
+            "quiet_hours = edx_ace.preferences.policies:QuietHoursPolicy",
+            "send_time = edx_ace.preferences.send_time:SendTimePolicy",
         ],
         "openedx.ace.content_step": [
             "absolute_urls = edx_ace.content.absolute_urls:absolute_urls",

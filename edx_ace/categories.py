@@ -7,7 +7,7 @@ category is of ACE_DEFAULT_CATEGORY, unless it is essential.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 #: Longest name of a category, in characters: tables keep it.
 MAX_NAME_LENGTH = 100
+
+
+def _texts(given: Iterable[str]) -> tuple[str, ...]:
+    return tuple(given)
 
 
 @attrs.frozen
@@ -51,7 +55,7 @@ class Category:
     name: str
     label: _StrOrPromise
     description: _StrOrPromise = ""
-    channels: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    channels: tuple[str, ...] = attrs.field(default=(), converter=_texts)
     default: bool = True
     can_be_turned_off: bool = True
     digest: bool = False
@@ -62,16 +66,29 @@ class Category:
         return not self.channels or str(channel_type) in self.channels
 
 
+_brought: dict[str, Category] = {}
+
+
+def bring(category: Category) -> None:
+    """Have *category*, which a sub-app needs, whether or not ACE_CATEGORIES names it; what that says of it counts."""
+    _brought[category.name] = category
+
+
+def brought() -> list[str]:
+    """Return the names of the categories that sub-apps bring."""
+    return list(_brought)
+
+
 #: Keys of a category in the setting that the core knows.
 KEYS = tuple(field.name for field in attrs.fields(Category) if field.name not in ("name", "more"))
 
 
 def all_categories() -> dict[str, Category]:
-    """Return every category by name, in the order of the setting; the default one is always among them."""
+    """Return every category by name, in the order of the setting; the default one and those of sub-apps are added."""
     found = {name: _category(name, about) for name, about in settings.CATEGORIES.items()}
-    default = settings.DEFAULT_CATEGORY
-    if default not in found:
-        found[default] = _category(default, {})
+    for name in (settings.DEFAULT_CATEGORY, *_brought):
+        if name not in found:
+            found[name] = _category(name, {})
     return found
 
 
@@ -83,7 +100,7 @@ def get(name: str) -> Category:
         UnknownCategoryError: If there is none.
     """
     about = settings.CATEGORIES.get(name)
-    if about is None and name != settings.DEFAULT_CATEGORY:
+    if about is None and name != settings.DEFAULT_CATEGORY and name not in _brought:
         known = list(all_categories())
         raise UnknownCategoryError(
             f"Expected the name of a category, given {name!r}.{did_you_mean(name, known)} "
@@ -107,5 +124,8 @@ def scope_of(message: Message) -> str:
 
 def _category(name: str, about: Mapping[str, Any]) -> Category:
     given = {key: about[key] for key in KEYS if key in about}
+    more = {key: value for key, value in about.items() if key not in KEYS}
+    if name in _brought:
+        return attrs.evolve(_brought[name], **given, more={**_brought[name].more, **more})
     given.setdefault("label", name.replace("_", " ").replace("-", " ").capitalize())
-    return Category(name, **given, more={key: value for key, value in about.items() if key not in KEYS})
+    return Category(name, **given, more=more)

@@ -241,7 +241,8 @@ def _check_categories(site: _Site) -> list[CheckMessage]:
         texts += [text for key, value in about.items() for text in _faults_in_category(place, key, value)]
     named = [(f"ACE_MESSAGE_TYPES[{name!r}]", about.get("category")) for name, about in settings.MESSAGE_TYPES.items()]
     named += [(f"{one.__module__}.{one.__qualname__}", one.CATEGORY) for one in message_types.registered().values()]
-    known = {*settings.CATEGORIES, settings.DEFAULT_CATEGORY}
+    # Those of the setting may be malformed, so they are not read here.
+    known = {*settings.CATEGORIES, settings.DEFAULT_CATEGORY, *categories.brought()}
     texts += [
         f"{place} is of the category {name!r}, which ACE_CATEGORIES does not have.{did_you_mean(name, known)}"
         for place, name in named

@@ -134,6 +134,15 @@ class Policy(ABC):
         """Return one result for each of *messages*, in order. Override it where one query answers for all."""
         return [self.check(message) for message in messages]
 
+    def settle(self, messages: Sequence[Message], allowed: Sequence[AllowedChannels]) -> Sequence[PolicyResult]:
+        """
+        Do what the answer calls for, such as to count a message, and return one more result for each of *messages*.
+
+        Called once all policies have been asked, with what they leave of each message, and only where it is about to be
+        sent; `explain` ends before. If it fails for many, it is called again with one message at a time.
+        """
+        return [PolicyResult() for _ in messages]
+
 
 class AllowedChannels(set[ChannelType]):
     """
@@ -161,27 +170,43 @@ def channels_for(message: Message) -> AllowedChannels:
     return channels_for_many([message])[0]
 
 
-def channels_for_many(messages: Sequence[Message]) -> list[AllowedChannels]:
+def channels_for_many(
+    messages: Sequence[Message], waited: Sequence[Mapping[ChannelType, str]] | None = None
+) -> list[AllowedChannels]:
     """
     Return `channels_for` each of *messages*, each policy being asked once for all of them.
 
     A policy that fails for the batch is asked again message by message; where it fails again, the message goes nowhere.
+
+    Args:
+        messages: The messages.
+
+        waited: For each message of a queue, what policies get as `waited_for`.
     """
     # Of the iterator, as `list` would ask the class for its length, too, which finds the enabled channels once more.
     every_type = list(iter(ChannelType))
     allowed = [AllowedChannels(every_type) for _ in messages]
-    with _notes_shared():
-        for policy in policies():
-            name = type(policy).__name__
-            for message, channel_types, result in zip(messages, allowed, _results(policy, messages), strict=True):
-                if not isinstance(result, PolicyResult):
-                    _log_failure(name, message, result)
-                decisions = [_decide(name, channel_type, result) for channel_type in every_type]
-                channel_types.decisions += decisions
-                channel_types.difference_update(d.channel_type for d in decisions if d.verdict is not Verdict.ALLOW)
+    asked = policies()
+    with _in_one_batch(messages, waited):
+        for policy in asked:
+            _decide_all(policy, messages, allowed, _results(policy, messages))
+        if not _only_asking.get():
+            for policy in asked:
+                if getattr(type(policy), "settle", Policy.settle) is not Policy.settle:
+                    _decide_all(policy, messages, allowed, _settled(policy, messages, allowed), is_final=True)
     for message, channel_types in zip(messages, allowed, strict=True):
         message.report("policy_allowed_channels", ",".join(map(str, in_order(channel_types))))
     return allowed
+
+
+@contextmanager
+def only_asking() -> Iterator[None]:
+    """Inside the ``with`` block policies are asked about messages that are not sent: nothing is settled."""
+    token = _only_asking.set(True)
+    try:
+        yield
+    finally:
+        _only_asking.reset(token)
 
 
 def shared_notes() -> dict[Any, Any]:
@@ -190,20 +215,42 @@ def shared_notes() -> dict[Any, Any]:
 
     What one policy has looked up for the batch, the next need not look up again. Outside of a batch it is a new one.
     """
-    notes = _notes.get()
-    return {} if notes is None else notes
+    batch = _batch.get()
+    return {} if batch is None else batch.notes
 
 
-_notes: ContextVar[dict[Any, Any] | None] = ContextVar("edx_ace_policy_notes", default=None)
+def waited_for(message: Message) -> Mapping[ChannelType, str] | None:
+    """
+    Return the channel types that a policy is asked about for *message*, and the code of what it waited for over each.
+
+    Only of a message that a queue holds, which sends it later where a policy defers it. None: it is sent now or never.
+    The code is empty while it has waited for nothing.
+    """
+    batch = _batch.get()
+    return None if batch is None else batch.waited.get(id(message))
+
+
+@attrs.frozen
+class _Batch:
+    """What policies share while they are asked about a batch."""
+
+    #: By the identity of the message, which a queue has.
+    waited: Mapping[int, Mapping[ChannelType, str]]
+    notes: dict[Any, Any] = attrs.field(factory=dict)
+
+
+_batch: ContextVar[_Batch | None] = ContextVar("edx_ace_policy_batch", default=None)
+_only_asking: ContextVar[bool] = ContextVar("edx_ace_policy_only_asking", default=False)
 
 
 @contextmanager
-def _notes_shared() -> Iterator[None]:
-    token = _notes.set({})
+def _in_one_batch(messages: Sequence[Message], waited: Sequence[Mapping[ChannelType, str]] | None) -> Iterator[None]:
+    by_message = {} if waited is None else dict(zip(map(id, messages), waited, strict=True))
+    token = _batch.set(_Batch(by_message))
     try:
         yield
     finally:
-        _notes.reset(token)
+        _batch.reset(token)
 
 
 def considered(allowed: Iterable[ChannelType]) -> Iterable[ChannelType]:
@@ -246,6 +293,47 @@ def in_order(channel_types: Iterable[ChannelType]) -> list[ChannelType]:
     """Return *channel_types* in the order of ChannelType, whatever collection they come in."""
     members = set(channel_types)
     return [channel_type for channel_type in ALL_TYPES if channel_type in members]
+
+
+def _decide_all(
+    policy: Policy,
+    messages: Sequence[Message],
+    allowed: Sequence[AllowedChannels],
+    results: Sequence[PolicyResult | Exception],
+    is_final: bool = False,
+) -> None:
+    """Note what *policy* says; a final result that says nothing new leaves no decision."""
+    name = type(policy).__name__
+    every_type = in_order(allowed[0].considered) if allowed else []
+    # Made once, as most policies have nothing against most messages.
+    nothing_against = [] if is_final else [Decision(name, channel_type, Verdict.ALLOW) for channel_type in every_type]
+    for message, channel_types, result in zip(messages, allowed, results, strict=True):
+        if not isinstance(result, PolicyResult):
+            _log_failure(name, message, result)
+        elif not result.deny and not result.defer:
+            channel_types.decisions += nothing_against
+            continue
+        decisions = [_decide(name, channel_type, result) for channel_type in every_type]
+        if is_final:
+            decisions = [decision for decision in decisions if decision.verdict is not Verdict.ALLOW]
+        channel_types.decisions += decisions
+        channel_types.difference_update(d.channel_type for d in decisions if d.verdict is not Verdict.ALLOW)
+
+
+def _settled(
+    policy: Policy, messages: Sequence[Message], allowed: Sequence[AllowedChannels]
+) -> list[PolicyResult | Exception]:
+    try:
+        return [_checked(policy, result) for result in policy.settle(messages, allowed)]
+    except Exception as error:
+        if len(messages) == 1:
+            return [error]
+        LOG.exception("%s.settle failed; settling message by message.", type(policy).__name__)
+    return [
+        result
+        for message, channel_types in zip(messages, allowed, strict=True)
+        for result in _settled(policy, [message], [channel_types])
+    ]
 
 
 def _results(policy: Policy, messages: Sequence[Message]) -> list[PolicyResult | Exception]:

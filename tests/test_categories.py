@@ -18,14 +18,14 @@ def _categories(settings):
     }
 
 
-def test_categories_come_in_the_order_of_the_setting_and_the_default_one_is_among_them():
+def test_categories_come_in_the_order_of_the_setting_and_others_follow():
     """
     A message without a category has to belong somewhere.
     """
     found = categories.all_categories()
 
-    assert list(found) == ["news", "security", "general"]
-    assert [category.label for category in found.values()] == ["News", "Security", "General"]
+    assert list(found) == ["news", "security", "general", "digest"]
+    assert [str(category.label) for category in found.values()] == ["News", "Security", "General", "Digests"]
     assert found["news"].more == {"track": True}
 
 
@@ -74,3 +74,16 @@ def test_a_message_says_what_it_belongs_to():
     """
     assert categories.scope_of(welcome(options={"scope": "course:1"})) == "course:1"
     assert categories.scope_of(welcome()) == ""
+
+
+def test_a_sub_app_may_bring_a_category(settings, monkeypatch):
+    """
+    What the setting says of it counts.
+    """
+    monkeypatch.setattr(categories, "_brought", {})
+    categories.bring(categories.Category("summary", label="Summaries", channels=["email"]))
+
+    assert categories.get("summary").channels == ("email",)
+    assert "summary" in categories.all_categories()
+    settings.ACE_CATEGORIES = {"summary": {"label": "In short"}}
+    assert (categories.get("summary").label, categories.get("summary").channels) == ("In short", ("email",))

@@ -33,10 +33,10 @@ def marked(folder):
     """Return what the modules and templates below *folder* mark for translation, without those of apps below it."""
     inner = [module.parent for module in folder.rglob("apps.py") if module.parent != folder]
     found = set()
-    for path in [*folder.rglob("*.py"), *folder.rglob("*.html")]:
+    for path in [*folder.rglob("*.py"), *folder.rglob("*.html"), *folder.rglob("templates/**/*.txt")]:
         if not any(path.is_relative_to(app) for app in inner):
             text = path.read_text()
-            code = templatize(text) if path.suffix == ".html" else text
+            code = text if path.suffix == ".py" else templatize(text)
             keywords = {"_": None, "gettext": None, "gettext_lazy": None, "ngettext": (1, 2)}
             for _, words, _, _ in extract("python", io.BytesIO(code.encode()), keywords=keywords):
                 found.add((words,) if isinstance(words, str) else tuple(words))

@@ -85,7 +85,7 @@ class Delivery(Leased):
     CLAIMED = State.CLAIMED
     PERMITTED = State.HANDING
     ARROWS = ARROWS
-    UNREAD = frozenset(["due_at", "created_at", "finished_at", "code", "reason", "provider_id"])
+    UNREAD = frozenset(["due_at", "created_at", "finished_at", "reason", "provider_id", "folded_into"])
 
     payload = models.ForeignKey(Payload, models.CASCADE, related_name="deliveries", verbose_name=_("payload"))
     #: The send it belongs to (the message's send_uuid): one message for each person and address.
@@ -121,6 +121,8 @@ class Delivery(Leased):
     code = models.CharField(_("code"), max_length=64, blank=True)
     #: The same as a sentence for people.
     reason = models.TextField(_("reason"), blank=True)
+    #: The digest that it became part of: the uuid of that message.
+    folded_into = models.UUIDField(_("folded into"), null=True)
     #: The provider's id for it.
     provider_id = models.CharField(_("provider's id"), max_length=255, blank=True)
     created_at = models.DateTimeField(_("created at"))

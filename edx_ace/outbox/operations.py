@@ -138,7 +138,8 @@ def reconsider(which: Q, *, due: Q | None = None) -> int:
     Args:
         which: Matches deliveries, by their recipient or address, which have an index.
 
-        due: Matches those of them that need not wait any longer, such as what was deferred for a reason that is gone.
+        due: Matches those of them that need not wait any longer, such as what was deferred for a reason that is gone:
+            for policies they have waited for nothing.
 
     Returns:
         How many deliveries that are.
@@ -156,7 +157,8 @@ def reconsider(which: Q, *, due: Q | None = None) -> int:
             # Locked like this, they are passed over by those that claim.
             rows.filter(pk__in=queued).update(fence=F("fence") + 1)
             if due is not None:
-                rows.filter(due, pk__in=chunk, state=State.QUEUED).update(due_at=DatabaseNow())
+                due_now = rows.filter(due, pk__in=chunk, state=State.QUEUED)
+                due_now.update(due_at=DatabaseNow(), code="", reason="")
             number += len(claimed) + len(queued)
         if number:
             doorbell.ring_on_commit(using)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import attrs
 from django.db import IntegrityError, InterfaceError, OperationalError, connections, router, transaction
@@ -166,7 +167,11 @@ class _Round:
 
     def _ask_policies(self, loaded: Sequence[tuple[Delivery, Message]]) -> list[tuple[Delivery, Message]]:
         messages = {row.payload_id: message for row, message in loaded}
-        verdicts = dict(zip(messages, policy.channels_for_many(list(messages.values())), strict=True))
+        waited: dict[UUID, dict[ChannelType, str]] = {key: {} for key in messages}
+        for row, _ in loaded:
+            waited[row.payload_id][ChannelType(row.channel_type)] = row.code
+        answers = policy.channels_for_many(list(messages.values()), list(waited.values()))
+        verdicts = dict(zip(messages, answers, strict=True))
         allowed = []
         for row, message in loaded:
             against = policy.obstacle(verdicts[row.payload_id], ChannelType(row.channel_type))

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edx_ace.preferences.choices import choose, taking
     from edx_ace.preferences.models import Taking
+    from edx_ace.preferences.quiet import quiet_hours_of, set_quiet_hours
 
-__all__ = ["Taking", "choose", "taking"]
+__all__ = ["Taking", "choose", "quiet_hours_of", "set_quiet_hours", "taking"]
 
-_MODULE_OF = {"Taking": "models"}
+_MODULE_OF = {"Taking": "models", "quiet_hours_of": "quiet", "set_quiet_hours": "quiet"}
 
 
 def __getattr__(name: str) -> Any:

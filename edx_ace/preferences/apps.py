@@ -15,11 +15,16 @@ class PreferencesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the guard, the system checks, and what is kept of people."""
-        from edx_ace.outbox import guards, privacy
-        from edx_ace.preferences import checks  # noqa: F401  # importing them registers them
+        """Register the guard, the digests, the system checks, the chores, and what is kept of people."""
+        from edx_ace import categories
+        from edx_ace.outbox import chores, guards, privacy, sources
+        from edx_ace.preferences import caps, checks, digests, policies  # noqa: F401  # importing the checks registers them
         from edx_ace.preferences.holding import HOLDING
-        from edx_ace.preferences.policies import OPTED_OUT
+        from edx_ace.signals import send_reported
 
-        guards.register(OPTED_OUT)
+        categories.bring(digests.CATEGORY)
+        guards.register(policies.OPTED_OUT)
         privacy.register(HOLDING)
+        sources.register(digests.DIGEST_SOURCE)
+        chores.register(caps.purge)
+        send_reported.connect(caps.give_back, dispatch_uid="ace_preferences.give_back")

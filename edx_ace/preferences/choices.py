@@ -27,8 +27,11 @@ from edx_ace.text import shown
 #: What a category that stands for every other is called.
 EVERYTHING = ""
 
-#: Codes under which deliveries wait for what a choice may change.
-WAITING_CODES = ("digest",)
+#: The category of digests themselves: whoever turns it off gets nothing of what they take once a day or a week.
+DIGESTS = "digest"
+
+#: The code under which deliveries wait for a digest.
+HELD = "digest"
 
 #: What was chosen, by category and scope, for one person and channel type.
 Chosen = Mapping[tuple[str, str], Taking]
@@ -63,8 +66,8 @@ def choose(
         ChoiceError: If nobody can choose that.
         UnknownCategoryError: If there is no such category.
     """
-    key = _person(person)
-    kind = _checked(category, _channel_type(channel_type), _taking(taking))
+    key = person_of(person)
+    kind, taking = checked(category, channel_type, taking)
     scope = shortened(scope)
     using = router.db_for_write(Choice)
     rows = Choice.objects.using(using).filter(person=key, channel_type=kind)
@@ -91,7 +94,10 @@ def choose(
             narrower &= Q(scope=scope)
         if taking == Taking.OFF:
             rows.filter(narrower).exclude(category=category, scope=scope).exclude(taking=Taking.OFF).delete()
-        reconsider(concerned & narrower, due=Q(code__in=WAITING_CODES))
+        if narrower and category != DIGESTS:
+            # A digest may hold what is turned off.
+            concerned &= narrower | Q(category=DIGESTS)
+        reconsider(concerned, due=Q(code=HELD))
         if has_changed:
             choice_changed.send(
                 None,
@@ -112,7 +118,7 @@ def taking(person: Recipient | str, category: str, channel_type: ChannelType | s
         UnknownCategoryError: If there is no such category.
     """
     kind = _channel_type(channel_type)
-    chosen = chosen_by([_person(person)]).get(_person(person), {})
+    chosen = chosen_by([person_of(person)]).get(person_of(person), {})
     return effective(categories.get(category), kind, chosen.get(str(kind), {}), shortened(scope))
 
 
@@ -138,11 +144,30 @@ def effective(category: categories.Category, channel_type: ChannelType, chosen: 
     return Taking.IMMEDIATE if category.default else Taking.OFF
 
 
-def _person(person: Recipient | str) -> str:
+def person_of(person: Recipient | str) -> str:
+    """
+    Return the key of *person*, a recipient or that key itself.
+
+    Raises:
+        ChoiceError: If it is nobody.
+    """
     key = person_key(person) if isinstance(person, Recipient) else person
     if not key:
         raise ChoiceError("Nobody can choose for a recipient that has neither an account nor an address.")
     return key
+
+
+def checked(category: str, channel_type: ChannelType | str, taking: Taking | str) -> tuple[str, Taking]:
+    """
+    Return the value of *channel_type* and *taking*, which can be chosen in *category*.
+
+    Raises:
+        ChoiceError: If they cannot.
+        UnknownCategoryError: If there is no such category.
+    """
+    kind, how = _channel_type(channel_type), _taking(taking)
+    _check(category, kind, how)
+    return str(kind), how
 
 
 def _channel_type(given: ChannelType | str) -> ChannelType:
@@ -160,12 +185,11 @@ def _taking(given: Taking | str) -> Taking:
         raise ChoiceError(f"Expected one of {', '.join(Taking.values)}, given {shown(given)}.") from None
 
 
-def _checked(name: str, channel_type: ChannelType, taking: Taking) -> str:
-    """Return the value of *channel_type*, for which *taking* can be chosen in the category called *name*."""
+def _check(name: str, channel_type: ChannelType, taking: Taking) -> None:
     if name == EVERYTHING:
         if taking not in (Taking.OFF, Taking.IMMEDIATE):
             raise ChoiceError(f"Everything can be turned off, or on again, and not be taken {taking.label}.")
-        return str(channel_type)
+        return
     category = categories.get(name)
     if not category.can_be_turned_off:
         raise ChoiceError(f"The category {name!r} cannot be turned off, so that nothing can be chosen for it.")
@@ -174,4 +198,5 @@ def _checked(name: str, channel_type: ChannelType, taking: Taking) -> str:
         raise ChoiceError(f"Messages of the category {name!r} go over {offered} and not over {channel_type}.")
     if taking in (Taking.DAILY, Taking.WEEKLY) and not category.digest:
         raise ChoiceError(f"The category {name!r} has no digest: its messages cannot be taken {taking.label}.")
-    return str(channel_type)
+    if taking in (Taking.DAILY, Taking.WEEKLY) and channel_type is not ChannelType.EMAIL:
+        raise ChoiceError(f"Digests are emails: what goes over {channel_type} cannot be taken {taking.label}.")

@@ -51,3 +51,51 @@ class Choice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.category or 'everything'} over {self.channel_type}: {self.taking}"
+
+
+class QuietHours(models.Model):
+    """When one person is to be left alone, on their own clock; where there is no row, ``ACE_QUIET_HOURS`` counts."""
+
+    person = KeyField(_("person"), max_length=255, unique=True)
+    #: Both None: never.
+    start = models.TimeField(_("from"), null=True)
+    end = models.TimeField(_("to"), null=True)
+
+    class Meta:
+        verbose_name = _("quiet hours")
+        verbose_name_plural = _("quiet hours")
+
+    def __str__(self) -> str:
+        return "none" if self.start is None else f"{self.start:%H:%M} to {self.end:%H:%M}"
+
+
+class Slot(models.Model):
+    """
+    One message that counts for a person's frequency caps.
+
+    It does not count while the outbox says that the message has not gone, so that nobody has to give it back.
+    """
+
+    person = KeyField(_("person"), max_length=255)
+    #: The Monday of `day`.
+    week = models.DateField(_("week"))
+    #: Of two who take the same number only one gets it, and the other looks again.
+    number = models.PositiveIntegerField(_("number"))
+    #: The person's own.
+    day = models.DateField(_("day"))
+    channel_type = models.CharField(_("channel type"), max_length=20)
+    #: Its uuid.
+    message = models.UUIDField(_("message"))
+    #: Whether it was given back by a send of which the outbox knows nothing.
+    is_returned = models.BooleanField(_("given back"), default=False)
+
+    class Meta:
+        verbose_name = _("slot")
+        verbose_name_plural = _("slots")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["person", "week", "number"], name="ace_preferences_one_slot")
+        ]
+        indexes: ClassVar = [models.Index(fields=["week"], name="ace_preferences_slot_week")]
+
+    def __str__(self) -> str:
+        return f"{self.day} over {self.channel_type}"

@@ -29,8 +29,9 @@ from edx_ace.errors import UnknownCategoryError
 from edx_ace.outbox import loading
 from edx_ace.outbox.people import person_key
 from edx_ace.preferences import Taking, choose, links, taking
-from edx_ace.preferences.choices import EVERYTHING, chosen_by, effective
+from edx_ace.preferences.choices import DIGESTS, EVERYTHING, chosen_by, effective
 from edx_ace.preferences.links import Mandate
+from edx_ace.preferences.lookup import is_enabled
 from edx_ace.preferences.models import Choice
 from edx_ace.web.conf import settings
 from edx_ace.web.pages import BadFormError, by_link, lasting, page, posted, private
@@ -166,7 +167,7 @@ def _preferences(
             lasting(partial(_write, person, verb, wished))
             after = _lines(person)
     context = {
-        "topics": [(category, _lines_of(category, after)) for category in categories.all_categories().values()],
+        "topics": [(category, _lines_of(category, after)) for category in _categories()],
         "is_everything_off": all(line.taking == Taking.OFF for line in after),
         "verb": verb,
         "before": before if after != before else [],
@@ -174,6 +175,12 @@ def _preferences(
         "is_test": is_test,
     }
     return page(request, "preferences", context, language=language)
+
+
+def _categories() -> list[Category]:
+    """Return what people can read about; digests only where there are some."""
+    shown = categories.all_categories().values()
+    return [category for category in shown if category.name != DIGESTS or is_enabled("digest")]
 
 
 def _takings(category: Category) -> tuple[Taking, ...]:
@@ -188,7 +195,7 @@ def _lines(person: str) -> list[_Line]:
     chosen = chosen_by([person]).get(person, {})
     return [
         _Line(f"{category.name}:{kind}", category, kind, effective(category, kind, chosen.get(str(kind), {})))
-        for category in categories.all_categories().values()
+        for category in _categories()
         for kind in kinds
         if category.can_be_turned_off and category.offers(kind)
     ]

@@ -1,0 +1,3 @@
+"""
+Internal: the management commands of the outbox.
+"""

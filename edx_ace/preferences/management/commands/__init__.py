@@ -1,0 +1,3 @@
+"""
+Internal: the management commands; each is a door to one function.
+"""
