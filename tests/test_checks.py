@@ -67,7 +67,7 @@ def test_a_site_that_names_no_channel_is_warned(channels):
             "edx_ace.E003",
             "ACE_CONTENT_STEPS names 'inline-css', but no installed package provides it under "
             "'openedx.ace.content_step'. Did you mean 'inline_css'?",
-            "Installed packages provide: absolute_urls, inline_css, plain_text",
+            "Installed packages provide: absolute_urls, inline_css, keep_copy, plain_text, track, unsubscribe",
         ),
         (
             {"ACE_CHANNEL_DEFAULT_EMAIL": "jango_email"},
@@ -245,7 +245,7 @@ def test_errors(settings, check_id, text, hint):
         {"ACE_BASE_URL": "django.utils.timezone.now"},  # the path of a callable
         {"ACE_RENDER_CONTEXT": "contextlib.nullcontext"},
         {
-            "ACE_CATEGORIES": {"sales": {"track": True}},
+            "ACE_CATEGORIES": {"sales": {"colour": "red"}},
             "ACE_MESSAGE_TYPES": {"shop.sale": {"category": "sales", "on_ambiguous": "hold", "repeat": True}},
         },  # a sub-app's keys
         # Sites name the push channel they would use, and enable it only where there are credentials.

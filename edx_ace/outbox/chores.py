@@ -18,8 +18,9 @@ _chores: list[Chore] = []
 
 
 def register(chore: Chore) -> None:
-    """Do *chore* with every sweep from now on."""
-    _chores.append(chore)
+    """Do *chore* with every sweep from now on; once, however often it is registered."""
+    if chore not in _chores:
+        _chores.append(chore)
 
 
 def unregister(chore: Chore) -> None:

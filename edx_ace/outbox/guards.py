@@ -38,8 +38,9 @@ _guards: list[Guard] = []
 
 
 def register(guard: Guard) -> None:
-    """Ask *guard* before every hand-over from now on."""
-    _guards.append(guard)
+    """Ask *guard* before every hand-over from now on; once, however often it is registered."""
+    if guard not in _guards:
+        _guards.append(guard)
 
 
 def unregister(guard: Guard) -> None:

@@ -20,8 +20,9 @@ _writers: list[Writer] = []
 
 
 def register(writer: Writer) -> None:
-    """Write what *writer* returns from now on."""
-    _writers.append(writer)
+    """Write what *writer* returns from now on; once, however often it is registered: Django may call ready again."""
+    if writer not in _writers:
+        _writers.append(writer)
 
 
 def unregister(writer: Writer) -> None:

@@ -2,7 +2,7 @@
 Internal: the Django app.
 """
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.utils.translation import gettext_lazy as _
 
 
@@ -28,9 +28,5 @@ class TrackingConfig(AppConfig):
         choice_changed.connect(figures.append_unsubscription, dispatch_uid="ace_tracking.figures")
         for chore in (events.apply_waiting, engagement.count, figures.fold):
             chores.register(chore)
-        try:
-            from anymail.signals import tracking
-        except ImportError:
-            # The extra "anymail" is optional.
-            return
-        tracking.connect(webhooks.receive, dispatch_uid="ace_tracking.receive")
+        if apps.is_installed("anymail"):
+            webhooks.listen()

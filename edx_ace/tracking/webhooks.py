@@ -141,11 +141,19 @@ def _said(event: Any) -> str:
     return str(event.mta_response or event.description or "")
 
 
+def listen() -> None:
+    """Record what django-anymail's webhooks tell from now on; once, however often it is called."""
+    from anymail.signals import tracking
+
+    tracking.connect(receive, dispatch_uid="ace_tracking.receive")
+
+
 def _view_class(provider: str) -> Any:
     try:
         from anymail import urls
     except ImportError as error:
         raise MissingExtraError("The webhook of a mail provider", "anymail") from error
+    listen()
     names = (f"{provider}_tracking_webhook", f"{provider}_webhook")
     return next((pattern.callback.view_class for pattern in urls.urlpatterns if pattern.name in names), None)
 

@@ -71,7 +71,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     """
     mandate = Mandate.read(links.UNSUBSCRIBE, token)
     category = _category_of(mandate)
-    wished = None if request.method in LOOKING else _wished(posted(request), category)
+    wished = None if request.method in LOOKING else _wished(posted(request), category, mandate.channel_type)
     context: dict[str, Any] = {"preferences_path": mandate.path(links.PREFERENCES), "is_test": mandate.is_test}
     if category is None:
         return page(request, "gone", context, language=mandate.language)
@@ -98,10 +98,10 @@ def _category_of(mandate: Mandate) -> Category | None:
     return category if category.can_be_turned_off and category.offers(mandate.channel_type) else None
 
 
-def _wished(fields: dict[str, list[str]], category: Category | None) -> Taking:
+def _wished(fields: dict[str, list[str]], category: Category | None, channel_type: str) -> Taking:
     if fields == ONE_CLICK:
         return Taking.OFF
-    for one in _takings(category) if category else ():
+    for one in _takings(category, channel_type) if category else ():
         if fields == {"taking": [one.value]} and one != Taking.OFF:
             return one
     raise BadFormError
@@ -153,7 +153,7 @@ class _Line:
 
     @property
     def options(self) -> list[tuple[Taking, str | Promise]]:
-        return [(one, TAKING_LABELS[one]) for one in _takings(self.category)]
+        return [(one, TAKING_LABELS[one]) for one in _takings(self.category, self.channel_type)]
 
 
 def _preferences(
@@ -183,9 +183,10 @@ def _categories() -> list[Category]:
     return [category for category in shown if category.name != DIGESTS or is_enabled("digest")]
 
 
-def _takings(category: Category) -> tuple[Taking, ...]:
-    """Return how people may take *category*."""
-    return tuple(Taking) if category.digest else (Taking.OFF, Taking.IMMEDIATE)
+def _takings(category: Category, channel_type: ChannelType | str) -> tuple[Taking, ...]:
+    """Return how people may take *category* over *channel_type*; digests are emails."""
+    is_digest = category.digest and str(channel_type) == ChannelType.EMAIL.value
+    return tuple(Taking) if is_digest else (Taking.OFF, Taking.IMMEDIATE)
 
 
 def _lines(person: str) -> list[_Line]:
@@ -218,7 +219,7 @@ def _choices(fields: dict[str, list[str]], lines: Sequence[_Line]) -> tuple[str,
     wished = []
     for name, values in fields.items():
         line = by_name.get(name)
-        if line is None or len(values) != 1 or values[0] not in _takings(line.category):
+        if line is None or len(values) != 1 or values[0] not in _takings(line.category, line.channel_type):
             raise BadFormError
         wished.append((line, Taking(values[0])))
     if verb not in ("save", "nothing", "undo"):

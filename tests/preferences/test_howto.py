@@ -12,7 +12,7 @@ from django.test import override_settings
 
 from edx_ace import Recipient
 from edx_ace.preferences import Taking, quiet_hours_of, taking
-from edx_ace.preferences.checks import check_preferences
+from edx_ace.preferences.checks import check_settings
 from edx_ace.preferences.places import places_of
 from edx_ace.preferences.transfer import import_choices
 
@@ -56,7 +56,7 @@ def test_its_settings_are_fine(page):
     assert {"ACE_PEOPLE", "ACE_QUIET_HOURS", "ACE_FREQUENCY_CAPS", "ACE_DIGEST_TIME"} <= names.keys()
 
     with override_settings(**{**names, "ACE_PEOPLE": f"{__name__}.places"}):
-        assert [message.msg for message in check_preferences()] == [
+        assert [message.msg for message in check_settings()] == [
             "ACE_SEND_TIME names 'after_lunch', but no installed package provides it under 'openedx.ace.send_time'."
         ]
 
