@@ -324,7 +324,7 @@ def _settled(
     policy: Policy, messages: Sequence[Message], allowed: Sequence[AllowedChannels]
 ) -> list[PolicyResult | Exception]:
     try:
-        return [_checked(policy, result) for result in policy.settle(messages, allowed)]
+        return _one_each(policy, "settle", policy.settle(messages, allowed), len(messages))
     except Exception as error:
         if len(messages) == 1:
             return [error]
@@ -340,16 +340,21 @@ def _results(policy: Policy, messages: Sequence[Message]) -> list[PolicyResult |
     # Looked up on the class: a stand-in with every attribute would answer check_many with nonsense.
     if len(messages) > 1 and getattr(type(policy), "check_many", Policy.check_many) is not Policy.check_many:
         try:
-            results = policy.check_many(messages)
-            if len(results) == len(messages):
-                return [_checked(policy, result) for result in results]
-            raise ValueError(
-                f"{type(policy).__name__}.check_many must return one result a message: "
-                f"expected {len(messages)}, given {len(results)}."
-            )
+            return _one_each(policy, "check_many", policy.check_many(messages), len(messages))
         except Exception:
             LOG.exception("%s.check_many failed; asking message by message.", type(policy).__name__)
     return [_check(policy, message) for message in messages]
+
+
+def _one_each(
+    policy: Policy, method: str, results: Sequence[PolicyResult], number: int
+) -> list[PolicyResult | Exception]:
+    if len(results) != number:
+        raise ConfigurationError(
+            f"{type(policy).__name__}.{method} must return one result a message: expected {number}, given "
+            f"{len(results)}."
+        )
+    return [_checked(policy, result) for result in results]
 
 
 def _check(policy: Policy, message: Message) -> PolicyResult | Exception:

@@ -96,6 +96,26 @@ def test_what_cannot_be_settled_goes_nowhere(channel, use_policies, caplog, fail
     assert [(one.outcome, one.code) for one in failed] == [(Outcome.FAILED, "policy_error")] * (2 - sent)
 
 
+@pytest.mark.parametrize("given", [[], [PolicyResult()] * 2, None])
+def test_settling_answers_once_for_each_message(channel, use_policies, caplog, given):
+    """
+    Otherwise nobody knows what belongs to which: the message goes nowhere, and nobody else is kept from sending.
+    """
+
+    class Miscounts(Counts):
+        def settle(self, messages, allowed):
+            return given
+
+    use_policies(Miscounts())
+
+    report = ace.send(welcome())
+
+    assert [(one.outcome, one.code) for one in report.deliveries if one.channel_type is ChannelType.EMAIL] == [
+        (Outcome.FAILED, "policy_error")
+    ]
+    assert channel.delivered == []
+
+
 def test_a_policy_is_told_what_a_message_of_a_queue_waited_for(use_policies):
     """
     And that others are sent now or never.
