@@ -71,11 +71,6 @@ def of(channel: str, attempt: Reported) -> dict[str, Any]:
         return {}
 
 
-def is_free(channel: str, attempt: Reported) -> bool:
-    """Return whether there is nothing to say about the cost of *attempt*: one unit, over a channel without a price."""
-    return channel not in settings.PRICES and attempt.units == 1
-
-
 def append(channel: str, attempts: Sequence[Attempt], using: str) -> None:
     """Add those of *attempts* that were sent to what the channel came to today; a part of the caller's transaction."""
     sent = [attempt for attempt in attempts if attempt.outcome == str(Outcome.SENT)]
@@ -89,9 +84,9 @@ def append(channel: str, attempts: Sequence[Attempt], using: str) -> None:
         )
 
 
-def spent(channels: Collection[str], since: date) -> dict[str, Decimal]:
-    """Return what each of *channels* has come to from the day *since* on, in one query; 0 for one without a row."""
-    rows = Expense.objects.filter(channel__in=channels, day__gte=since).order_by()
+def spent(channels: Collection[str], since: date, until: date = date.max) -> dict[str, Decimal]:
+    """Return what each of *channels* has come to on the days from *since* to *until*, in one query; 0 without a row."""
+    rows = Expense.objects.filter(channel__in=channels, day__range=(since, until)).order_by()
     found = dict(rows.values_list("channel").annotate(total=Sum("price")))
     return {channel: found.get(channel, Decimal(0)) for channel in channels}
 

@@ -159,7 +159,7 @@ def record_event(
     return Recorded.WAITING if event.is_waiting else Recorded.APPLIED
 
 
-def apply_waiting(**kwargs: object) -> int:
+def apply_waiting() -> int:
     """Apply the events whose deliveries have come, give up those that waited too long; return how many were applied."""
     using = router.db_for_write(ProviderEvent)
     waiting = ProviderEvent.objects.using(using).filter(is_waiting=True)

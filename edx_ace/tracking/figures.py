@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -20,9 +19,8 @@ from django.db import models, router, transaction
 from django.db.models import Sum
 from django.utils.translation import gettext_lazy as _
 
-from edx_ace.outbox.conf import settings as outbox_settings
 from edx_ace.outbox.leases import Note
-from edx_ace.outbox.models import Delivery, Expense, Payload
+from edx_ace.outbox.models import Delivery, Payload
 from edx_ace.outbox.states import ACCEPTED, State
 from edx_ace.tracking.models import Figure
 
@@ -132,12 +130,6 @@ def sends(since: date, until: date, limit: int = 20) -> list[UUID]:
         .values_list("batch", flat=True)
     )
     return list(dict.fromkeys(batch for batch in latest[: 4 * limit] if batch is not None))[:limit]
-
-
-def costs(since: date, until: date) -> dict[str, Decimal]:
-    """Return what each channel that has a price in ACE_PRICES came to in these days, by its name."""
-    rows = Expense.objects.filter(channel__in=list(outbox_settings.PRICES), day__gte=since, day__lte=until)
-    return dict(rows.order_by("channel").values_list("channel").annotate(total=Sum("price")))
 
 
 def append(happened: Iterable[tuple[date, Delivery, Measure]], using: str) -> None:

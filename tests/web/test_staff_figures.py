@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from lxml import html
 
+from edx_ace.outbox.models import Expense
 from edx_ace.outbox.worker import sweep
 from edx_ace.tracking.models import Figure
 from edx_ace.web.staff.charts import chart
@@ -45,6 +47,20 @@ def figures(site) -> None:
     figure("bounced", 3)
     figure("sent", 40, message_type="shop.offer", category="offers", channel_type="push")
     sweep()
+
+
+def test_what_channels_cost_is_shown_of_the_same_days(client, settings):
+    """
+    Of those that have a price; a send and a category have no costs of their own.
+    """
+    settings.ACE_PRICES = {"sms": "0.01", "mail": "0.001"}
+    for days_ago, price in (0, "1.50"), (1, "2.25"), (40, "100"):
+        Expense.objects.create(channel="sms", day=TODAY - timedelta(days=days_ago), units=1, price=Decimal(price))
+
+    assert "3.75" in client.get("/staff/figures/").text.split("cost of")[1]
+    costs = client.get("/staff/figures.json").json()["costs"]
+    assert {name: Decimal(price) for name, price in costs.items()} == {"sms": Decimal("3.75"), "mail": 0}
+    assert "costs" not in client.get("/staff/figures.json?category=news").json()
 
 
 def test_what_was_asked_for_is_shown(client):

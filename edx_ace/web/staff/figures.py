@@ -20,6 +20,8 @@ from django.views.decorators.http import require_safe
 
 from edx_ace import categories
 from edx_ace.channel.base import ALL_TYPES
+from edx_ace.outbox import costs
+from edx_ace.outbox.conf import settings
 from edx_ace.tracking import figures
 from edx_ace.tracking.figures import DIMENSIONS, Measure, Row
 from edx_ace.web.staff.access import staff_only
@@ -134,7 +136,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "by_type": _table(request, "message_type", arguments),
         "by_category": _table(request, "category", arguments, _category_labels()),
         "sends": [] if asked["batch"] else _sends(request, asked),
-        "costs": figures.costs(days[0], days[-1]) if set(arguments) == {"since", "until"} else {},
+        "costs": costs.spent(settings.PRICES, days[0], days[-1]) if set(arguments) == {"since", "until"} else {},
         "query": request.GET.urlencode(),
     }
     return render(request, "edx_ace/web/staff/figures.html", context)
@@ -173,7 +175,7 @@ def as_json(request: HttpRequest) -> JsonResponse:
         "rows": [{**row.group, **_by_name(row)} for row in figures.read(by=by, **arguments)],
     }
     if set(arguments) == {"since", "until"}:
-        answer["costs"] = figures.costs(arguments["since"], arguments["until"])
+        answer["costs"] = costs.spent(settings.PRICES, **arguments)
     return JsonResponse(answer)
 
 
