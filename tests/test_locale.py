@@ -15,6 +15,8 @@ from django.utils.translation.template import templatize
 ROOT = Path(__file__).parent.parent
 PACKAGED, OF_THE_DEMO = (sorted((ROOT / folder).rglob("django.po")) for folder in ("edx_ace", "test_project"))
 
+APPS = sorted(module.parent for module in (ROOT / "edx_ace").rglob("apps.py"))
+
 
 def texts(catalogue):
     """Return what *catalogue* translates, by context and original; singular and plural, each a tuple."""
@@ -55,6 +57,15 @@ def test_a_catalogue_has_what_its_app_says(po):
     for words, translated in found.items():
         for one in translated:
             assert re.findall(r"%(?:\(\w+\))?[ds]", one) == re.findall(r"%(?:\(\w+\))?[ds]", words[0])
+
+
+@pytest.mark.parametrize("app", APPS, ids=lambda path: path.name)
+def test_an_app_that_says_something_says_it_in_every_language(app):
+    """
+    Each has catalogues of its own.
+    """
+    if marked(app):
+        assert {path.name for path in app.glob("locale/*")} == {"ar", "de", "es", "fr", "ja"}
 
 
 @pytest.mark.parametrize("po", PACKAGED + OF_THE_DEMO, ids=lambda path: path.relative_to(ROOT).as_posix())
