@@ -188,7 +188,7 @@ def _taking(given: Taking | str) -> Taking:
 def _check(name: str, channel_type: ChannelType, taking: Taking) -> None:
     if name == EVERYTHING:
         if taking not in (Taking.OFF, Taking.IMMEDIATE):
-            raise ChoiceError(f"Everything can be turned off, or on again, and not be taken {taking.label}.")
+            raise ChoiceError(f"Everything can be turned off, or on again, and not be taken {taking}.")
         return
     category = categories.get(name)
     if not category.can_be_turned_off:
@@ -197,6 +197,6 @@ def _check(name: str, channel_type: ChannelType, taking: Taking) -> None:
         offered = ", ".join(category.channels)
         raise ChoiceError(f"Messages of the category {name!r} go over {offered} and not over {channel_type}.")
     if taking in (Taking.DAILY, Taking.WEEKLY) and not category.digest:
-        raise ChoiceError(f"The category {name!r} has no digest: its messages cannot be taken {taking.label}.")
+        raise ChoiceError(f"The category {name!r} has no digest: its messages cannot be taken {taking}.")
     if taking in (Taking.DAILY, Taking.WEEKLY) and channel_type is not ChannelType.EMAIL:
-        raise ChoiceError(f"Digests are emails: what goes over {channel_type} cannot be taken {taking.label}.")
+        raise ChoiceError(f"Digests are emails: what goes over {channel_type} cannot be taken {taking}.")

@@ -77,7 +77,7 @@ def _suppressed(
     }
     if not against:
         return PolicyResult()
-    reasons = ", ".join(sorted({str(reason.label) for reason in against.values()}))
+    reasons = ", ".join(sorted({reason.value for reason in against.values()}))
     return PolicyResult(set(against), code="suppressed", reason=f"The address is suppressed ({reasons}).")
 
 

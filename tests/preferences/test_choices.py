@@ -94,7 +94,7 @@ def test_choosing_again_changes_the_choice():
         (("7", "security", "email", OFF), ChoiceError, "cannot be turned off"),
         (("7", "offers", "push", ON), ChoiceError, "go over email and not over push"),
         (("7", "offers", "email", DAILY), ChoiceError, "has no digest"),
-        (("7", EVERYTHING, "email", DAILY), ChoiceError, "not be taken once a day"),
+        (("7", EVERYTHING, "email", DAILY), ChoiceError, "not be taken daily"),
         (("7", "news", "mail", OFF), ChoiceError, "Expected a channel type"),
         (("7", "news", "email", "never"), ChoiceError, "Expected one of off, immediate, daily, weekly"),
         (("", "news", "email", OFF), ChoiceError, "neither an account nor an address"),

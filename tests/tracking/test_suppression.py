@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 
 from edx_ace import Recipient, ace
 from edx_ace.channel import ChannelType
@@ -40,7 +41,7 @@ def test_nothing_is_sent_to_a_suppressed_address(channel):
 
     assert channel.delivered == []
     assert report[ChannelType.EMAIL].code == "suppressed"
-    assert "by hand" in report[ChannelType.EMAIL].reason
+    assert "manual" in report[ChannelType.EMAIL].reason
     assert ANN not in report[ChannelType.EMAIL].reason
 
 
@@ -59,6 +60,18 @@ def test_essential_messages_pass_what_says_nothing_about_the_mailbox(channel, se
     enqueue(message := welcome())
     work()
     assert status(message).states == {State.SENT if passes else State.SKIPPED: 1}
+
+
+def test_the_reason_is_the_same_whatever_language_is_active(channel):
+    """
+    It is kept with the delivery, for staff who may speak another one than the recipient.
+    """
+    suppress(ANN, Reason.HARD_BOUNCE, who="bob")
+
+    with translation.override("de"):
+        report = ace.send(welcome())
+
+    assert report[ChannelType.EMAIL].reason == "The address is suppressed (hard_bounce)."
 
 
 def test_a_complaint_does_not_hide_a_bounce(channel, settings):
