@@ -15,9 +15,6 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count
-from django.db.models.functions import TruncHour
-
 from edx_ace.tracking.models import Engagement
 
 #: How many first opens and clicks somebody must have for their hours to mean anything.
@@ -52,35 +49,35 @@ class ReadingHours:
 
     def best_moments(self, questions: Sequence[Question]) -> list[datetime | None]:
         """Return the moment for each of *questions*, with one query for all of them; None: at once."""
-        read = _hours_of({question.person for question in questions})
+        read = _readings_of({question.person for question in questions})
         return [_moment(question, read[question.person]) for question in questions]
 
 
-def _hours_of(people: set[str]) -> defaultdict[str, Counter[datetime]]:
-    """Return how often each of *people* read, by the hour of their readings (UTC)."""
-    rows = Engagement.objects.filter(person__in=people, is_machine=False)
-    found: defaultdict[str, Counter[datetime]] = defaultdict(Counter)
-    for person, hour, number in rows.values_list("person", TruncHour("at")).annotate(number=Count("pk")).order_by():
+def _readings_of(people: set[str]) -> defaultdict[str, list[datetime]]:
+    """Return when each of *people* read."""
+    rows = Engagement.objects.filter(person__in=people, is_machine=False).order_by()
+    found: defaultdict[str, list[datetime]] = defaultdict(list)
+    for person, at in rows.values_list("person", "at"):
         assert person is not None
-        found[person][hour] += number
+        found[person].append(at)
     return found
 
 
-def _moment(question: Question, read: Counter[datetime]) -> datetime | None:
-    if read.total() < ENOUGH:
+def _moment(question: Question, read: Sequence[datetime]) -> datetime | None:
+    if len(read) < ENOUGH:
         return None
-    by_hour: Counter[int] = Counter()
-    for hour, number in read.items():
-        by_hour[hour.astimezone(question.zone).hour] += number
+    by_hour = Counter(at.astimezone(question.zone).hour for at in read)
     enough = max(by_hour.values()) * GOOD_SHARE
     good = {hour for hour, number in by_hour.items() if number >= enough}
     moment = question.earliest
     while moment <= question.latest:
         if moment.astimezone(question.zone).hour in good:
             return moment
-        moment = _next_hour(moment)
+        moment = _next_hour(moment, question.zone)
     return None
 
 
-def _next_hour(moment: datetime) -> datetime:
-    return moment.replace(minute=0, second=0, microsecond=0) + _HOUR
+def _next_hour(moment: datetime, zone: ZoneInfo) -> datetime:
+    """Return when the next hour begins by the clock of *zone*; not everywhere when one does in UTC."""
+    local = moment.astimezone(zone)
+    return moment + _HOUR - timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)

@@ -11,12 +11,19 @@ from zoneinfo import ZoneInfo
 import attrs
 import pytest
 
+from edx_ace import Recipient
+from edx_ace.outbox import State, enqueue, status
+from edx_ace.outbox.models import Delivery
+from edx_ace.testing import frozen_clock
 from edx_ace.tracking.hours import ReadingHours
 from edx_ace.tracking.models import Engagement
+from tests.outbox.test_worker import make_due, work
+from tests.pipeline import welcome
 
 pytestmark = pytest.mark.django_db
 
 BERLIN = ZoneInfo("Europe/Berlin")
+KATHMANDU = ZoneInfo("Asia/Kathmandu")
 MONDAY = datetime(2026, 6, 1, tzinfo=UTC)
 NOW = MONDAY.replace(hour=5, minute=20)
 
@@ -29,10 +36,10 @@ class Question:
     latest: datetime = NOW + timedelta(days=1)
 
 
-def read(person: str, *hours: int, is_machine: bool = False) -> None:
-    """Let *person* have read once at each of these hours of Berlin, on days of their own."""
+def read(person: str, *hours: int, is_machine: bool = False, zone: ZoneInfo = BERLIN) -> None:
+    """Let *person* have read once in each of these hours of *zone*, on days of their own."""
     for number, hour in enumerate(hours):
-        at = datetime(2026, 1 + number % 6, 10, hour, 30, tzinfo=BERLIN)
+        at = datetime(2026, 1 + number % 6, 10, hour, 30, tzinfo=zone)
         Engagement.objects.create(
             message=uuid4(), kind="open", at=at, person=person, is_machine=is_machine, is_counted=True
         )
@@ -107,3 +114,43 @@ def test_many_are_asked_about_with_one_query(django_assert_num_queries):
         found = best(Question(), Question("8"), Question("9"), Question("8"))
 
     assert [moment and moment.astimezone(BERLIN).hour for moment in found] == [18, 9, None, 9]
+
+
+@pytest.mark.parametrize("of_the_site", ["UTC", "Asia/Kolkata"])
+def test_hours_begin_by_the_clock_of_the_person(settings, of_the_site):
+    """
+    In Kathmandu a quarter past those of UTC; the site's own zone says nothing.
+    """
+    settings.TIME_ZONE = of_the_site
+    read("7", 18, 18, 18, 18, 18, zone=KATHMANDU)
+
+    assert best(Question(zone=KATHMANDU)) == [datetime(2026, 6, 1, 18, tzinfo=KATHMANDU)]
+
+
+def people_in_kathmandu(recipients):
+    return [("Asia/Kathmandu", None) for _ in recipients]
+
+
+def test_the_policy_asks_it_for_messages_of_the_outbox(channel, settings):
+    """
+    A message waits for the person's hour, in their time zone, and then goes.
+    """
+    settings.ACE_ENABLED_POLICIES = ["preference", "send_time"]
+    settings.ACE_SEND_TIME = "reading_hours"
+    settings.ACE_PEOPLE = f"{__name__}.people_in_kathmandu"
+    settings.ACE_CATEGORIES = {"news": {"send_time": True}}
+    settings.ACE_MESSAGE_TYPES = {"tests.welcome": {"category": "news"}}
+    read("7", 18, 18, 18, 18, 18, zone=KATHMANDU)
+    enqueue([message := welcome(), unknown := welcome(recipient=Recipient(8, "bob@example.com"))])
+    # Later than it is for the database, by whose clock things come due.
+    with frozen_clock(datetime(2099, 6, 1, 5, 20, tzinfo=UTC)):
+        work()
+
+        assert status(unknown).states == {State.SENT: 1}
+        waiting = Delivery.objects.get(payload=message.uuid)
+        assert (waiting.state, waiting.code) == (State.QUEUED, "send_time")
+        assert waiting.due_at == datetime(2099, 6, 1, 18, tzinfo=KATHMANDU)
+        make_due()
+        work()
+
+    assert status(message).states == {State.SENT: 1}
