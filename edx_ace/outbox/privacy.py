@@ -72,7 +72,11 @@ class Person:
 
     def deliveries(self) -> Q:
         """Return what matches the deliveries to them."""
-        theirs = Q(recipient__in=self.keys)
+        return Q(recipient__in=self.keys) | self.at_their_address()
+
+    def at_their_address(self) -> Q:
+        """Return what matches rows with their address and its channel type, if they were found by an address."""
+        theirs = Q(pk__in=())
         if self.is_address:
             for channel_type, address in self.addresses:
                 theirs |= Q(address=address, channel_type=channel_type)

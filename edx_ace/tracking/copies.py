@@ -19,6 +19,7 @@ from uuid import UUID
 
 import attrs
 from django.db import DatabaseError, connections, router, transaction
+from django.db.models import QuerySet
 
 from edx_ace import categories
 from edx_ace.envelope import Parcel
@@ -49,12 +50,15 @@ def keep_copy(parcels: Sequence[Parcel]) -> list[Parcel]:
     return list(parcels)
 
 
+def kept(message: UUID, channel_type: str) -> QuerySet[Copy]:
+    """Return the copy of *message* as it went over *channel_type*, unless none was kept, or not any more."""
+    return Copy.objects.filter(message=message, channel_type=channel_type, expires_at__gt=DatabaseNow())
+
+
 def content_of(message: UUID, channel_type: str) -> dict[str, str] | None:
-    """Return the fields of *message* as they went over *channel_type*; None: no copy was kept, or not any more."""
-    copy = Copy.objects.filter(message=message, channel_type=channel_type, expires_at__gt=DatabaseNow()).first()
-    if copy is None:
-        return None
-    return fields_of(copy)
+    """Return the fields of that copy; None: there is none."""
+    copy = kept(message, channel_type).first()
+    return None if copy is None else fields_of(copy)
 
 
 def fields_of(copy: Copy) -> dict[str, str]:

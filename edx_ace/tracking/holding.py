@@ -1,6 +1,6 @@
 """
-Internal: what tracking keeps of a person: what providers said of messages to them, suppressions of their address,
-opens, clicks and copies.
+Internal: what tracking keeps of a person, and for how long: what providers said of messages to them, suppressions of
+their address, opens, clicks and copies.
 """
 
 from __future__ import annotations
@@ -10,16 +10,20 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import router
+from django.db.models import Q, QuerySet
 
 from edx_ace.outbox.clock import database_now
+from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.privacy import Holding, KeyColumn, Person
 from edx_ace.outbox.retention import before
-from edx_ace.tracking import retention
+from edx_ace.tracking import copies
 from edx_ace.tracking.conf import settings
-from edx_ace.tracking.models import ProviderEvent, Suppression, SuppressionChange
-from edx_ace.tracking.retention import delete_all
+from edx_ace.tracking.models import Copy, Engagement, Figure, Link, ProviderEvent, Suppression, SuppressionChange
 
-_EXPORTED = {
+#: Rows that one transaction deletes.
+CHUNK_SIZE = 500
+
+_OF_ADDRESSES = {
     "suppressions": (Suppression, ("channel_type", "category", "reason", "address", "created_at", "expires_at")),
     "suppression_changes": (SuppressionChange, ("at", "action", "channel_type", "category", "reason", "who", "why")),
     "provider_events": (ProviderEvent, ("at", "provider", "kind", "provider_id", "channel_type", "code", "detail")),
@@ -28,10 +32,26 @@ _EXPORTED = {
 
 def _export(person: Person) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
-    for name, (model, fields) in _EXPORTED.items():
+    for name, (model, fields) in _OF_ADDRESSES.items():
         rows = model._base_manager.filter(digest__in=person.digests).order_by("pk").values(*fields)
         found[name] = [{field: value if value is None else str(value) for field, value in row.items()} for row in rows]
-    return {**found, **retention.export(person)}
+    messages = Delivery.objects.filter(person.deliveries()).values("payload")
+    events = list(Engagement.objects.filter(Q(message__in=messages) | Q(person__in=person.keys)).order_by("pk"))
+    targets = dict(Link.objects.filter(pk__in={event.link for event in events}).values_list("pk", "target"))
+    found["opens_and_clicks"] = [
+        {
+            "at": str(event.at),
+            "kind": event.kind,
+            "target": targets.get(event.link) if event.link else None,
+            "by_machine": event.is_machine,
+        }
+        for event in events
+    ]
+    found["copies"] = [
+        {"message": str(copy.message), "channel_type": copy.channel_type, "content": copies.fields_of(copy)}
+        for copy in Copy.objects.filter(_copies(person)).order_by("pk")
+    ]
+    return found
 
 
 def _erase(person: Person) -> Mapping[str, int]:
@@ -43,11 +63,14 @@ def _erase(person: Person) -> Mapping[str, int]:
     return {
         "suppressions_kept_as_digest": suppressions.update(address=None),
         "provider_events": events.delete()[0],
-        **retention.erase(person, using),
+        "copies": Copy.objects.using(using).filter(_copies(person)).delete()[0],
+        # They are nobody's from then on.
+        "opens_and_clicks": Engagement.objects.using(using).filter(person__in=person.keys).update(person=None),
     }
 
 
 def _purge(older_than: timedelta | None) -> Mapping[str, int]:
+    """Delete what its settings or, of copies, its category do not let this app keep; figures by day stay."""
     using = router.db_for_write(ProviderEvent)
     now = database_now(ProviderEvent, using)
     events = ProviderEvent.objects.using(using).filter(
@@ -57,12 +80,31 @@ def _purge(older_than: timedelta | None) -> Mapping[str, int]:
     changes = SuppressionChange.objects.using(using).filter(
         at__lt=before(now, None, settings.SUPPRESSION_CHANGES_KEEP_DAYS)
     )
+    end = before(now, older_than, settings.TRACKING_KEEP_DAYS)
+    # Whatever is asked for: mails that are out there lead to them.
+    links = Link.objects.using(using).filter(created_at__lt=before(now, None, settings.TRACKING_KEEP_DAYS))
+    figures = Figure.objects.using(using).filter(batch__isnull=False, is_sum=True, day__lt=end.date())
     return {
-        "events of providers": delete_all(events.order_by("received_at")),
-        "expired suppressions": delete_all(Suppression.objects.using(using).filter(expires_at__lt=now)),
-        "changes of suppressions": delete_all(changes.order_by("at")),
-        **retention.purge(older_than),
+        "events of providers": _delete(events.order_by("received_at")),
+        "expired suppressions": _delete(Suppression.objects.using(using).filter(expires_at__lt=now)),
+        "changes of suppressions": _delete(changes.order_by("at")),
+        "copies": _delete(Copy.objects.using(using).filter(expires_at__lte=now).order_by("expires_at")),
+        "opens and clicks": _delete(Engagement.objects.using(using).filter(at__lt=end).order_by("at")),
+        "links": _delete(links.order_by("created_at")),
+        "figures of sends": _delete(figures.order_by("day")),
     }
+
+
+def _copies(person: Person) -> Q:
+    return Q(person__in=person.keys) | person.at_their_address()
+
+
+def _delete(rows: QuerySet[Any]) -> int:
+    """Delete *rows*, a few hundred in a transaction, and return how many these were."""
+    number = 0
+    while chunk := list(rows.values_list("pk", flat=True)[:CHUNK_SIZE]):
+        number += rows.model._base_manager.using(rows.db).filter(pk__in=chunk).delete()[0]
+    return number
 
 
 HOLDING = Holding(
@@ -73,7 +115,8 @@ HOLDING = Holding(
         KeyColumn(Suppression, "digest", drops_duplicates=True),
         KeyColumn(SuppressionChange, "digest"),
         KeyColumn(ProviderEvent, "digest"),
-        *retention.KEY_COLUMNS,
+        KeyColumn(Engagement, "person"),
+        KeyColumn(Copy, "person"),
     ],
     _purge,
 )

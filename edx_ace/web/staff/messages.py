@@ -10,7 +10,6 @@ from uuid import UUID
 import attrs
 from django.apps import apps
 from django.contrib import messages as said
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.functional import Promise
@@ -23,13 +22,13 @@ from edx_ace import categories
 from edx_ace.channel import ChannelType
 from edx_ace.channel.mixins import EmailChannelMixin
 from edx_ace.outbox import requeue
-from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.states import State
 from edx_ace.preferences.models import Choice, Taking
 from edx_ace.tracking import copies, links
-from edx_ace.tracking.models import Copy, Suppression
+from edx_ace.tracking.models import Suppression
 from edx_ace.tracking.search import TONES, VERDICTS, Found, Step, find, way_of
+from edx_ace.tracking.suppression import in_force
 from edx_ace.web.staff.access import OPERATE, SEE_COPIES, SEE_PEOPLE, may_see_people, staff_only
 from edx_ace.web.views import CHANNEL_LABELS
 
@@ -98,7 +97,7 @@ def message(request: HttpRequest, uuid: UUID) -> HttpResponse:
             _told(request, row),
             way=way_of(row),
             against=_against(row) if may_see_people(request) else [],
-            has_copy=_may_see_copies(request) and _has_copy(row),
+            has_copy=_may_see_copies(request) and copies.kept(row.payload_id, row.channel_type).exists(),
             can_be_sent_again=row.state == State.FAILED and request.user.has_perm(OPERATE),
         )
         for row in rows
@@ -163,8 +162,7 @@ def _against(row: Delivery) -> list[_StrOrPromise]:
     """Return what keeps messages like this one from whom it is for, as of now; each has an index."""
     found: list[_StrOrPromise] = []
     if row.address is not None:
-        still = Q(expires_at__isnull=True) | Q(expires_at__gt=DatabaseNow())
-        for one in Suppression.objects.filter(still, address=row.address, channel_type=row.channel_type):
+        for one in Suppression.objects.filter(in_force(), address=row.address, channel_type=row.channel_type):
             if one.category in ("", row.category):
                 found.append(_("The address is suppressed: %(reason)s.") % {"reason": one.get_reason_display()})
     if row.recipient is not None:
@@ -184,8 +182,3 @@ def _against(row: Delivery) -> list[_StrOrPromise]:
 
 def _may_see_copies(request: HttpRequest) -> bool:
     return request.user.has_perms([SEE_COPIES, SEE_PEOPLE])
-
-
-def _has_copy(row: Delivery) -> bool:
-    kept = Copy.objects.filter(message=row.payload_id, channel_type=row.channel_type, expires_at__gt=DatabaseNow())
-    return kept.exists()
