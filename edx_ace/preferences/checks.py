@@ -16,6 +16,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
+from edx_ace import categories
 from edx_ace.channel import ChannelType, channels
 from edx_ace.channel.base import ALL_TYPES
 from edx_ace.errors import MissingExtraError, did_you_mean
@@ -123,7 +124,7 @@ def _check_pages() -> Iterator[CheckMessage]:
 @register("edx_ace")
 def check_settings(**kwargs: object) -> list[CheckMessage]:
     """Check that the settings of preferences can be used."""
-    return [*_check_people(), *_check_hours(), *_check_caps(), *_check_send_time()]
+    return [*_check_people(), *_check_hours(), *_check_caps(), *_check_send_time(), *_check_policies()]
 
 
 def _check_people() -> Iterator[CheckMessage]:
@@ -195,6 +196,29 @@ def _check_send_time() -> Iterator[CheckMessage]:
             hint="For example 24.",
             id="ace_preferences.E009",
         )
+
+
+def _check_policies() -> Iterator[CheckMessage]:
+    set_for = {
+        "quiet_hours": ("ACE_QUIET_HOURS", settings.QUIET_HOURS),
+        "frequency_cap": ("ACE_FREQUENCY_CAPS", settings.FREQUENCY_CAPS),
+        "send_time": ("ACE_SEND_TIME", settings.SEND_TIME),
+    }
+    problems = [
+        (policy, f"{name} is set, but ACE_ENABLED_POLICIES lacks {policy!r}, so that nothing keeps to it.")
+        for policy, (name, value) in set_for.items()
+        if value and not is_enabled(policy)
+    ]
+    if is_enabled("preference") and not is_enabled("digest") and isinstance(settings.CATEGORIES, dict):
+        in_digests = [name for name, one in categories.all_categories().items() if one.digest]
+        if in_digests:
+            text = (
+                f"People may take {in_digests[0]!r} once a day or a week, but ACE_ENABLED_POLICIES lacks 'digest': they "
+                "get its messages as they come."
+            )
+            problems.append(("digest", text))
+    for policy, text in problems:
+        yield Warning(text, hint=f"Add {policy!r} to it.", id="ace_preferences.W002")
 
 
 def _is_time(given: object) -> bool:

@@ -109,7 +109,7 @@ else:
 
 ACE_ENABLED_CHANNELS = ["django_email"]
 ACE_CHANNEL_DEFAULT_EMAIL = "django_email"
-ACE_ENABLED_POLICIES = ["preference", "suppression"]
+ACE_ENABLED_POLICIES = ["preference", "suppression", "digest"]
 ACE_CONTENT_STEPS = ["unsubscribe", "absolute_urls", "inline_css", "plain_text", "track", "keep_copy"]
 ACE_TEMPLATE_ENGINE = "messages"
 ACE_PLAIN_TEXT_AUTOESCAPE = False

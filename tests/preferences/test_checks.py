@@ -12,7 +12,7 @@ SITE = {
     "DEBUG": False,
     "ACE_ENABLED_CHANNELS": ["django_email"],
     "ACE_CHANNEL_DEFAULT_EMAIL": "django_email",
-    "ACE_ENABLED_POLICIES": ["preference"],
+    "ACE_ENABLED_POLICIES": ["preference", "digest"],
     "ACE_CONTENT_STEPS": ["unsubscribe", "absolute_urls", "inline_css", "plain_text"],
     "ACE_POSTAL_ADDRESS": "Northwind\n1 Harbour Street",
     "ACE_BASE_URL": "https://news.example",

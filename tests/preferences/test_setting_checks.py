@@ -8,6 +8,12 @@ from django.test import override_settings
 from edx_ace.preferences.checks import check_settings
 
 
+@pytest.fixture(autouse=True)
+def defaults(settings):
+    """No category has a digest."""
+    settings.ACE_CATEGORIES = {}
+
+
 def found():
     return [(message.id, message.msg) for message in check_settings()]
 
@@ -24,6 +30,8 @@ def test_what_the_howto_sets_is_fine():
     All of it.
     """
     with override_settings(
+        ACE_ENABLED_POLICIES=["preference", "quiet_hours", "frequency_cap", "digest"],
+        ACE_CATEGORIES={"news": {"digest": True}},
         ACE_PEOPLE="tests.preferences.test_places.of_ann_alone",
         ACE_QUIET_HOURS=["22:00", "07:00"],
         ACE_FREQUENCY_CAPS={"all": "5/day", "email": "3/day, 10/week"},
@@ -57,7 +65,27 @@ def test_what_cannot_be_used_is_an_error(name, value, number, text):
     It says what was expected and what was given.
     """
     with override_settings(**{f"ACE_{name}": value}):
-        [(identifier, message)] = found()
+        [(identifier, message)] = [one for one in found() if ".E" in one[0]]
 
     assert identifier == f"ace_preferences.E00{number}"
+    assert text in message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("QUIET_HOURS", ("22:00", "07:00"), "ACE_ENABLED_POLICIES lacks 'quiet_hours'"),
+        ("FREQUENCY_CAPS", {"all": "3/day"}, "ACE_ENABLED_POLICIES lacks 'frequency_cap'"),
+        ("SEND_TIME", "reading_hours", "ACE_ENABLED_POLICIES lacks 'send_time'"),
+        ("CATEGORIES", {"news": {"digest": True}}, "People may take 'news' once a day or a week"),
+    ],
+)
+def test_a_setting_that_no_policy_keeps_to_is_warned_about(name, value, text):
+    """
+    Until the policy is enabled.
+    """
+    with override_settings(ACE_ENABLED_POLICIES=["preference"], **{f"ACE_{name}": value}):
+        [(identifier, message)] = found()
+
+    assert identifier == "ace_preferences.W002"
     assert text in message
