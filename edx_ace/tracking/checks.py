@@ -94,7 +94,9 @@ def _check_policies() -> Iterator[CheckMessage]:
 
 
 def _check_webhook() -> Iterator[CheckMessage]:
-    if not getattr(django_settings, "ROOT_URLCONF", None):
+    given = getattr(django_settings, "ANYMAIL", None)
+    if given is None or not getattr(django_settings, "ROOT_URLCONF", None):
+        # The same addresses are there for links alone.
         return
     try:
         reverse("ace_tracking:webhook", args=["postmark"])
@@ -104,12 +106,11 @@ def _check_webhook() -> Iterator[CheckMessage]:
         from anymail.utils import get_anymail_setting
     except ImportError:
         yield Error(
-            "edx_ace.tracking.urls is included, but django-anymail is not installed.",
+            "ANYMAIL is set and edx_ace.tracking.urls is included, but django-anymail is not installed.",
             hint='Run: pip install "edx-ace[anymail]".',
             id="ace_tracking.E005",
         )
         return
-    given = getattr(django_settings, "ANYMAIL", {})
     signed = [name for name in given if name.endswith(("_SIGNING_KEY", "_SECRET", "_WEBHOOK_KEY", "_VERIFICATION_KEY"))]
     try:
         secret = get_anymail_setting("webhook_secret", default=[])

@@ -4,6 +4,7 @@ Internal: what messages cost, and what a channel may cost in a month.
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -228,3 +229,23 @@ def test_right_settings_are_not_reported(settings):
     settings.ACE_BOUNCE_MAILBOX = {"host": "mail.example.com", "user": "bounces", "password": "secret"}
 
     assert found() == {}
+
+
+def test_a_site_that_only_counts_opens_and_clicks_needs_no_provider(settings, monkeypatch):
+    """
+    Its mail may leave by plain SMTP, without django-anymail.
+    """
+    del settings.ANYMAIL
+    assert found() == {}
+    monkeypatch.setitem(sys.modules, "anymail.utils", None)
+
+    assert found() == {}
+
+
+def test_a_provider_that_is_set_up_needs_its_extra(settings, monkeypatch):
+    """
+    Nothing would read what it says.
+    """
+    monkeypatch.setitem(sys.modules, "anymail.utils", None)
+
+    assert found()["ace_tracking.E005"].hint == 'Run: pip install "edx-ace[anymail]".'
