@@ -434,7 +434,7 @@ def test_what_a_class_cannot_mean_is_an_error():
     """
 
     class Odd(MessageType):
-        APP_LABEL = "checks"
+        APP_LABEL = "odd"
         ESSENTIAL = "yes"
         ON_AMBIGUOUS = "hold"
 
