@@ -213,8 +213,8 @@ def _check_policies() -> Iterator[CheckMessage]:
         in_digests = [name for name, one in categories.all_categories().items() if one.digest]
         if in_digests:
             text = (
-                f"People may take {in_digests[0]!r} once a day or a week, but ACE_ENABLED_POLICIES lacks 'digest': they "
-                "get its messages as they come."
+                f"People may take {in_digests[0]!r} once a day or a week, but ACE_ENABLED_POLICIES lacks 'digest': "
+                "they get its messages as they come."
             )
             problems.append(("digest", text))
     for policy, text in problems:

@@ -22,6 +22,7 @@ from django.utils.module_loading import import_string
 
 from edx_ace.categories import Category
 from edx_ace.channel import ChannelType
+from edx_ace.content.documents import appended
 from edx_ace.envelope import Envelope, Parcel
 from edx_ace.errors import ConfigurationError
 from edx_ace.message import Message
@@ -33,7 +34,6 @@ from edx_ace.renderers import RenderedEmail, find_template
 #: Where ``edx_ace/email/base.html`` wants it.
 PLACE = "<!-- ace-unsubscribe -->"
 
-_END_OF_BODY = re.compile(r"</body\s*>(?!.*</body\s*>)", re.I | re.S)
 _NOT_IN_LIST_ID = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -114,9 +114,7 @@ def _shown(email: RenderedEmail, context: Mapping[str, Any], url: str, address: 
     if is_placed:
         changes["body_html"] = html.replace(PLACE, added)
     elif added:
-        end = _END_OF_BODY.search(html)
-        at = end.start() if end else len(html)
-        changes["body_html"] = f"{html[:at]}{added}\n{html[at:]}"
+        changes["body_html"] = appended(html, f"{added}\n")
     if text.strip():
         missing = {
             "unsubscribe_url": "" if url in text else url,

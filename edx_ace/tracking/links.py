@@ -29,6 +29,7 @@ from django.utils.module_loading import import_string
 
 from edx_ace import categories
 from edx_ace.content.absolute_urls import base_url
+from edx_ace.content.documents import appended
 from edx_ace.envelope import Parcel
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
@@ -55,7 +56,6 @@ _OWN_PAGES = {"ace_web", "ace_tracking"}
 _TARGET = re.compile(r"https?://[^\s\x00-\x1f\x7f\\<>\"]+", re.I)
 _LINK_TAG = re.compile(r"""<(?:a|area)(?=[\s/])((?:[^<>"']|"[^"]*"|'[^']*')*)>""", re.I)
 _ATTRIBUTE = re.compile(r"""([^\s"'<>/=]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'<>]+))?""")
-_END_OF_BODY = re.compile(r"</body\s*>", re.I)
 _IN_BRACKETS = re.compile(r"<([^<>]*)>")
 
 #: The last part of an address that is as long as a token.
@@ -151,9 +151,7 @@ class _Rewriter:
 
         html = _LINK_TAG.sub(link, email.body_html)
         pixel = _PIXEL.format(self._address(OPEN, base, seal(OPEN, message.uuid.hex)))
-        ends = list(_END_OF_BODY.finditer(html))
-        at = ends[-1].start() if ends else len(html)
-        return attrs.evolve(parcel, rendered=attrs.evolve(email, body_html=html[:at] + pixel + html[at:]))
+        return attrs.evolve(parcel, rendered=attrs.evolve(email, body_html=appended(html, pixel)))
 
     def store(self) -> bool:
         """Write what links lead to, with one statement, and return whether that is committed."""

@@ -12,7 +12,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from edx_ace import Recipient, outbox
 from edx_ace.errors import FatalChannelDeliveryError
@@ -287,6 +287,8 @@ def test_what_was_sent_is_shown_without_links_or_scripts(knowing, settings):
     assert "sandbox srcdoc=" in text
     assert "data-ace-open" not in text
     assert "/mail/c/" not in text
+    with translation.override("de"):
+        assert "Betreff" in knowing.get(f"/staff/{message.uuid}/copy/email/").text
 
 
 def test_a_copy_needs_both_permissions(looking):

@@ -44,6 +44,13 @@ _TAKEN_FOR = {
     "person": gettext_lazy("Messages to the person with this id."),
 }
 
+#: What people read for a field of a copy; the template has the text itself.
+_FIELDS = {
+    "from_name": gettext_lazy("Sender"),
+    "subject": gettext_lazy("Subject"),
+    "title": gettext_lazy("Title"),
+}
+
 #: What a copy may load: pictures and fonts, and nothing that runs.
 _COPY_POLICY = (
     '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src https: http: data:; '
@@ -137,7 +144,7 @@ def copy(request: HttpRequest, uuid: UUID, channel_type: str) -> HttpResponse:
         "section": "messages",
         "uuid": uuid,
         "html": html and _COPY_POLICY + links.harmless(EmailChannelMixin.make_simple_html_template(head, html)),
-        "fields": [(name.replace("_", " "), links.without_tokens(text)) for name, text in fields.items() if text],
+        "fields": [(_FIELDS.get(name, name), links.without_tokens(text)) for name, text in fields.items() if text],
     }
     return render(request, "edx_ace/web/staff/copy.html", context)
 
