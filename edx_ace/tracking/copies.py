@@ -37,12 +37,12 @@ CATEGORY_KEY = "keep_copy_days"
 def keep_copy(parcels: Sequence[Parcel]) -> list[Parcel]:
     """Return *parcels* as they are; those whose category says so are kept, with one statement."""
     days = {name: category.more.get(CATEGORY_KEY) for name, category in categories.all_categories().items()}
-    if any(days.values()):
-        copies = [
-            _copy_of(parcel, kept_days)
-            for parcel in parcels
-            if (kept_days := days.get(categories.of(parcel.message))) and attrs.has(type(parcel.rendered))
-        ]
+    copies = [
+        _copy_of(parcel, kept_days)
+        for parcel in parcels
+        if (kept_days := days.get(categories.of(parcel.message))) and attrs.has(type(parcel.rendered))
+    ]
+    if copies:
         try:
             _write(copies)
         except DatabaseError as error:

@@ -82,6 +82,15 @@ def test_many_copies_are_one_statement(django_assert_max_num_queries):
     assert Copy.objects.count() == 50
 
 
+def test_where_nothing_is_kept_the_database_is_not_asked(settings, django_assert_num_queries):
+    """
+    Of a category that has no copies, where another has some.
+    """
+    settings.ACE_CATEGORIES = {"news": {}, "offers": {"keep_copy_days": 30}}
+    with django_assert_num_queries(0):
+        keep_copy([mail("<p>Hello</p>")])
+
+
 def test_a_copy_that_cannot_be_written_holds_up_no_mail(monkeypatch, caplog):
     """
     Somebody can see it.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -250,3 +251,12 @@ def test_other_requests(live_server):
     assert requests.head(address, timeout=30).status_code == 200
     assert requests.get(address, timeout=30).status_code == 405
     assert requests.post(live_server.url + "/mail/pigeon/tracking/", timeout=30).status_code == 404
+
+
+def test_without_django_anymail_there_is_no_webhook(client, monkeypatch):
+    """
+    The addresses are there for links alone, and whoever posts to them fails nothing.
+    """
+    monkeypatch.setitem(sys.modules, "anymail", None)
+
+    assert client.post("/mail/postmark/tracking/").status_code == 404
