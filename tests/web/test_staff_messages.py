@@ -217,8 +217,35 @@ def test_what_stands_against_messages_to_them_is_told_to_those_who_may_see_peopl
 
     text = page_of(knowing, message)
     assert "The address is suppressed: hard bounce." in text
-    assert "They take news: off." in text
+    assert "They take News: off." in text
     assert "suppressed" not in page_of(looking, message)
+
+
+def test_what_a_closer_choice_overrides_stands_against_nothing(knowing):
+    """
+    Everything is off but this.
+    """
+    message = send()
+    choose("7", "", "email", Taking.OFF)
+    choose("7", "news", "email", Taking.IMMEDIATE)
+
+    assert "They take" not in page_of(knowing, message)
+
+
+def test_nothing_that_essential_messages_pass_stands_against_them(knowing, settings):
+    """
+    A hard bounce does.
+    """
+    settings.ACE_MESSAGE_TYPES = {"tests.welcome": {"category": "news", "essential": True}}
+    message = send()
+    choose("7", "news", "email", Taking.OFF)
+    suppress("ann@example.com", "complaint", who="test")
+
+    text = page_of(knowing, message)
+    assert "They take" not in text
+    assert "The address is suppressed" not in text
+    suppress("ann@example.com", "hard_bounce", who="test")
+    assert "The address is suppressed: hard bounce." in page_of(knowing, message)
 
 
 def test_who_it_went_to_is_shown_to_those_who_may_know(looking, knowing):

@@ -24,9 +24,9 @@ from edx_ace.channel.mixins import EmailChannelMixin
 from edx_ace.outbox import requeue
 from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.states import State
-from edx_ace.preferences.models import Choice, Taking
+from edx_ace.preferences import Taking, taking
 from edx_ace.tracking import copies, links
-from edx_ace.tracking.models import Suppression
+from edx_ace.tracking.models import PASSED_BY_ESSENTIAL, Suppression
 from edx_ace.tracking.search import TONES, VERDICTS, Found, Step, find, way_of
 from edx_ace.tracking.suppression import in_force
 from edx_ace.web.staff.access import OPERATE, SEE_COPIES, SEE_PEOPLE, may_see_people, staff_only
@@ -170,20 +170,14 @@ def _against(row: Delivery) -> list[_StrOrPromise]:
     found: list[_StrOrPromise] = []
     if row.address is not None:
         for one in Suppression.objects.filter(in_force(), address=row.address, channel_type=row.channel_type):
-            if one.category in ("", row.category):
+            is_passed = row.is_essential and one.reason in PASSED_BY_ESSENTIAL
+            if one.category in ("", row.category) and not is_passed:
                 found.append(_("The address is suppressed: %(reason)s.") % {"reason": one.get_reason_display()})
-    if row.recipient is not None:
-        choices = Choice.objects.filter(
-            person=row.recipient,
-            channel_type=row.channel_type,
-            category__in=["", row.category],
-            scope__in=["", row.scope],
-        )
-        for choice in choices.exclude(taking=Taking.IMMEDIATE):
-            about = choice.category or _("everything")
-            found.append(
-                _("They take %(category)s: %(taking)s.") % {"category": about, "taking": choice.get_taking_display()}
-            )
+    category = categories.all_categories().get(row.category)
+    if row.recipient is not None and category is not None and not row.is_essential:
+        how = taking(row.recipient, category.name, row.channel_type, scope=row.scope)
+        if how is not Taking.IMMEDIATE:
+            found.append(_("They take %(category)s: %(taking)s.") % {"category": category.label, "taking": how.label})
     return found
 
 
