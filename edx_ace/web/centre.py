@@ -20,6 +20,7 @@ from edx_ace.preferences import Taking, choose
 from edx_ace.preferences.choices import DIGESTS, EVERYTHING, chosen_by, effective
 from edx_ace.preferences.lookup import is_enabled
 from edx_ace.preferences.models import Choice
+from edx_ace.web.hours import QuietChoice
 from edx_ace.web.pages import BadFormError
 
 #: What people read for a channel type.
@@ -78,14 +79,17 @@ class Form:
 
     Attributes:
         lines: Each category that can be turned off, over each channel that the site uses.
+
+        quiet: Their quiet hours; None: the site leaves nobody alone.
     """
 
     lines: list[Line]
+    quiet: QuietChoice | None
 
     @classmethod
     def of(cls, person: str) -> Form:
-        """Return the form as it stands for *person*, with one query."""
-        return cls(_lines(person))
+        """Return the form as it stands for *person*, with a query for each of its two parts."""
+        return cls(_lines(person), QuietChoice.of(person) if is_enabled("quiet_hours") else None)
 
     @property
     def topics(self) -> list[tuple[Category, list[Line]]]:
@@ -100,7 +104,7 @@ class Form:
     @property
     def fields(self) -> list[tuple[str, str]]:
         """What is posted by whoever changes nothing."""
-        return [(line.name, line.taking.value) for line in self.lines]
+        return [(line.name, line.taking.value) for line in self.lines] + (self.quiet.fields if self.quiet else [])
 
     def read(self, fields: dict[str, list[str]]) -> Wish:
         """
@@ -111,6 +115,7 @@ class Form:
         """
         fields = {name: values for name, values in fields.items() if name != "csrfmiddlewaretoken"}
         verb = fields.pop("do", [])
+        quiet = QuietChoice.taken_from(fields) if self.quiet else None
         by_name = {line.name: line for line in self.lines}
         lines = []
         for name, values in fields.items():
@@ -120,7 +125,12 @@ class Form:
             lines.append(attrs.evolve(line, taking=Taking(values[0])))
         if verb not in (["save"], ["nothing"], ["undo"]):
             raise BadFormError
-        return Wish(verb[0], lines)
+        return Wish(verb[0], lines, quiet)
+
+    def filled_in(self, wish: Wish) -> Form:
+        """Return the form with what is wished in the place of how things are."""
+        wished = {line.name: line for line in wish.lines}
+        return Form([wished.get(line.name, line) for line in self.lines], wish.quiet or self.quiet)
 
 
 @attrs.frozen
@@ -132,10 +142,18 @@ class Wish:
         verb: ``save``, ``nothing`` (everything off) or ``undo`` (of that).
 
         lines: What was chosen of the form's lines.
+
+        quiet: What was chosen of quiet hours; None: nothing.
     """
 
     verb: str
     lines: list[Line]
+    quiet: QuietChoice | None
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it cannot be granted as it stands, by an honest mistake."""
+        return self.quiet is not None and self.quiet.is_wrong
 
     def write(self, person: str) -> None:
         """Grant it: write what is wished otherwise than it is."""
@@ -150,6 +168,8 @@ class Wish:
                 for line in self.lines:
                     if line.taking != now.get(line.name):
                         choose(person, line.category.name, line.channel_type, line.taking, source="page")
+                if self.quiet:
+                    self.quiet.write(person)
 
 
 def _categories() -> list[Category]:

@@ -21,11 +21,12 @@ from edx_ace.channel import ChannelType, get_channel_for_message
 from edx_ace.channel.mixins import EmailChannelMixin
 from edx_ace.errors import UnknownCategoryError
 from edx_ace.outbox import loading
-from edx_ace.outbox.people import person_key
+from edx_ace.outbox.people import account_of, person_key
 from edx_ace.preferences import Taking, choose, links, taking
 from edx_ace.preferences.links import Mandate
 from edx_ace.web.centre import Form, takings
 from edx_ace.web.conf import settings
+from edx_ace.web.hours import Clock
 from edx_ace.web.pages import BadFormError, by_link, lasting, page, posted, private
 
 #: Methods that only look. Whatever is neither among them nor POST is refused with 400.
@@ -91,7 +92,10 @@ def _choose(mandate: Mandate, wished: Taking) -> None:
 def preferences_by_link(request: HttpRequest, token: str) -> HttpResponse:
     """Let the person whom a link was sent to choose, without logging in."""
     mandate = Mandate.read(links.PREFERENCES, token)
-    return _preferences(request, mandate.person, language=mandate.language, is_by_link=True, is_test=mandate.is_test)
+    recipient = account_of(mandate.person)
+    return _preferences(
+        request, mandate.person, recipient, language=mandate.language, is_by_link=True, is_test=mandate.is_test
+    )
 
 
 @transaction.non_atomic_requests
@@ -107,7 +111,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
     if person is None:
         raise Http404("This user gets no messages.")
     try:
-        return _preferences(request, person)
+        return _preferences(request, person, recipient)
     except BadFormError:
         return page(request, "bad_form", status=400)
 
@@ -115,28 +119,34 @@ def preferences(request: HttpRequest) -> HttpResponse:
 def _preferences(
     request: HttpRequest,
     person: str,
+    recipient: Recipient | None,
     *,
     language: str = "",
     is_by_link: bool = False,
     is_test: bool = False,
 ) -> HttpResponse:
     before = Form.of(person)
-    after, verb = before, ""
+    after, verb, status = before, "", 200
     if request.method not in LOOKING:
         wish = before.read(posted(request))
-        verb = wish.verb
-        if not is_test:
-            lasting(partial(wish.write, person))
-            after = Form.of(person)
+        if wish.is_wrong:
+            after, status = before.filled_in(wish), 400
+        else:
+            verb = wish.verb
+            if not is_test:
+                lasting(partial(wish.write, person))
+                after = Form.of(person)
     context = {
         "topics": after.topics,
         "is_everything_off": after.is_everything_off,
+        "quiet": after.quiet,
+        "clock": Clock.of(recipient) if after.quiet else None,
         "verb": verb,
         "before": before.fields if after != before else [],
         "is_by_link": is_by_link,
         "is_test": is_test,
     }
-    return page(request, "preferences", context, language=language)
+    return page(request, "preferences", context, language=language, status=status)
 
 
 #: The body of a document: its start tag, its content, its end tag.
