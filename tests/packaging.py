@@ -161,7 +161,14 @@ def test_the_entry_points_of_the_wheel_are_found(site):
         "push_notification",
         "sailthru_email",
     ]
-    assert sorted(site["entry_points"]["openedx.ace.content_step"]) == ["absolute_urls", "inline_css", "plain_text"]
+    assert sorted(site["entry_points"]["openedx.ace.content_step"]) == [
+        "absolute_urls",
+        "inline_css",
+        "keep_copy",
+        "plain_text",
+        "track",
+        "unsubscribe",
+    ]
     assert site["entry_points"]["pytest11"] == ["edx_ace"]
 
 

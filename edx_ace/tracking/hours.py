@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -60,7 +60,10 @@ def _hours_of(people: set[str]) -> defaultdict[str, Counter[datetime]]:
     """Return how often each of *people* read, by the hour of their readings (UTC)."""
     rows = Engagement.objects.filter(person__in=people, is_machine=False)
     found: defaultdict[str, Counter[datetime]] = defaultdict(Counter)
-    for person, hour, number in rows.values_list("person", TruncHour("at")).annotate(number=Count("pk")).order_by():
+    # In UTC: MariaDB may know no other time zone.
+    for person, hour, number in (
+        rows.values_list("person", TruncHour("at", tzinfo=UTC)).annotate(number=Count("pk")).order_by()
+    ):
         assert person is not None
         found[person][hour] += number
     return found
