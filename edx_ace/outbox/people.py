@@ -35,6 +35,7 @@ from edx_ace.text import is_sendable
 MAX_KEY_LENGTH = 255
 
 _PREFIX = "address"
+_SHORTENED = "sha256:"
 
 #: Characters that normalising or lowering turns into ASCII, such as the sign for kelvin:
 #: they are not that letter, and a mailbox that has one is another mailbox.
@@ -87,6 +88,17 @@ def person_key(recipient: Recipient | None) -> str | None:
     return None if recipient is None else _key_by_address(recipient)
 
 
+def account_of(key: str) -> Recipient | None:
+    """
+    Return the recipient whose account *key* names, without an address; None: it is a digest, which names nobody.
+
+    An id that reads like a number is one: keys do not tell ``7`` from ``"7"``.
+    """
+    if key.startswith((f"{_PREFIX}:", _SHORTENED)):
+        return None
+    return Recipient(int(key) if key.isdecimal() and str(int(key)) == key else key)
+
+
 def person_keys_of_address(channel_type: ChannelType, address: str) -> list[str]:
     """
     Return the keys under which tables may know who has *address* and no account, the latest first.
@@ -120,7 +132,7 @@ def shortened(text: str) -> str:
     # MariaDB takes what differs in spaces at the end for equal.
     if len(text) <= MAX_KEY_LENGTH and is_sendable(text) and not text.endswith(" "):
         return text
-    return f"sha256:{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
+    return f"{_SHORTENED}{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
 
 
 def _key_by_address(recipient: Recipient) -> str | None:

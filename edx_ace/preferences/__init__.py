@@ -12,11 +12,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from edx_ace.preferences.choices import choose, taking
     from edx_ace.preferences.models import Taking
-    from edx_ace.preferences.quiet import quiet_hours_of, set_quiet_hours
+    from edx_ace.preferences.quiet import quiet_hours_of, reset_quiet_hours, set_quiet_hours
 
-__all__ = ["Taking", "choose", "quiet_hours_of", "set_quiet_hours", "taking"]
+__all__ = ["Taking", "choose", "quiet_hours_of", "reset_quiet_hours", "set_quiet_hours", "taking"]
 
-_MODULE_OF = {"Taking": "models", "quiet_hours_of": "quiet", "set_quiet_hours": "quiet"}
+_MODULE_OF = {
+    "Taking": "models",
+    "quiet_hours_of": "quiet",
+    "reset_quiet_hours": "quiet",
+    "set_quiet_hours": "quiet",
+}
 
 
 def __getattr__(name: str) -> Any:

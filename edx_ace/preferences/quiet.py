@@ -1,5 +1,6 @@
 """
-Public: when people are to be left alone. `edx_ace.preferences` has `set_quiet_hours` and `quiet_hours_of`.
+Public: when people are to be left alone. `edx_ace.preferences` has `set_quiet_hours`,
+`reset_quiet_hours` and `quiet_hours_of`.
 """
 
 from __future__ import annotations
@@ -43,6 +44,22 @@ def set_quiet_hours(person: Recipient | str, start: time | None, end: time | Non
     using = router.db_for_write(QuietHours)
     with transaction.atomic(using):
         QuietHours.objects.using(using).update_or_create(person=key, defaults={"start": start, "end": end})
+        reconsider(Q(recipient=key), due=Q(code=QUIET))
+
+
+def reset_quiet_hours(person: Recipient | str) -> None:
+    """
+    Leave *person* alone when the site says from now on, as if they had never said it; a part of the transaction.
+
+    What waits for the end of the hours they had before is looked at anew.
+
+    Args:
+        person: As `set_quiet_hours` takes it.
+    """
+    key = person_of(person)
+    using = router.db_for_write(QuietHours)
+    with transaction.atomic(using):
+        QuietHours.objects.using(using).filter(person=key).delete()
         reconsider(Q(recipient=key), due=Q(code=QUIET))
 
 

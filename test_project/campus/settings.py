@@ -109,7 +109,7 @@ else:
 
 ACE_ENABLED_CHANNELS = ["django_email"]
 ACE_CHANNEL_DEFAULT_EMAIL = "django_email"
-ACE_ENABLED_POLICIES = ["preference", "suppression", "digest"]
+ACE_ENABLED_POLICIES = ["preference", "quiet_hours", "digest", "suppression"]
 ACE_CONTENT_STEPS = ["unsubscribe", "absolute_urls", "inline_css", "plain_text", "track", "keep_copy"]
 ACE_TEMPLATE_ENGINE = "messages"
 ACE_PLAIN_TEXT_AUTOESCAPE = False
@@ -145,6 +145,7 @@ ACE_DEFAULT_CATEGORY = "news"
 ACE_POSTAL_ADDRESS = "Lantern Campus\n1 Harbour Street\nDublin, Ireland"
 #: As public as the key above.
 ACE_ADDRESS_KEYS = ["test-project"]
+ACE_PEOPLE = "courses.people.places"
 ACE_RECIPIENT_OF_USER = "courses.people.recipient_of"
 # Who wants to choose without a link logs in here.
 LOGIN_URL = "admin:login"

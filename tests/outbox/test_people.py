@@ -49,6 +49,22 @@ def test_a_person_with_an_account_is_known_by_it():
     assert people.person_key(Recipient("ann", None)) == "ann"
 
 
+@pytest.mark.parametrize("account", [7, "ann", "007", "٧", "7b"])
+def test_an_account_is_told_by_its_key(account):
+    """
+    Of its type, as hosts look them up by it.
+    """
+    assert people.account_of(people.person_key(Recipient(account, "ann@example.com"))) == Recipient(account)
+
+
+@pytest.mark.parametrize("recipient", [Recipient(None, "ann@example.com"), Recipient("a" * 256)])
+def test_a_digest_tells_nobody(recipient):
+    """
+    That is what it is for.
+    """
+    assert people.account_of(people.person_key(recipient)) is None
+
+
 def test_a_person_without_an_account_is_known_by_a_digest_of_their_address():
     """
     The same for every way to write it, and it does not tell the address.

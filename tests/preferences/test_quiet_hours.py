@@ -12,7 +12,7 @@ from edx_ace.channel import ChannelType
 from edx_ace.outbox import State, enqueue, status
 from edx_ace.outbox.models import Delivery
 from edx_ace.policy import channels_for_many
-from edx_ace.preferences import quiet_hours_of, set_quiet_hours
+from edx_ace.preferences import quiet_hours_of, reset_quiet_hours, set_quiet_hours
 from edx_ace.preferences.errors import ChoiceError
 from edx_ace.preferences.moments import end_of_quiet
 from edx_ace.report import Outcome
@@ -172,6 +172,23 @@ def test_who_changes_their_hours_gets_at_once_what_waited(channel):
         work()
 
     assert status(message).states == {State.SENT: 1}
+
+
+def test_who_goes_by_the_site_again_gets_what_waited_when_it_says(channel, settings):
+    """
+    Whatever it says by then.
+    """
+    set_quiet_hours("7", *NIGHT)
+    with frozen_clock(at("2026-01-10 23:00")):
+        enqueue(message := welcome())
+        work()
+        Delivery.objects.update(due_at=at("2999-01-01 00:00"))
+        reset_quiet_hours("7")
+        work()
+
+    assert status(message).states == {State.SENT: 1}
+    settings.ACE_QUIET_HOURS = ("23:00", "06:00")
+    assert quiet_hours_of("7") == (time(23), time(6))
 
 
 def test_choices_and_quiet_hours_are_one_query(django_assert_num_queries):

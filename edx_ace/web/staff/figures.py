@@ -24,9 +24,9 @@ from edx_ace.outbox import costs
 from edx_ace.outbox.conf import settings
 from edx_ace.tracking import figures
 from edx_ace.tracking.figures import DIMENSIONS, Measure, Row
+from edx_ace.web.centre import CHANNEL_LABELS
 from edx_ace.web.staff.access import staff_only
 from edx_ace.web.staff.charts import Spark, chart, spark
-from edx_ace.web.views import CHANNEL_LABELS
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise

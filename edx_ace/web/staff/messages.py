@@ -29,8 +29,8 @@ from edx_ace.tracking import copies, links
 from edx_ace.tracking.models import PASSED_BY_ESSENTIAL, Suppression
 from edx_ace.tracking.search import TONES, VERDICTS, Found, Step, find, way_of
 from edx_ace.tracking.suppression import in_force
+from edx_ace.web.centre import CHANNEL_LABELS
 from edx_ace.web.staff.access import OPERATE, SEE_COPIES, SEE_PEOPLE, may_see_people, staff_only
-from edx_ace.web.views import CHANNEL_LABELS
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
