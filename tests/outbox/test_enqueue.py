@@ -109,7 +109,8 @@ def test_a_generator_of_many_is_written_in_a_few_statements(django_assert_max_nu
     """
     batch = uuid4()
 
-    with django_assert_max_num_queries(60):
+    # SQLite takes 999 values a statement with Django 5.2, which are those of 38 deliveries.
+    with django_assert_max_num_queries(70):
         enqueued = enqueue(people(1200, send_uuid=batch), limit_to_channels=["email"])
 
     assert (enqueued.messages, enqueued.known) == (1200, 0)

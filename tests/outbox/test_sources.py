@@ -507,7 +507,8 @@ def test_many_references_are_streamed_in_small_rows(channel, source, django_asse
         for n in range(1, 1201)
     )
 
-    with django_assert_max_num_queries(60):
+    # SQLite takes 999 values a statement with Django 5.2, which are those of 38 deliveries.
+    with django_assert_max_num_queries(70):
         assert enqueue(items).messages == 1200
 
     assert list(Payload.objects.filter(content="77").values_list("source", flat=True)) == ["tests.people"]
