@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from django.db import OperationalError
+
 LOG = logging.getLogger(__name__)
 
 Chore = Callable[[], object]
@@ -33,6 +35,9 @@ def do_all() -> None:
     for chore in _chores:
         try:
             chore()
+        except OperationalError as error:
+            # It lost to the same chore of another worker (a deadlock), or the database is away.
+            LOG.info("A chore is done again with the next sweep: %s", type(error).__name__)
         except Exception:
             LOG.exception(
                 "The chore %s failed; it is done again with the next sweep.", getattr(chore, "__name__", chore)

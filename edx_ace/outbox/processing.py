@@ -144,8 +144,9 @@ class _Round:
         know the address that the person has by now.
         """
         message.send_uuid, message.expiration_time = row.batch, row.expires_at
+        person = people.person_key(message.recipient)
         # The row may be older than the latest key.
-        if people.person_key(message.recipient) not in (row.recipient, people.rehashed(row.recipient or "")):
+        if person != row.recipient and (person is None or person != people.rehashed(row.recipient or "")):
             wrong = "The source gave a message to another person than the one it was enqueued for."
             self._put_off(row, "bad_source", wrong)
             return False

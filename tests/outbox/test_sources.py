@@ -329,7 +329,14 @@ def test_a_reference_that_ends_its_worker_each_time_fails_and_the_others_go_out(
             "a Message or Skipped for the reference {pk}, given a str.",
         ),
         (lambda users: {str(user.pk): outline_of_now(user) for user in users}, "{pk}, given '{pk}' instead."),
-        (lambda users: {user.pk: welcome() for user in users}, "to another person than the one it was enqueued for."),
+        (
+            lambda users: {user.pk: welcome(recipient=Recipient("another", "a@example.com")) for user in users},
+            "to another person than the one it was enqueued for.",
+        ),
+        (
+            lambda users: {user.pk: welcome(recipient=None) for user in users},
+            "to another person than the one it was enqueued for.",
+        ),
     ],
 )
 def test_a_wrong_answer_of_a_source_is_named(channel, source, given, expected):

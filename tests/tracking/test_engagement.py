@@ -4,11 +4,12 @@ Internal: opens and clicks, from a link in a mail that was sent to the figures.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 from django.http.response import HttpResponseBase
 from django.test import Client
 from django.urls import resolve, reverse
@@ -367,7 +368,13 @@ def test_of_many_that_count_at_once_one_counts_a_first(client, sent, at_once):
     for _ in range(20):
         client.get(pixel(html))
     back_in_time(SETTLING)
-    at_once(lambda: engagement.count(limit=3), 4)
+
+    def sweep_some():
+        # On MariaDB one may lose to another, and counts with its next sweep.
+        with suppress(OperationalError):
+            engagement.count(limit=3)
+
+    at_once(sweep_some, 4)
     while engagement.count():
         pass
 
