@@ -11,12 +11,12 @@ from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from edx_ace.channel.registry import CHANNEL_EXTENSION_NAMESPACE
-from edx_ace.errors import MissingExtraError, did_you_mean
+from edx_ace.errors import MissingExtraError
 from edx_ace.outbox.conf import Settings, settings
 from edx_ace.outbox.costs import parsed_price
 from edx_ace.outbox.rates import parse
 from edx_ace.outbox.usage import redis_at
-from edx_ace.utils.plugins import known_names
+from edx_ace.utils.plugins import known_names, unknown_name_text
 
 #: Largest number that a setting may be: of days, a calendar has fewer, of seconds, nothing waits longer.
 LARGEST = 1_000_000
@@ -87,8 +87,7 @@ def _check_prices() -> Iterator[CheckMessage]:
     for name, given in prices.items():
         if name not in installed:
             yield Error(
-                f"ACE_PRICES names {name!r}, but no installed package provides that channel."
-                f"{did_you_mean(name, installed)}",
+                unknown_name_text("ACE_PRICES", name, CHANNEL_EXTENSION_NAMESPACE),
                 hint=example,
                 id="ace_outbox.E007",
             )
@@ -148,8 +147,7 @@ def _check_rates() -> list[CheckMessage]:
     for name, text in limits.items():
         if name not in installed:
             add(
-                f"ACE_RATE_LIMITS names {name!r}, but no installed package provides that channel."
-                f"{did_you_mean(name, installed)}",
+                unknown_name_text("ACE_RATE_LIMITS", name, CHANNEL_EXTENSION_NAMESPACE),
                 example,
             )
         try:

@@ -14,11 +14,11 @@ from django.urls import NoReverseMatch, reverse
 
 from edx_ace.channel.registry import CHANNEL_EXTENSION_NAMESPACE
 from edx_ace.conf import settings as core_settings
-from edx_ace.errors import ConfigurationError, did_you_mean
+from edx_ace.errors import ConfigurationError
 from edx_ace.tracking import bounces
 from edx_ace.tracking.conf import Settings, settings
 from edx_ace.tracking.policies import Budget
-from edx_ace.utils.plugins import known_names
+from edx_ace.utils.plugins import known_names, unknown_name_text
 
 
 @register("edx_ace")
@@ -65,8 +65,7 @@ def _check_budgets() -> Iterator[CheckMessage]:
     for name, about in budgets.items():
         if name not in installed:
             yield Error(
-                f"ACE_BUDGETS names {name!r}, but no installed package provides that channel."
-                f"{did_you_mean(name, installed)}",
+                unknown_name_text("ACE_BUDGETS", name, CHANNEL_EXTENSION_NAMESPACE),
                 hint=hint,
                 id="ace_tracking.E003",
             )

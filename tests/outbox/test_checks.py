@@ -113,7 +113,7 @@ def test_a_celery_that_knows_its_broker_and_the_sweep_is_fine(use_celery):
         ("14/s", "ACE_RATE_LIMITS must be a dict, given '14/s'."),
         (
             {"djnago_email": "14/s"},
-            "ACE_RATE_LIMITS names 'djnago_email', but no installed package provides that channel. "
+            "ACE_RATE_LIMITS names 'djnago_email', but no installed package provides it under 'openedx.ace.channel'. "
             "Did you mean 'django_email'?",
         ),
         (
