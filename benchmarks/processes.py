@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,12 +36,14 @@ class Worker:
         self.python = environment if isinstance(environment, Path) else environments.python_of(environment)
         #: The variables of its environment, for another process like it.
         self.variables = environment_with(BENCHMARK_SETTINGS=json.dumps(settings))
+        # A file and no pipe: a side that logs much would wait for somebody to read it.
+        self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
             [self.python, HERE / script],
             env=self.variables,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self.errors,
             text=True,
         )
 
@@ -49,15 +52,17 @@ class Worker:
 
     def __exit__(self, *_: object) -> None:
         self.process.communicate()
+        self.errors.close()
 
     def ask(self, name: str, **arguments: Any) -> Any:
         """Call the function *name* of the worker and return its result."""
-        assert self.process.stdin is not None and self.process.stdout is not None and self.process.stderr is not None
+        assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(json.dumps([name, arguments]) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
-            sys.exit(f"{name}{arguments} failed:\n{self.process.stderr.read()}")
+            self.errors.seek(0)
+            sys.exit(f"{name}{arguments} failed:\n{self.errors.read()}")
         return json.loads(line)
 
 

@@ -54,10 +54,12 @@ def _rendered(number: int) -> list[str]:
     engine = getattr(settings, "ACE_TEMPLATE_ENGINE", None)
     context = {**letter.CONTEXT, **letter.personal_context(number)}
     with translation.override(letter.LANGUAGE):
-        return [
+        subject, *bodies = (
             get_template(f"learning/edx_ace/weeklysummary/email/{name}", using=engine).render(context)
             for name in ("subject.txt", "body.txt", "body.html")
-        ]
+        )
+    # A header must not end with the line break that the file of a template ends with.
+    return [subject.strip(), *bodies]
 
 
 def _sum(one: dict[str, Any], other: dict[str, Any]) -> dict[str, float]:
