@@ -60,6 +60,7 @@ class Email(EmailMultiAlternatives):
             made.policy = _WholeWords(linesep=made.policy.linesep, utf8=made.policy.utf8)
         return made
 
+
 _HEAD = '\
 Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\
 MIME-Version: 1.0\r\n\
