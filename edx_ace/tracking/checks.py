@@ -110,12 +110,13 @@ def _check_webhook() -> Iterator[CheckMessage]:
             id="ace_tracking.E005",
         )
         return
-    signed = [name for name in given if name.endswith(("_SIGNING_KEY", "_SECRET", "_WEBHOOK_KEY", "_VERIFICATION_KEY"))]
     try:
-        secret = get_anymail_setting("webhook_secret", default=[])
+        secrets: Any = get_anymail_setting("webhook_secret", default=[])
     except ImproperlyConfigured:
-        secret = []
-    if not secret and not signed:
+        secrets = []
+    keys = ("_SIGNING_KEY", "_SECRET", "_WEBHOOK_KEY", "_VERIFICATION_KEY")
+    is_signed = any(value for name, value in given.items() if name.endswith(keys) and name != "WEBHOOK_SECRET")
+    if not (all(secrets) if secrets else is_signed):
         yield Warning(
             "edx_ace.tracking.urls is included, but ANYMAIL has neither a WEBHOOK_SECRET nor a provider's signing key: "
             "webhooks without a secret are refused.",

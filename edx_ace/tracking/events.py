@@ -38,6 +38,9 @@ LOG = logging.getLogger(__name__)
 #: How long an event waits for its delivery: many times as long as a worker may take to record what it sent.
 LONGEST_WAIT = timedelta(hours=1)
 
+#: Before this nothing has happened.
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+
 #: Waiting events that are looked at together.
 CHUNK_SIZE = 500
 
@@ -121,6 +124,8 @@ def record_event(
     name = _text(provider, "provider", MAX_PROVIDER_LENGTH)
     what, kind_of_channel = _kind(kind), _channel_type(channel_type)
     reference = _text(provider_id, "provider_id", MAX_ID_LENGTH) if message is None else ""
+    if not is_sendable(event_id):
+        raise BadEventError(f"event_id must be text that can be encoded, given {shown(event_id)}.")
     at = _moment(at)
     try:
         own, key = canonical(kind_of_channel, address), address_key(kind_of_channel, address)
@@ -270,5 +275,5 @@ def _moment(given: datetime | None) -> datetime | None:
         return None
     if not isinstance(given, datetime) or given.tzinfo is None:
         raise BadEventError(f"at must be an aware datetime, given {shown(given)}.")
-    # Nothing has happened later than now, whatever a provider's clock says.
-    return min(given, datetime.now(UTC))
+    # Whatever a provider's clock says.
+    return min(max(given, EARLIEST), datetime.now(UTC))

@@ -4,7 +4,7 @@ Internal: what providers say about messages, in any order and however often.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from django.db import transaction
@@ -272,6 +272,7 @@ def test_a_bounce_that_nobody_vouches_for_counts_only_for_a_message_to_that_addr
         {"provider_id": "x" * 256},
         {"provider_id": "a\x00b"},
         {"provider_id": {"id": 1}},
+        {"event_id": "\ud800"},
         {"channel_type": "pigeon"},
         {"at": datetime(2026, 1, 1)},
         {"at": "yesterday"},
@@ -289,13 +290,22 @@ def test_what_is_no_event_is_refused(fields):
     assert not ProviderEvent.objects.exists() and not Suppression.objects.exists()
 
 
-def test_an_event_lies_in_the_past():
+@pytest.mark.parametrize(
+    ("said", "earliest"),
+    [
+        (datetime(2999, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)),
+        # As far as Python's calendar goes, and a little farther in UTC: no database keeps that.
+        (datetime.max.replace(tzinfo=timezone(-timedelta(hours=5))), datetime(2026, 1, 1, tzinfo=UTC)),
+        (datetime.min.replace(tzinfo=timezone(timedelta(hours=5))), datetime(1970, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_an_event_lies_in_the_past(said, earliest):
     """
-    Whatever a provider's clock says.
+    But not farther back than clocks count, whatever a provider's says.
     """
-    say("delivered", at=datetime(2999, 1, 1, tzinfo=UTC))
+    say("delivered", at=said)
 
-    assert ProviderEvent.objects.get().at <= datetime.now(UTC)
+    assert earliest <= ProviderEvent.objects.get().at <= datetime.now(UTC)
 
 
 def test_a_rollback_takes_everything_back(sent):
