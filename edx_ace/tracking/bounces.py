@@ -121,7 +121,7 @@ def read(mailbox: Mailbox, limit: int) -> Counter[str]:
     with _session(mailbox) as server:
         [found] = _checked(server.uid("SEARCH", "UNSEEN"))
         for uid in (found or b"").decode().split()[:limit]:
-            outcome = _record(parse(_fetch(server, uid)))
+            outcome = record(parse(_fetch(server, uid)))
             numbers[outcome] += 1
             if outcome == "recorded":
                 _put_away(server, uid, mailbox.done_folder)
@@ -156,7 +156,8 @@ def parse(content: bytes) -> Report | None:
     )
 
 
-def _record(report: Report | None) -> str:
+def record(report: Report | None) -> str:
+    """Record what *report* says, and return whether that is ``recorded``, ``unmatched`` or about something ``other``."""
     if report is None:
         return "other"
     is_matched = _is_matched(report.messages, report.failures) or _is_matched(report.messages, report.forwarded)
