@@ -157,7 +157,7 @@ def parse(content: bytes) -> Report | None:
 
 
 def record(report: Report | None) -> str:
-    """Record what *report* says, and return whether that is ``recorded``, ``unmatched`` or about something ``other``."""
+    """Record what *report* says, and return if it is ``recorded``, ``unmatched``, or something ``other`` (None)."""
     if report is None:
         return "other"
     is_matched = _is_matched(report.messages, report.failures) or _is_matched(report.messages, report.forwarded)

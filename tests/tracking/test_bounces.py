@@ -126,7 +126,7 @@ def test_only_reports_of_people_who_want_no_such_mail_are_complaints(mailbox, se
     Others are left for people.
     """
     row = sent()
-    mailbox.put(mail("abuse_report", row.payload_id).replace(b"Feedback-Type: abuse", b"Feedback-Type: " + kind.encode()))
+    mailbox.put(mail("abuse_report", row.payload_id).replace(b": abuse\n", f": {kind}\n".encode()))
 
     assert read().endswith("0 of no message here, 1 other mails.")
 

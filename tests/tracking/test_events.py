@@ -13,6 +13,7 @@ from edx_ace import Recipient, ace
 from edx_ace.outbox import State, counts, enqueue
 from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.worker import sweep
+from edx_ace.preferences import Taking, taking
 from edx_ace.tracking import Kind, Reason, Recorded, record_event
 from edx_ace.tracking.errors import BadEventError
 from edx_ace.tracking.models import ProviderEvent, Suppression
@@ -201,6 +202,25 @@ def test_unsubscribing_at_the_provider_is_for_the_category(sent, settings):
     say("unsubscribed")
 
     assert Suppression.objects.get().category == "news"
+
+
+def test_unsubscribing_at_the_provider_is_a_choice_where_people_choose(sent, settings):
+    """
+    So that they find it in the preference centre, and can turn it on again.
+    """
+    settings.ACE_CATEGORIES = {"news": {"label": "News"}, "bills": {"label": "Bills", "can_be_turned_off": False}}
+    settings.ACE_MESSAGE_TYPES = {"tests.welcome": {"category": "news"}, "tests.greeting": {"category": "bills"}}
+    settings.ACE_ENABLED_POLICIES = ["preference", "suppression"]
+    sent(recipient=Recipient(7, ANN))
+    sent(recipient=Recipient(7, ANN), name="greeting")
+
+    say("unsubscribed", "1")
+    assert taking("7", "news", "email") is Taking.OFF
+    assert not Suppression.objects.exists()
+
+    # Nobody can choose that.
+    say("unsubscribed", "2", provider_id="id-2")
+    assert Suppression.objects.get().category == "bills"
 
 
 def test_soft_bounces_suppress_at_a_threshold(settings):
