@@ -1,5 +1,5 @@
 """
-Internal: what people unsubscribe from at a mail provider becomes their choice, which they find in the preference centre.
+Internal: what people unsubscribe from at a mail provider becomes their choice, which the preference centre shows.
 """
 
 from __future__ import annotations
