@@ -110,11 +110,17 @@ def get(name: str) -> Category:
 
 
 def of(message: Message) -> str:
-    """Return the name of the category of *message*; empty: it is essential and belongs to none."""
+    """
+    Return the name of the category of *message*; empty: it is essential and belongs to none.
+
+    Where its type leaves it open, ``options["category"]`` says it.
+    """
     known = info(message.app_label, message.name)
     if known.category is not None:
         return known.category
-    return "" if known.is_essential(message) else settings.DEFAULT_CATEGORY
+    if known.is_essential(message):
+        return ""
+    return str((message.options or {}).get("category") or settings.DEFAULT_CATEGORY)
 
 
 def scope_of(message: Message) -> str:
