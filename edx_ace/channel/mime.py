@@ -1,5 +1,5 @@
 """
-Internal: an email, and its bytes for SMTP, fast for the common shape.
+Internal: the bytes of an email for SMTP, fast for the common shape.
 
 A text and an HTML part under simple headers make up almost all mail that is sent in bulk, and building a tree of
 objects for each costs more than sending it. `as_bytes` writes that shape down directly, byte for byte as Django 5.2
@@ -9,13 +9,11 @@ quoted-printable, which spam filters and readers of raw mail like less; the pars
 
 from __future__ import annotations
 
-import email.message
 import email.policy
 import re
 import secrets
 import time
 from email.header import Header
-from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.utils import formataddr, formatdate, getaddresses
 from functools import lru_cache
 from typing import Any
@@ -82,33 +80,6 @@ _is_simple = re.compile(r"[!-~]+(?: [!-~]+)*").fullmatch
 #: Headers that Django gives an order or a meaning of their own when they are among further headers.
 _SPECIAL_HEADERS = frozenset(["from", "to", "cc", "bcc", "reply-to", "sender", "date", "mime-version", "subject"])
 _SPECIAL_PREFIXES = ("content-", "resent-")
-
-
-class Email(EmailMultiAlternatives):
-    """An email whose headers mail programs can read, whichever backend writes it."""
-
-    def message(self, **options: Any) -> email.message.EmailMessage:
-        if django.VERSION >= (6, 0):
-            policy = options.get("policy", email.policy.default)
-            options["policy"] = policy.clone(header_factory=_HEADERS)
-        return super().message(**options)
-
-
-class _FurtherHeader(UnstructuredHeader, BaseHeader):
-    """
-    A header that Python knows nothing about, such as List-Unsubscribe.
-
-    Python would fold a long address in it by means of encoded words. Nobody decodes these there: they must not stand in
-    place of an address. Source: RFC 2047, 5.
-    """
-
-    def fold(self, *, policy: email.policy.Policy) -> str:
-        if not _is_simple(self):
-            return super().fold(policy=policy)
-        return (_field(self.name, str(self)) + "\r\n").replace("\r\n", policy.linesep)
-
-
-_HEADERS = HeaderRegistry(default_class=_FurtherHeader)
 
 
 def as_bytes(mail: EmailMultiAlternatives, *, boundary: str | None = None, date: str | None = None) -> bytes:

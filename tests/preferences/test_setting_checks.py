@@ -98,4 +98,4 @@ def test_a_link_to_unsubscribe_that_no_policy_keeps_to_is_warned_about():
     with override_settings(ACE_ENABLED_POLICIES=["suppression"], ACE_CONTENT_STEPS=["unsubscribe"]):
         texts = [text for identifier, text in found() if identifier == "ace_preferences.W002"]
 
-    assert texts == ["People may unsubscribe, but ACE_ENABLED_POLICIES lacks 'preference': what they get stays as it is."]
+    assert texts == ["People may unsubscribe, but ACE_ENABLED_POLICIES lacks 'preference': they get all the same."]
