@@ -55,6 +55,8 @@ class Campaign(Leased):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("author")
     )
     state = models.CharField(_("state"), max_length=12, choices=State, default=State.DRAFT)
+    #: When it starts; once it has started, when the sweep looks at it next.
+    due_at = models.DateTimeField(_("due at"), default=timezone.now)
     #: Why it is paused or failed: short and stable; and as a sentence for people.
     code = models.CharField(_("code"), max_length=64, blank=True)
     reason = models.TextField(_("reason"), blank=True)
@@ -88,6 +90,7 @@ class Campaign(Leased):
 
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     started_at = models.DateTimeField(_("started at"), null=True)
+    #: When nothing of it was left to do; of a cancelled one, when the last delivery was stopped.
     finished_at = models.DateTimeField(_("finished at"), null=True)
     #: Its recipients, once it has started.
     resolution = models.OneToOneField(
@@ -103,6 +106,15 @@ class Campaign(Leased):
     is_canary_fine = models.BooleanField(default=False, editable=False)
     #: When the last one was put there.
     expanded_at = models.DateTimeField(_("all in the outbox at"), null=True)
+    #: Whether the others may follow the first ones (`canary`), and until when they wait, once these were sent to.
+    is_released = models.BooleanField(default=False, editable=False)
+    held_until = models.DateTimeField(_("others wait until"), null=True)
+    #: Whether deliveries may have been put off while it was paused, so that they have to be brought back.
+    is_put_off = models.BooleanField(default=False, editable=False)
+    #: How many deliveries were in each state when it was resumed: limits go by what has come since.
+    baseline = models.JSONField(default=dict, editable=False)
+    #: Of the last minute: pairs of a second and how many deliveries were done with by then.
+    samples = models.JSONField(default=list, editable=False)
 
     class Meta:
         verbose_name = _("campaign")
@@ -118,17 +130,11 @@ class Campaign(Leased):
         indexes: ClassVar = [
             models.Index(fields=["scope", "created_at"], name="ace_campaigns_scope"),
             PartialIndex(
-                fields=["due_at"],
-                where=models.Q(state=State.SCHEDULED.value),
+                # What the sweep looks at, and the paused ones that permits ask for.
+                fields=["state", "due_at"],
+                where=models.Q(finished_at__isnull=True),
                 otherwise=["state", "due_at"],
                 name="ace_campaigns_due",
-            ),
-            PartialIndex(
-                # Few at any time: what the sweep looks at.
-                fields=["state"],
-                where=models.Q(state__in=[State.SENDING.value, State.PAUSED.value]),
-                otherwise=["state"],
-                name="ace_campaigns_under_way",
             ),
         ]
 
@@ -139,6 +145,11 @@ class Campaign(Leased):
     def channels(self) -> list[str]:
         """The values of its channel types."""
         return [one for one in self.channel_types.split(",") if one]
+
+    @property
+    def most(self) -> int | None:
+        """How many recipients may be in the outbox by now: the first ones, until these went well; None: all."""
+        return self.canary if self.canary and not self.is_released else None
 
     @property
     def is_editable(self) -> bool:
