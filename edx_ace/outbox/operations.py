@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -44,6 +44,9 @@ class Cancelled:
 
     stopped: int
     in_flight: int
+
+    def __add__(self, other: Cancelled) -> Cancelled:
+        return Cancelled(self.stopped + other.stopped, self.in_flight + other.in_flight)
 
 
 @attrs.frozen
@@ -110,22 +113,28 @@ def cancel(
         raise transaction.TransactionManagementError(
             "cancel(wait=True) must be called outside a transaction: until it is committed nothing is cancelled."
         )
-    stopped = in_flight = 0
+    cancelled = Cancelled(0, 0)
     keys = iter(chosen.filter(state__in=OPEN).order_by("pk").values_list("pk", flat=True).iterator())
     with transaction.atomic(using):
-        for chunk in _chunks(keys):
-            # In the order of their keys, as others lock them. What was read before the lock may have changed since.
-            rows = list(Delivery.objects.using(using).filter(pk__in=chunk).order_by("pk").select_for_update())
-            for state in (State.QUEUED, State.CLAIMED):
-                for end in (State.CANCELLED, State.UNKNOWN):
-                    waiting = [row for row in rows if row.state == state and row.ending(State.CANCELLED) == end]
-                    stopped += len(leases.move(waiting, state, end, **_STOPPED))
-            handing = [row.pk for row in rows if row.state == State.HANDING]
-            in_flight += Delivery.objects.using(using).filter(pk__in=handing).update(is_stopped=True)
+        for chunk in in_chunks(keys):
+            cancelled += stop(chunk, using)
     landing = chosen.filter(state=State.HANDING, is_stopped=True, lease_until__gt=DatabaseNow())
     while wait and landing.exists():
         time.sleep(_LOOK_SECONDS)
-    return Cancelled(stopped, in_flight)
+    return cancelled
+
+
+def stop(keys: Sequence[int], using: str) -> Cancelled:
+    """Stop the deliveries with these keys, as `cancel` does, in the caller's transaction."""
+    # In the order of their keys, as others lock them. What was read before the lock may have changed since.
+    rows = list(Delivery.objects.using(using).filter(pk__in=keys).order_by("pk").select_for_update())
+    stopped = 0
+    for state in (State.QUEUED, State.CLAIMED):
+        for end in (State.CANCELLED, State.UNKNOWN):
+            waiting = [row for row in rows if row.state == state and row.ending(State.CANCELLED) == end]
+            stopped += len(leases.move(waiting, state, end, **_STOPPED))
+    handing = [row.pk for row in rows if row.state == State.HANDING]
+    return Cancelled(stopped, Delivery.objects.using(using).filter(pk__in=handing).update(is_stopped=True))
 
 
 def reconsider(which: Q, *, due: Q | None = None) -> int:
@@ -149,7 +158,7 @@ def reconsider(which: Q, *, due: Q | None = None) -> int:
     number = 0
     with transaction.atomic(using):
         keys = rows.filter(which, state__in=(State.QUEUED, State.CLAIMED)).order_by("pk").values_list("pk", flat=True)
-        for chunk in _chunks(iter(list(keys))):
+        for chunk in in_chunks(iter(list(keys))):
             locked = list(rows.filter(pk__in=chunk).order_by("pk").select_for_update())
             claimed = [row for row in locked if row.state == State.CLAIMED]
             queued = [row.pk for row in locked if row.state == State.QUEUED]
@@ -262,6 +271,7 @@ def _primary_keys(given: Any) -> list[int]:
     return keys
 
 
-def _chunks(keys: Iterator[int]) -> Iterator[list[int]]:
+def in_chunks(keys: Iterator[int]) -> Iterator[list[int]]:
+    """Yield the keys in lists, each for one statement."""
     while chunk := list(islice(keys, CHUNK_SIZE)):
         yield chunk
