@@ -19,10 +19,10 @@ from django.db.models import F, Q, QuerySet
 from edx_ace.outbox import doorbell, leases
 from edx_ace.outbox.clock import DatabaseNow, from_now
 from edx_ace.outbox.models import Delivery
-from edx_ace.outbox.operations import Cancelled, in_chunks, stop
+from edx_ace.outbox.operations import CONCERNED, Cancelled, in_chunks, stop
 from edx_ace.outbox.states import State
 
-#: Keys read at a time: each look for them begins with what is done already.
+#: Keys that are read at a time.
 KEYS = 100_000
 
 _MayGoOn = Callable[[], bool]
@@ -52,10 +52,8 @@ def cancel_parts(batch: UUID, may_go_on: _MayGoOn) -> tuple[Cancelled, bool]:
         nonlocal cancelled
         cancelled += stop(keys, using)
 
-    is_all = all(
-        _in_parts(rows, cancel, may_go_on)
-        for rows in (_claimed(batch, using).filter(is_stopped=False), _queued(batch, using))
-    )
+    concerned = Delivery.objects.using(using).filter(CONCERNED, Delivery.in_batch(batch), is_stopped=False)
+    is_all = all(_in_parts(rows, cancel, may_go_on) for rows in (_claimed(batch, using), concerned))
     return cancelled, is_all
 
 
@@ -84,8 +82,8 @@ def bring_back(batch: UUID, code: str, may_go_on: _MayGoOn) -> bool:
 
 
 def _claimed(batch: UUID, using: str) -> QuerySet[Delivery]:
-    """Return what workers have: few rows, which the index on leases finds."""
-    held = Q(state__in=(State.CLAIMED, State.HANDING), lease_until__isnull=False)
+    """Return what workers have and nobody has stopped: few rows, which the index on leases finds."""
+    held = Q(state__in=(State.CLAIMED, State.HANDING), lease_until__isnull=False, is_stopped=False)
     return Delivery.objects.using(using).filter(held, batch=batch)
 
 
@@ -94,13 +92,16 @@ def _queued(batch: UUID, using: str) -> QuerySet[Delivery]:
 
 
 def _in_parts(rows: QuerySet[Delivery], act: Callable[[list[int]], object], may_go_on: _MayGoOn) -> bool:
-    """Call *act*, after which they are none of *rows*, with keys of these until there are none or it may not go on."""
-    while found := list(rows.values_list("pk", flat=True)[:KEYS]):
-        for keys in in_chunks(iter(found)):
+    """Call *act* with the keys of *rows*, a chunk in each transaction; return whether these were all."""
+    keys = rows.order_by("pk").values_list("pk", flat=True)
+    last = 0
+    while found := list(keys.filter(pk__gt=last)[:KEYS]):
+        last = found[-1]
+        for chunk in in_chunks(iter(found)):
             with transaction.atomic(rows.db):
                 if not may_go_on():
                     return False
-                act(keys)
+                act(chunk)
     return True
 
 
