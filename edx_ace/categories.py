@@ -111,10 +111,7 @@ def get(name: str) -> Category:
 
 def of(message: Message) -> str:
     """Return the name of the category of *message*; empty: it is essential and belongs to none."""
-    known = info(message.app_label, message.name)
-    if known.category is not None:
-        return known.category
-    return "" if known.is_essential(message) else settings.DEFAULT_CATEGORY
+    return info(message.app_label, message.name).category_of(message)
 
 
 def scope_of(message: Message) -> str:
