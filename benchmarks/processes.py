@@ -37,7 +37,7 @@ class Worker:
         #: The variables of its environment, for another process like it.
         self.variables = environment_with(BENCHMARK_SETTINGS=json.dumps(settings))
         # A file and no pipe: a side that logs much would wait for somebody to read it.
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed with the process
         self.process = subprocess.Popen(
             [self.python, HERE / script],
             env=self.variables,

@@ -110,7 +110,11 @@ def get(name: str) -> Category:
 
 
 def of(message: Message) -> str:
-    """Return the name of the category of *message*; empty: it is essential and belongs to none."""
+    """
+    Return the name of the category of *message*; empty: it is essential and belongs to none.
+
+    Where its type leaves it open, ``options["category"]`` says it.
+    """
     return info(message.app_label, message.name).category_of(message)
 
 

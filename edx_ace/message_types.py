@@ -61,7 +61,9 @@ class MessageTypeInfo:
         """Return the name of the category of *message*, which is of this type; empty: it belongs to none."""
         if self.category is not None:
             return self.category
-        return "" if self.is_essential(message) else settings.DEFAULT_CATEGORY
+        if self.is_essential(message):
+            return ""
+        return str((message.options or {}).get("category") or settings.DEFAULT_CATEGORY)
 
 
 def registered() -> dict[tuple[str, str], type[MessageType]]:

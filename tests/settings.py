@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "edx_ace.outbox",
     "edx_ace.preferences",
     "edx_ace.tracking",
+    "edx_ace.campaigns",
     "edx_ace.web",
     "tests",
 ]

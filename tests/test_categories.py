@@ -87,3 +87,11 @@ def test_a_sub_app_may_bring_a_category(settings, monkeypatch):
     assert "summary" in categories.all_categories()
     settings.ACE_CATEGORIES = {"summary": {"label": "In short"}}
     assert (categories.get("summary").label, categories.get("summary").channels) == ("In short", ("email",))
+
+
+def test_a_message_says_what_it_is_about_where_its_type_leaves_it_open():
+    """
+    What staff write is of the category that they choose; that a message is essential is not theirs to say.
+    """
+    assert categories.of(welcome(options={"category": "news"})) == "news"
+    assert categories.of(welcome(options={"category": "news", "transactional": True})) == ""

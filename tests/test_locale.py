@@ -15,6 +15,16 @@ from django.utils.translation.template import templatize
 ROOT = Path(__file__).parent.parent
 PACKAGED, OF_THE_DEMO = (sorted((ROOT / folder).rglob("django.po")) for folder in ("edx_ace", "test_project"))
 
+#: What marks a text, and which of its arguments are the text and its context.
+KEYWORDS = {
+    "_": None,
+    "gettext": None,
+    "gettext_lazy": None,
+    "ngettext": (1, 2),
+    "pgettext": ((1, "c"), 2),
+    "pgettext_lazy": ((1, "c"), 2),
+}
+
 APPS = sorted(module.parent for module in (ROOT / "edx_ace").rglob("apps.py"))
 
 
@@ -24,24 +34,31 @@ def texts(catalogue):
     def forms(text):
         return (text,) if isinstance(text, str) else tuple(text)
 
+    def context(text):
+        # As bytes from a compiled catalogue.
+        return text.decode() if isinstance(text, bytes) else text
+
     return {
-        (message.context, forms(message.id)): forms(message.string)
+        (context(message.context), forms(message.id)): forms(message.string)
         for message in catalogue
         if message.id and any(forms(message.string)) and not message.fuzzy
     }
 
 
 def marked(folder):
-    """Return what the modules and templates below *folder* mark for translation, without those of apps below it."""
+    """
+    Return what the modules and templates below *folder* mark for translation, without those of apps below it.
+
+    By context and original, as `texts` does.
+    """
     inner = [module.parent for module in folder.rglob("apps.py") if module.parent != folder]
     found = set()
     for path in [*folder.rglob("*.py"), *folder.rglob("*.html"), *folder.rglob("templates/**/*.txt")]:
         if not any(path.is_relative_to(app) for app in inner):
             text = path.read_text()
             code = text if path.suffix == ".py" else templatize(text)
-            keywords = {"_": None, "gettext": None, "gettext_lazy": None, "ngettext": (1, 2)}
-            for _, words, _, _ in extract("python", io.BytesIO(code.encode()), keywords=keywords):
-                found.add((words,) if isinstance(words, str) else tuple(words))
+            for _, words, _, context in extract("python", io.BytesIO(code.encode()), keywords=KEYWORDS):
+                found.add((context, (words,) if isinstance(words, str) else tuple(words)))
     return found
 
 
@@ -51,12 +68,25 @@ def test_a_catalogue_has_what_its_app_says(po):
     All of it and nothing else, with the same placeholders; `django-admin makemessages` says what changed.
     """
     with po.open("rb") as source:
-        found = {words: translated for (_, words), translated in texts(read_po(source)).items()}
+        found = texts(read_po(source))
 
     assert set(found) == marked(po.parents[3])
-    for words, translated in found.items():
+    for (_, words), translated in found.items():
         for one in translated:
             assert re.findall(r"%(?:\(\w+\))?[ds]", one) == re.findall(r"%(?:\(\w+\))?[ds]", words[0])
+
+
+def test_what_one_app_calls_so_is_what_another_does():
+    """
+    Django looks texts up in all catalogues together: the same text with other words in another app would be lost.
+    """
+    said = {}
+    for po in PACKAGED:
+        with po.open("rb") as source:
+            for text, translated in texts(read_po(source)).items():
+                said.setdefault((po.parents[1].name, text), set()).add(translated)
+
+    assert {text: words for text, words in said.items() if len(words) > 1} == {}
 
 
 @pytest.mark.parametrize("app", APPS, ids=lambda path: path.name)

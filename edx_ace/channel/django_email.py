@@ -114,7 +114,7 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
         if "auto-submitted" not in {name.lower() for name in headers}:
             headers["Auto-Submitted"] = "auto-generated"
         headers["Message-ID"] = f"<{_NOT_IN_ID.sub('', str(message.uuid))}@{sender.domain}>"
-        email = mail.EmailMultiAlternatives(
+        email = mime.Email(
             subject=self.get_subject(rendered),
             body=check_text(rendered.body, "rendered text body"),
             from_email=str(sender),

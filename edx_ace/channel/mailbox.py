@@ -23,6 +23,9 @@ MAX_ADDRESS_LENGTH = 254
 #: Longest text worth parsing as a mailbox: a display name and an address on one line. Source: RFC 5322, 2.1.1.
 MAX_MAILBOX_LENGTH = 998
 
+#: Longest word of a header, in characters: folding puts it onto a line of its own, after a space. Source: as above.
+MAX_WORD_LENGTH = 997
+
 #: Longest name of an attachment: what file systems take.
 MAX_FILE_NAME_LENGTH = 255
 
@@ -214,6 +217,13 @@ def check_headers(headers: object) -> dict[str, str]:
             raise InvalidMessageError(
                 f"Header {name!r}: expected one line of text, got {shown(text)}, which holds a line break, control "
                 "character or surrogate. Remove it.",
+                code="bad_header",
+            )
+        # What is not ASCII is encoded in short words.
+        if len(text) > MAX_WORD_LENGTH and text.isascii() and max(map(len, text.split())) > MAX_WORD_LENGTH:
+            raise InvalidMessageError(
+                f"Header {name!r}: expected words of at most {MAX_WORD_LENGTH} characters, as a line of an email holds "
+                f"no longer ones, got {shown(text)}. Shorten it.",
                 code="bad_header",
             )
         checked[name] = text

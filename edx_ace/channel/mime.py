@@ -16,6 +16,7 @@ import time
 from email.header import Header
 from email.utils import formataddr, formatdate, getaddresses
 from functools import lru_cache
+from typing import Any
 
 import django
 from django.conf import settings as django_settings
@@ -31,6 +32,34 @@ MAX_LINE_LENGTH = 998
 _FOLD_AT = 78
 
 _POLICY = email.policy.compat32.clone(linesep="\r\n")
+
+
+class _WholeWords(email.policy.EmailPolicy):
+    """
+    Writes a header whose words are longer than a line as `_POLICY` does: each stays whole, on a line of its own.
+
+    Python's own writes it in encoded words, of which no mailbox provider makes a link again: RFC 2047 has them in texts
+    that people read alone.
+    """
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        """Return the lines of the header."""
+        longest = max(map(len, value.split()), default=0)
+        if value.isascii() and _FOLD_AT - 2 < longest < MAX_LINE_LENGTH:
+            return _POLICY.fold(name, value).encode()
+        return super().fold_binary(name, value)
+
+
+class Email(EmailMultiAlternatives):
+    """An email that goes like any other, but that links in its headers stay whole, whichever backend writes them."""
+
+    def message(self, **arguments: Any) -> Any:
+        """Return what backends write."""
+        made = super().message(**arguments)
+        if isinstance(made.policy, email.policy.EmailPolicy):
+            made.policy = _WholeWords(linesep=made.policy.linesep, utf8=made.policy.utf8)
+        return made
+
 
 _HEAD = '\
 Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\

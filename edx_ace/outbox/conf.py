@@ -45,7 +45,8 @@ class Settings(conf.Settings):
     #: What one unit of a channel costs, as text, in the site's currency: ``{"django_email": "0.0001"}``, or by provider
     #: where the channel has several: ``{"sms": {"twilio": "0.0083"}}``. What is not named costs nothing.
     PRICES: dict[str, str | dict[str, str]] = {}
-    #: How long ``ace_outbox purge`` keeps deliveries that are done with, their messages and their counts, in days.
+    #: How long ``ace_outbox purge`` keeps deliveries that are done with, their messages, their counts, and what each
+    #: send cost, in days.
     OUTBOX_KEEP_DAYS: float = 90
     #: How long it keeps the history of their attempts, in days.
     OUTBOX_KEEP_ATTEMPTS_DAYS: float = 30

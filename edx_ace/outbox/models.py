@@ -12,6 +12,7 @@ from uuid import UUID
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from edx_ace.errors import ConfigurationError
 from edx_ace.message_types import MessageTypeInfo
@@ -255,12 +256,17 @@ class Expense(models.Model):
     """
     What was sent over a channel on one day (UTC), and what it cost.
 
-    Each window appends a row in the transaction that records it, so that no row is hot; the sweep adds them up. They
-    stay when attempts are purged.
+    Each window appends a row for each group in the transaction that records it, so that no row is hot; the sweep adds
+    them up twice, to sums of a send and to sums of all, which have no batch. They stay when attempts are purged.
     """
 
     channel = KeyField(_("channel"), max_length=100)
     day = models.DateField(_("day"))
+    #: ``app_label.name``. Empty, as what follows: it was sent before that was kept.
+    message_type = KeyField(_("message type"), max_length=255, blank=True, default="", db_default="")
+    category = KeyField(_("category"), max_length=100, blank=True, default="", db_default="")
+    channel_type = models.CharField(_("channel type"), max_length=20, blank=True, default="", db_default="")
+    batch = models.UUIDField(_("batch"), null=True)
     units = models.PositiveBigIntegerField(_("units"))
     price = models.DecimalField(_("price"), max_digits=18, decimal_places=6)
     #: Whether the sweep has added it up.
@@ -270,7 +276,14 @@ class Expense(models.Model):
         verbose_name = _("expense")
         verbose_name_plural = _("expenses")
         indexes: ClassVar = [
-            models.Index(fields=["channel", "day"], name="ace_outbox_expense_day"),
+            # Of one send, and of all together, where batch is null.
+            models.Index(fields=["batch", "channel", "day"], name="ace_outbox_expense_of"),
+            PartialIndex(
+                fields=["day"],
+                where=models.Q(batch__isnull=False),
+                otherwise=["day"],
+                name="ace_outbox_expense_old",
+            ),
             PartialIndex(
                 fields=["id"], where=models.Q(is_sum=False), otherwise=["is_sum", "id"], name="ace_outbox_expense_new"
             ),
@@ -289,8 +302,8 @@ class Count(models.Model):
 
     batch = models.UUIDField(_("batch"))
     #: Empty: they entered the outbox.
-    from_state = models.CharField(_("from"), max_length=12, blank=True)
-    to_state = models.CharField(_("to"), max_length=12)
+    from_state = models.CharField(pgettext_lazy("state", "from"), max_length=12, blank=True)
+    to_state = models.CharField(pgettext_lazy("state", "to"), max_length=12)
     number = models.PositiveIntegerField(_("number"))
     #: Whether the sweep has added it up.
     is_sum = models.BooleanField(_("is a sum"), default=False)

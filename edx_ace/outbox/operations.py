@@ -5,11 +5,11 @@ Internal: what people and programs do with messages that are in the outbox. `edx
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import attrs
@@ -89,6 +89,8 @@ def cancel(
     """
     Stop what has not been handed over yet; once the caller's transaction is committed, none of it is.
 
+    What is in a digest that has not gone is taken out of it.
+
     Args:
         message: A message or its uuid.
 
@@ -111,7 +113,8 @@ def cancel(
             "cancel(wait=True) must be called outside a transaction: until it is committed nothing is cancelled."
         )
     stopped = in_flight = 0
-    keys = iter(chosen.filter(state__in=OPEN).order_by("pk").values_list("pk", flat=True).iterator())
+    concerned = chosen.filter(Q(state__in=OPEN) | Q(folded_into__isnull=False))
+    keys = iter(concerned.order_by("pk").values_list("pk", flat=True).iterator())
     with transaction.atomic(using):
         for chunk in _chunks(keys):
             # In the order of their keys, as others lock them. What was read before the lock may have changed since.
@@ -121,11 +124,47 @@ def cancel(
                     waiting = [row for row in rows if row.state == state and row.ending(State.CANCELLED) == end]
                     stopped += len(leases.move(waiting, state, end, **_STOPPED))
             handing = [row.pk for row in rows if row.state == State.HANDING]
-            in_flight += Delivery.objects.using(using).filter(pk__in=handing).update(is_stopped=True)
-    landing = chosen.filter(state=State.HANDING, is_stopped=True, lease_until__gt=DatabaseNow())
-    while wait and landing.exists():
+            taken_out, handed_within = _take_out([row for row in rows if row.folded_into is not None], using)
+            stopped += taken_out
+            in_flight += Delivery.objects.using(using).filter(pk__in=handing + handed_within).update(is_stopped=True)
+    landing = Q(state=State.HANDING, lease_until__gt=DatabaseNow())
+    digests = Delivery.objects.using(using).filter(landing).values("payload")
+    landing |= Q(folded_into__in=digests)
+    while wait and chosen.filter(landing, is_stopped=True).exists():
         time.sleep(_LOOK_SECONDS)
     return Cancelled(stopped, in_flight)
+
+
+def _take_out(rows: Sequence[Delivery], using: str) -> tuple[int, list[int]]:
+    """
+    Take *rows* out of the digests that they are in, where these have not gone: they are loaded anew, without them.
+
+    Returns:
+        How many that are, and the keys of those whose digest is being handed over.
+    """
+    if not rows:
+        return 0, []
+    folded = Q(payload__in={row.folded_into for row in rows})
+    reconsider(folded)
+    found = Delivery.objects.using(using).filter(folded).order_by("pk").select_for_update()
+    digests = {(digest.payload_id, digest.channel_type): digest for digest in found}
+    leaving: defaultdict[tuple[str, str], list[Delivery]] = defaultdict(list)
+    handed_within = []
+    for row in rows:
+        digest = digests.get((cast(UUID, row.folded_into), row.channel_type))
+        if digest is not None and digest.state in (State.QUEUED, State.CLAIMED, State.FAILED):
+            leaving[row.state, digest.ending(State.CANCELLED)].append(row)
+        elif digest is not None and digest.state == State.HANDING:
+            handed_within.append(row.pk)
+    number = 0
+    for (state, end), own in leaving.items():
+        if state == State.FOLDED:
+            leases.move(own, state, end, folded_into=None, **_STOPPED)
+        else:
+            # It may have arrived by itself.
+            Delivery.objects.using(using).filter(pk__in=[row.pk for row in own]).update(folded_into=None)
+        number += len(own)
+    return number, handed_within
 
 
 def reconsider(which: Q, *, due: Q | None = None) -> int:

@@ -34,6 +34,10 @@ from edx_ace.text import is_sendable
 #: Longest text that a key of a table holds, in characters.
 MAX_KEY_LENGTH = 255
 
+#: Longest one that `shortened` leaves as it is, in octets of UTF-8: links hold keys, and the header line of a mail that
+#: holds such a link has 998.
+_MAX_OCTETS = 255
+
 _PREFIX = "address"
 _SHORTENED = "sha256:"
 
@@ -130,7 +134,7 @@ def rehashed(key: str) -> str | None:
 def shortened(text: str) -> str:
     """Return *text*, or its digest where a key cannot hold it: it is too long, or not every database keeps it."""
     # MariaDB takes what differs in spaces at the end for equal.
-    if len(text) <= MAX_KEY_LENGTH and is_sendable(text) and not text.endswith(" "):
+    if is_sendable(text) and len(text.encode()) <= _MAX_OCTETS and not text.endswith(" "):
         return text
     return f"{_SHORTENED}{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()}"
 

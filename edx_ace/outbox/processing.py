@@ -425,7 +425,7 @@ def _record(results: Sequence[tuple[_Item, Attempt]], sent: leases.Transition[De
                 recorded += moved
                 attempts.append(_attempt(item.row, attempt))
         AttemptRow.objects.using(using).bulk_create(attempts)
-        costs.append(channel, attempts, using)
+        costs.append(channel, attempts, {item.row.pk: item.message for item, _ in results}, using)
     return recorded
 
 

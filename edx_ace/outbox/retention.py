@@ -2,8 +2,8 @@
 Internal: deleting what nobody needs any more. `edx_ace.outbox.purge` is the public name.
 
 Only what is done with goes, after the days that settings give: first the history of attempts, later the deliveries with
-the messages and counts that are left without any. An idempotency key is free again once its message is gone. Each chunk
-is a transaction of its own, so that workers wait for none of it.
+the messages and counts that are left without any, and what single sends cost. An idempotency key is free again once its
+message is gone. Each chunk is a transaction of its own, so that workers wait for none of it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import attrs
 from django.db import router, transaction
 
-from edx_ace.outbox import counts, privacy
+from edx_ace.outbox import costs, counts, privacy
 from edx_ace.outbox.clock import FIRST_MOMENT, database_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.models import Attempt, Delivery, Payload
@@ -70,7 +70,8 @@ def purge(older_than: timedelta | None = None) -> Purged:
             deliveries, messages = deliveries + purged[0], messages + purged[1]
     while counts.fold():
         pass
-    others = {name: number for one in privacy.holdings() for name, number in one.purge(older_than).items()}
+    others = {"costs of sends": costs.purge(before(now, older_than, settings.OUTBOX_KEEP_DAYS).date())}
+    others |= {name: number for one in privacy.holdings() for name, number in one.purge(older_than).items()}
     return Purged(attempts, deliveries, messages, others)
 
 

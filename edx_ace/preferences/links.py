@@ -21,7 +21,7 @@ from edx_ace.content.absolute_urls import base_url
 from edx_ace.errors import BadTokenError
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
-from edx_ace.outbox.people import person_key, rehashed
+from edx_ace.outbox.people import person_key, rehashed, shortened
 from edx_ace.tokens import seal, unseal
 
 #: Purposes, each the name of the page under ``ace_web`` that takes it.
@@ -69,7 +69,7 @@ class Mandate:
             message=str(message.uuid),
             category=categories.of(message),
             channel_type=str(channel_type),
-            scope=categories.scope_of(message),
+            scope=shortened(categories.scope_of(message)),
             is_test=message.options.get("is_test", False),
         )
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from edx_ace.outbox.fields import KeyField
 
@@ -37,7 +38,7 @@ class Choice(models.Model):
     scope = KeyField(_("scope"), max_length=255, blank=True)
     taking = models.CharField(_("taken"), max_length=10, choices=Taking)
     #: Where it was chosen, for whoever has to answer for it: ``page``, ``one_click``, ``import``, ``staff``, ``code``.
-    source = models.CharField(_("source"), max_length=20)
+    source = models.CharField(pgettext_lazy("choice", "source"), max_length=20)
     changed_at = models.DateTimeField(_("changed at"))
 
     class Meta:
@@ -58,8 +59,8 @@ class QuietHours(models.Model):
 
     person = KeyField(_("person"), max_length=255, unique=True)
     #: Both None: never.
-    start = models.TimeField(_("from"), null=True)
-    end = models.TimeField(_("to"), null=True)
+    start = models.TimeField(pgettext_lazy("time", "from"), null=True)
+    end = models.TimeField(pgettext_lazy("time", "to"), null=True)
 
     class Meta:
         verbose_name = _("quiet hours")
@@ -80,7 +81,7 @@ class Slot(models.Model):
     #: The Monday of `day`.
     week = models.DateField(_("week"))
     #: Of two who take the same number only one gets it, and the other looks again.
-    number = models.PositiveIntegerField(_("number"))
+    number = models.PositiveIntegerField(pgettext_lazy("place in a row", "number"))
     #: The person's own.
     day = models.DateField(_("day"))
     channel_type = models.CharField(_("channel type"), max_length=20)

@@ -17,7 +17,7 @@ from uuid import UUID
 import attrs
 from django.db import models, router, transaction
 from django.db.models import Sum
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from edx_ace.outbox.leases import Note
 from edx_ace.outbox.models import Delivery, Payload
@@ -35,23 +35,23 @@ class Measure(models.TextChoices):
     """What is counted, each once for a message over one channel."""
 
     #: The channel accepted it.
-    SENT = "sent", _("sent")
+    SENT = "sent", pgettext_lazy("figure", "sent")
     #: It reached the recipient, as the provider says.
-    DELIVERED = "delivered", _("delivered")
+    DELIVERED = "delivered", pgettext_lazy("figure", "delivered")
     #: The recipient's side returned it.
-    BOUNCED = "bounced", _("bounced")
+    BOUNCED = "bounced", pgettext_lazy("figure", "bounced")
     #: The recipient reported it as unwanted.
-    COMPLAINED = "complained", _("reported")
+    COMPLAINED = "complained", pgettext_lazy("figure", "reported")
     #: A person opened it; where pictures are not loaded nobody knows.
-    OPENED = "opened", _("opened")
+    OPENED = "opened", pgettext_lazy("figure", "opened")
     #: A program loaded its pictures.
-    OPENED_BY_MACHINE = "opened_by_machine", _("opened by a machine")
+    OPENED_BY_MACHINE = "opened_by_machine", pgettext_lazy("figure", "opened by a machine")
     #: A person followed a link.
-    CLICKED = "clicked", _("clicked")
+    CLICKED = "clicked", pgettext_lazy("figure", "clicked")
     #: A program followed a link.
-    CLICKED_BY_MACHINE = "clicked_by_machine", _("clicked by a machine")
+    CLICKED_BY_MACHINE = "clicked_by_machine", pgettext_lazy("figure", "clicked by a machine")
     #: Somebody turned its category off, by one click or on a page, after it was the last that they were sent.
-    UNSUBSCRIBED = "unsubscribed", _("unsubscribed")
+    UNSUBSCRIBED = "unsubscribed", pgettext_lazy("figure", "unsubscribed")
 
 
 _OF_STATES = {

@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "edx_ace.outbox",
     "edx_ace.preferences",
     "edx_ace.tracking",
+    "edx_ace.campaigns",
     "edx_ace.web",
     "courses",
     "received",

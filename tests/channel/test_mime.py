@@ -8,7 +8,6 @@ from email import message_from_bytes, policy
 
 import django
 import pytest
-from django.core.mail import EmailMultiAlternatives
 
 from edx_ace.channel import mime
 from edx_ace.errors import InvalidMessageError
@@ -62,7 +61,7 @@ HEADERS = [
 
 def email(subject="Hello", body="Hi", html="<p>Hi</p>", sender="f@example.com", headers=None, **fields):
     headers = {**(headers or {}), "Message-ID": "<1@example.com>"}
-    made = EmailMultiAlternatives(subject, body, sender, ["t@example.com"], headers=headers, **fields)
+    made = mime.Email(subject, body, sender, ["t@example.com"], headers=headers, **fields)
     made.attach_alternative(html, "text/html")
     return made
 
@@ -132,6 +131,20 @@ def test_other_shapes_are_left_to_django(fields):
     made = email(**fields)
 
     assert normalised(mime.as_bytes(made)) == djangos_bytes(made)
+
+
+@pytest.mark.parametrize(
+    "link", [f"<https://example.com/{'u' * 90}>", f"<https://example.com/{'u' * 90}>, <mailto:{'u' * 90}@example.com>"]
+)
+@pytest.mark.parametrize("fields", [{}, {"attachments": [("a.txt", "text", "text/plain")]}, {"body": "x" * 999}])
+def test_a_link_in_a_header_stays_whole(fields, link):
+    """
+    In mail of every shape: a mailbox provider takes the header as it is, unfolded and not decoded.
+    """
+    content = mime.as_bytes(email(headers={"List-Unsubscribe": link}, **fields))
+
+    unfolded = re.sub(rb"\r\n(?=[ \t])", b"", content)
+    assert re.search(rb"(?m)^List-Unsubscribe: +(.*)\r$", unfolded)[1] == link.encode()
 
 
 @pytest.mark.parametrize("body", BODIES + OTHER_BODIES)

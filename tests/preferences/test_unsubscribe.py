@@ -4,18 +4,23 @@ Internal: the content step: what it adds to which mail, and what it leaves alone
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.core import mail
+from django.test import Client
 from django.urls import resolve
 from django.utils import translation
 
 from edx_ace import Recipient, ace, content
-from edx_ace.channel import ChannelType
+from edx_ace.channel import ChannelType, smtp
 from edx_ace.channel.django_email import DjangoEmailChannel
 from edx_ace.envelope import Parcel, seal
 from edx_ace.outbox import Priority, enqueue
-from edx_ace.preferences import links
+from edx_ace.preferences import Taking, links, taking
 from edx_ace.renderers import RenderedEmail, RenderedPushNotification
+from edx_ace.testing.smtp import SmtpSink
+from tests.channel.mail import SMTP, use_backend
 from tests.outbox.test_worker import work
 from tests.pipeline import Recorder, welcome
 
@@ -293,3 +298,57 @@ def test_bulk_says_that_it_is(priority, found):
     work()
 
     assert mail.outbox[0].extra_headers.get("Precedence") == found
+
+
+#: Octets of a line without its end. Source: RFC 5322, 2.1.1.
+MAX_LINE = 998
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("scope", ["course:1", "x" * 255, "x" * 256, "ü" * 250, "課" * 255, "課" * 1000])
+@pytest.mark.parametrize("recipient", [Recipient(None, "ann@example.com"), Recipient("ö" * 255, "ann@example.com")])
+def test_the_header_fits_onto_a_line_and_leads_to_the_scope(settings, scope, recipient):
+    """
+    On its way to a mail server, and whatever the scope and the person are called.
+    """
+    settings.ACE_ENABLED_POLICIES = []
+    with SmtpSink() as sink:
+        use_backend(settings, SMTP, host=sink.host, port=sink.port)
+        assert ace.send(welcome(options={"scope": scope}, recipient=recipient), limit_to_channels=["email"])
+        smtp.forget_connections()
+    [received] = sink.messages
+    [header] = re.findall(rb"(?m)^List-Unsubscribe:(.*(?:\r\n[ \t].*)*)\r$", received.content)
+    path = header.decode().strip(" \r\n<>").removeprefix("https://news.example")
+
+    assert max(map(len, received.content.split(b"\r\n"))) <= MAX_LINE
+    assert Client().post(path, {"List-Unsubscribe": "One-Click"}).status_code == 200
+    assert taking(recipient, "news", "email", scope=scope) == Taking.OFF
+    assert taking(recipient, "news", "email") == Taking.IMMEDIATE
+
+
+@pytest.mark.django_db
+def test_a_link_that_fits_onto_no_line_is_refused(settings):
+    """
+    No mailbox provider could use it.
+    """
+    settings.ACE_ENABLED_POLICIES = []
+    settings.ACE_BASE_URL = f"https://{'news.' * 200}example"
+
+    [failed] = ace.send(welcome(), limit_to_channels=["email"]).deliveries
+
+    assert (failed.code, mail.outbox) == ("bad_header", [])
+    assert "'List-Unsubscribe': expected words of at most 997 characters" in failed.reason
+
+
+@pytest.mark.django_db
+def test_a_provider_that_writes_the_mail_itself_gets_the_link_whole(settings):
+    """
+    Such as Anymail's backend for Amazon SES: Django 6 would have it write encoded words, which no provider decodes.
+    """
+    settings.ACE_ENABLED_POLICIES = []
+    ace.send(welcome(), limit_to_channels=["email"])
+    [sent] = mail.outbox
+
+    unfolded = re.sub(rb"\r?\n(?=[ \t])", b"", sent.message().as_bytes())
+
+    assert f"List-Unsubscribe: {sent.extra_headers['List-Unsubscribe']}".encode() in re.sub(b" +", b" ", unfolded)

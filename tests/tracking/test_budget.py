@@ -7,6 +7,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 from django.core import checks
@@ -16,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from edx_ace import Recipient, ace
 from edx_ace.channel import ChannelType
 from edx_ace.errors import RecoverableChannelDeliveryError
-from edx_ace.outbox import State, costs, enqueue
+from edx_ace.outbox import State, costs, enqueue, purge
 from edx_ace.outbox.models import Attempt, Delivery, Expense
 from edx_ace.outbox.worker import sweep
 from edx_ace.policy import channels_for_many
@@ -117,6 +118,55 @@ def test_the_sweep_adds_expenses_up(channel, settings):
     assert sorted(Expense.objects.values_list("units", "price", "is_sum")) == [(1, 7, True), (3, Decimal("0.3"), True)]
 
 
+def test_what_it_cost_is_known_by_message_type_category_and_send(channel, settings):
+    """
+    The sums of all and those of a send stand beside each other, and neither is counted as the other.
+    """
+    settings.ACE_PRICES = {"mail": "0.5"}
+    settings.ACE_MESSAGE_TYPES = {"tests.welcome": {"category": "news"}}
+    settings.ACE_CATEGORIES = {"news": {"label": "News"}}
+    send = uuid4()
+    enqueue([welcome(recipient=Recipient(n, f"p{n}@example.com"), send_uuid=send) for n in range(1, 4)])
+    enqueue(welcome(recipient=Recipient(9, "p9@example.com")))
+    work()
+    assert (spent(), costs.read(["category"])) == (2, {})
+    costs.fold()
+    enqueue(welcome(recipient=Recipient(10, "p10@example.com"), send_uuid=send))
+    work()
+    costs.fold()
+
+    group = ("mail", TODAY, "tests.welcome", "news", "email")
+    assert costs.read(costs.DIMENSIONS[:-1], since=TODAY, until=TODAY) == {group: Decimal("2.5")}
+    assert costs.read(["batch"], batches=[send]) == {(send,): 2}
+    assert costs.read(["message_type"], category="other") == {}
+    assert spent() == Decimal("2.5")
+
+
+def test_a_window_of_one_send_writes_one_row(channel, settings):
+    """
+    However many messages it has.
+    """
+    settings.ACE_PRICES = {"mail": "0.5"}
+    send = uuid4()
+    enqueue([welcome(recipient=Recipient(n, f"p{n}@example.com"), send_uuid=send) for n in range(1, 6)])
+    work()
+
+    assert list(Expense.objects.values_list("units", "price", "batch")) == [(5, Decimal("2.5"), send)]
+
+
+def test_what_single_sends_cost_is_deleted_at_last(settings):
+    """
+    What all of them did stays.
+    """
+    old, young = date(2020, 1, 1), TODAY
+    for day, batch in ((old, uuid4()), (old, None), (young, uuid4()), (young, None)):
+        Expense.objects.create(channel="mail", day=day, batch=batch, units=1, price=1, is_sum=True)
+
+    assert "1 costs of sends" in str(purge())
+    left = {(row.day, row.batch is None) for row in Expense.objects.all()}
+    assert left == {(old, True), (young, False), (young, True)}
+
+
 @pytest.mark.parametrize(("then", "state"), [("deny", State.SKIPPED), ("defer", State.QUEUED)])
 def test_what_exceeds_the_budget_is_skipped_or_waits_for_the_next_month(channel, settings, then, state):
     """
@@ -201,7 +251,7 @@ def found(tag="edx_ace"):
         ({"ACE_BUDGETS": {"django_email": {"amount": "5"}}}, "ace_tracking.E004", "lacks 'budget'"),
         ({"ACE_SOFT_BOUNCE_LIMIT": 0}, "ace_tracking.E001", "a number above 0"),
         ({"ACE_PROVIDER_EVENTS_KEEP_DAYS": "long"}, "ace_tracking.E001", "a number above 0"),
-        ({"ACE_BOUNCE_MAILBOX": {"host": "mail"}}, "ace_tracking.E002", "Expected host, user and password"),
+        ({"ACE_BOUNCE_MAILBOX": {"host": "mail"}}, "ace_tracking.E002", "must name host, user and password"),
         ({"ACE_ENABLED_POLICIES": []}, "ace_tracking.W001", "lacks 'suppression'"),
         ({"ANYMAIL": {}}, "ace_tracking.W002", "webhooks without a secret are refused"),
     ],

@@ -50,18 +50,87 @@ def figures(site) -> None:
     sweep()
 
 
-def test_what_channels_cost_is_shown_of_the_same_days(client, settings):
-    """
-    Of those that have a price; a send and a category have no costs of their own.
-    """
-    settings.ACE_PRICES = {"sms": "0.01", "mail": "0.001"}
-    for days_ago, price in (0, "1.50"), (1, "2.25"), (40, "100"):
-        Expense.objects.create(channel="sms", day=TODAY - timedelta(days=days_ago), units=1, price=Decimal(price))
+def expense(price: str, days_ago: int = 0, **fields) -> None:
+    given = {"channel": "mail", "message_type": "shop.news", "category": "news", "channel_type": "email", **fields}
+    Expense.objects.create(day=TODAY - timedelta(days=days_ago), units=1, price=Decimal(price), **given)
 
-    assert "3.75" in client.get("/staff/figures/").text.split("cost of")[1]
-    costs = client.get("/staff/figures.json").json()["costs"]
-    assert {name: Decimal(price) for name, price in costs.items()} == {"sms": Decimal("3.75"), "mail": 0}
-    assert "costs" not in client.get("/staff/figures.json?category=news").json()
+
+@pytest.fixture
+def expenses(settings) -> None:
+    settings.ACE_PRICES = {"mail": "0.001", "push": "0.01"}
+    expense("1.50", batch=SEND)
+    expense("2.25", days_ago=1)
+    expense("100", days_ago=40)
+    expense("0.5", channel="push", channel_type="push", message_type="shop.offer", category="offers")
+    sweep()
+
+
+def test_what_it_cost_is_shown_of_the_same_days(client, expenses):
+    """
+    By channel, day, message type, category and send.
+    """
+    page = html.fromstring(client.get("/staff/figures/").content)
+    tiles = {
+        " ".join(tile.xpath("dt")[0].text_content().split()): tile.xpath("dd")[0].text_content()
+        for tile in page.xpath("//dl/div")
+    }
+    assert (tiles["cost of mail"], tiles["cost of push"]) == ("3.75", "0.50")
+
+    def last_column(section):
+        rows = page.xpath(f"//section[@aria-labelledby='{section}']//tr")
+        assert rows[0][-1].text_content() == "cost"
+        return {row[0].text_content().strip(): row[-1].text_content() for row in rows[1:]}
+
+    assert list(last_column("by-day").values()) == ["2.00", "2.25"]
+    assert last_column("by-type") == {"shop.news": "3.75", "shop.offer": "0.50"}
+    assert last_column("by-category") == {"News": "3.75", "Offers": "0.50"}
+    assert list(last_column("sends").values()) == ["1.50"]
+
+
+@pytest.mark.parametrize(
+    ("query", "mail", "push"),
+    [
+        ({}, "3.75", "0.5"),
+        ({"category": "offers"}, "0", "0.5"),
+        ({"message_type": "shop.news"}, "3.75", "0"),
+        ({"channel_type": "push"}, "0", "0.5"),
+        ({"batch": str(SEND)}, "1.5", "0"),
+    ],
+)
+def test_costs_are_narrowed_as_figures_are(client, expenses, query, mail, push):
+    """
+    In the JSON, in total and in each row.
+    """
+    answer = client.get("/staff/figures.json", query).json()
+
+    assert {name: Decimal(price) for name, price in answer["costs"].items()} == {
+        "mail": Decimal(mail),
+        "push": Decimal(push),
+    }
+    assert sum(Decimal(row["cost"]) for row in answer["rows"]) == Decimal(mail) + Decimal(push)
+
+
+def test_a_spreadsheet_gets_the_cost_of_each_group(client, expenses):
+    """
+    To the last digit.
+    """
+    expense("0.000123", message_type="shop.offer", category="offers", channel_type="push", channel="push")
+    sweep()
+    rows = csv.DictReader(io.StringIO(client.get("/staff/figures.csv").text))
+
+    assert [(row["message_type"], row["cost"]) for row in rows] == [
+        ("shop.news", "2.250000"),
+        ("shop.news", "1.500000"),
+        ("shop.offer", "0.500123"),
+    ]
+
+
+def test_where_nothing_has_a_price_no_cost_is_shown(client):
+    """
+    A column of zeros would say nothing.
+    """
+    assert "cost" not in client.get("/staff/figures/").text
+    assert client.get("/staff/figures.json").json()["rows"][0]["cost"] is None
 
 
 def test_what_was_asked_for_is_shown(client):
@@ -107,6 +176,57 @@ def test_numbers_of_a_drawing_are_the_same_in_every_language(client):
     page = html.fromstring(text)
     for bar in page.xpath("//rect"):
         assert all(float(bar.get(name)) >= 0 for name in ("x", "y", "width", "height"))
+
+
+def test_a_drawing_runs_as_its_readers_read(client):
+    """
+    From the right in Arabic: the axis stands there, and the last day at the left.
+    """
+    days = [TODAY - timedelta(days=1), TODAY]
+    drawn, mirrored = (
+        chart(days, [1, 2], {"opened": [1, 2]}, is_mirrored=is_mirrored) for is_mirrored in (False, True)
+    )
+
+    for bar, other in zip(drawn.bars, mirrored.bars, strict=True):
+        assert other.x + other.width == pytest.approx(drawn.width - bar.x, abs=0.2)
+    assert (mirrored.axis, mirrored.anchor) == (drawn.width - drawn.axis, "start")
+    with translation.override("ar"):
+        page = html.fromstring(client.get("/staff/figures/", HTTP_ACCEPT_LANGUAGE="ar").text)
+    xs = [float(bar.get("x")) for bar in page.xpath("//svg[@role='img']//rect")]
+    assert xs == sorted(xs, reverse=True)
+
+
+def test_days_to_come_are_no_zeros(client):
+    """
+    A send of today is shown over a week, of which the lines have today alone.
+    """
+    page = html.fromstring(client.get("/staff/figures/", {"batch": SEND}).content)
+
+    assert len(page.xpath("//svg[@role='img']//rect")) == 7
+    assert len(page.xpath("//svg[@role='img']//circle")) == 1
+
+
+def test_days_without_anything_have_no_drawing(client):
+    """
+    They say so.
+    """
+    text = client.get("/staff/figures/", {"until": "2020-01-01"}).text
+
+    assert "Nothing was sent in these days." in text
+    assert 'role="img"' not in text
+
+
+def test_a_question_that_is_refused_can_be_mended(client):
+    """
+    It stands in the form as it was asked.
+    """
+    query = {"since": "2026-02-01", "until": "2026-01-01", "category": "news", "channel_type": "push"}
+    page = html.fromstring(client.get("/staff/figures/", query).content)
+
+    assert [field.get("value") for field in page.xpath("//input[@type='date']")] == ["2026-02-01", "2026-01-01"]
+    assert page.xpath("//option[@selected]/@value") == ["news", "push"]
+    [wrong] = page.xpath("//input[@aria-invalid]")
+    assert "before the first" in page.get_element_by_id(wrong.get("aria-describedby")).text_content()
 
 
 def test_one_send_is_shown_by_itself(client):
@@ -204,11 +324,11 @@ def test_the_page_asks_the_same_number_of_questions_whatever_there_is(client, dj
 @pytest.mark.parametrize(
     ("highest", "levels"),
     [
-        (0, ["0", "1"]),
-        (2, ["0", "1", "2"]),
-        (3, ["0", "1", "2", "3", "4"]),
-        (5, ["0", "1", "2", "3", "4", "5"]),
-        (7_001, ["0", "2,500", "5,000", "7,500", "10,000"]),
+        (0, [0, 1]),
+        (2, [0, 1, 2]),
+        (3, [0, 1, 2, 3, 4]),
+        (5, [0, 1, 2, 3, 4, 5]),
+        (7_001, [0, 2_500, 5_000, 7_500, 10_000]),
     ],
 )
 def test_an_axis_ends_at_a_round_number(highest, levels):

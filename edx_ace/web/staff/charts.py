@@ -14,6 +14,9 @@ import attrs
 WIDTH, HEIGHT = 960, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 12, 32
 
+#: Between the numbers of the levels and their lines.
+_GAP = 8
+
 #: How many days have a name below, at most.
 _LABELS = 8
 
@@ -26,7 +29,7 @@ class Tick:
     """A mark at an axis: where, and what it says."""
 
     at: float
-    text: str | date
+    text: int | date
 
 
 @attrs.frozen
@@ -58,11 +61,13 @@ class Chart:
     lines: list[Line]
     days: list[Tick]
     levels: list[Tick]
+    #: Where the lines of the levels begin and end, and where their numbers stand, on which side of that place.
+    start: float
+    end: float
+    axis: float
+    anchor: str
     width: int = WIDTH
     height: int = HEIGHT
-    left: int = _LEFT
-    right: int = WIDTH - _RIGHT
-    bottom: int = HEIGHT - _BOTTOM
 
 
 @attrs.frozen
@@ -72,7 +77,9 @@ class Spark:
     bars: list[Bar]
 
 
-def chart(days: Sequence[date], bars: Sequence[int], lines: Mapping[str, Sequence[int]]) -> Chart:
+def chart(
+    days: Sequence[date], bars: Sequence[int], lines: Mapping[str, Sequence[int]], *, is_mirrored: bool = False
+) -> Chart:
     """
     Return the chart of *bars* and *lines* over *days*.
 
@@ -81,7 +88,9 @@ def chart(days: Sequence[date], bars: Sequence[int], lines: Mapping[str, Sequenc
 
         bars: A number for each day.
 
-        lines: By name, a number for each day.
+        lines: By name, a number for each of the first days; those that are still to come have none.
+
+        is_mirrored: Whether time runs from right to left, as its readers read.
     """
     top = _top(max([1, *bars, *(number for line in lines.values() for number in line)]))
     step = (WIDTH - _LEFT - _RIGHT) / len(days)
@@ -90,14 +99,17 @@ def chart(days: Sequence[date], bars: Sequence[int], lines: Mapping[str, Sequenc
     def y(number: float) -> float:
         return round(_TOP + height * (1 - number / top), 1)
 
+    def x(left: float, width: float = 0) -> float:
+        return round(WIDTH - left - width if is_mirrored else left, 1)
+
     def middle(place: int) -> float:
-        return round(_LEFT + step * (place + 0.5), 1)
+        return x(_LEFT + step * (place + 0.5))
 
     every = math.ceil(len(days) / _LABELS)
     return Chart(
         bars=[
             Bar(
-                round(_LEFT + step * (place + (1 - _BAR) / 2), 1),
+                x(_LEFT + step * (place + (1 - _BAR) / 2), step * _BAR),
                 y(number),
                 round(step * _BAR, 1),
                 y(0) - y(number),
@@ -113,19 +125,25 @@ def chart(days: Sequence[date], bars: Sequence[int], lines: Mapping[str, Sequenc
             for dots in [[(middle(place), y(number)) for place, number in enumerate(numbers)]]
         ],
         days=[Tick(middle(place), day) for place, day in enumerate(days) if place % every == 0],
-        levels=[Tick(y(level), f"{level:,}") for level in _levels(top)],
+        levels=[Tick(y(level), level) for level in _levels(top)],
+        start=x(_LEFT),
+        end=x(WIDTH - _RIGHT),
+        axis=x(_LEFT - _GAP),
+        anchor="start" if is_mirrored else "end",
     )
 
 
-def spark(days: Sequence[date], numbers: Sequence[int]) -> Spark:
-    """Return the small chart of *numbers* over *days*."""
+def spark(days: Sequence[date], numbers: Sequence[int], *, is_mirrored: bool = False) -> Spark:
+    """Return the small chart of *numbers* over *days*; see `chart`."""
     top, step = max([1, *numbers]), 100 / len(days)
+    width = step * 0.8
     return Spark(
         [
-            Bar(round(step * place, 2), round(24 - height, 2), round(step * 0.8, 2), height, day, number)
+            Bar(round(left, 2), round(24 - height, 2), round(width, 2), height, day, number)
             for place, (day, number) in enumerate(zip(days, numbers, strict=True))
             if number
             for height in [round(max(24 * number / top, 1), 2)]
+            for left in [100 - step * place - width if is_mirrored else step * place]
         ]
     )
 

@@ -9,12 +9,14 @@ import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import attrs
 from django import forms
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.translation import get_language_bidi, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
@@ -61,7 +63,7 @@ class Question(forms.Form):
     category = forms.CharField(required=False, label=_("Category"))
     message_type = forms.CharField(required=False, label=_("Message type"))
     channel_type = forms.CharField(required=False, label=_("Channel"))
-    batch = forms.UUIDField(required=False, label=_("Send"))
+    batch = forms.UUIDField(required=False, label=pgettext_lazy("noun", "Send"))
 
     def clean(self) -> dict[str, Any]:
         """Put in the days that are left out, and see that they are in order and not too many."""
@@ -102,6 +104,8 @@ class Line:
     query: str
     numbers: list[int]
     opened: float | None
+    #: What it cost; None: nothing has a price.
+    cost: Decimal | None
     #: Of a send, when it began.
     day: date | None = None
 
@@ -115,6 +119,8 @@ def page(request: HttpRequest) -> HttpResponse:
         "question": question,
         "columns": [measure.label for measure in _SHOWN],
         "section": "figures",
+        "categories": [(one.name, one.label) for one in categories.all_categories().values()],
+        "channel_types": [(str(kind), CHANNEL_LABELS[kind]) for kind in ALL_TYPES],
     }
     if not question.is_valid():
         return render(request, "edx_ace/web/staff/figures.html", context, status=400)
@@ -124,19 +130,26 @@ def page(request: HttpRequest) -> HttpResponse:
     of_day = {row.group["day"]: row.numbers for row in by_day}
     total: Counter[Measure] = sum((row.numbers for row in by_day), Counter())
     series = {measure: [of_day.get(day, Counter())[measure] for day in days] for measure in Measure}
-    lines = {"opened": series[Measure.OPENED], "clicked": series[Measure.CLICKED]}
+    # What is still to come is no zero.
+    past = sum(day <= datetime.now(UTC).date() for day in days)
+    lines = {measure.value: series[measure][:past] for measure in (Measure.OPENED, Measure.CLICKED)}
+    is_mirrored = get_language_bidi()
+    cost_of_day = _costs(["day"], arguments)
     context |= {
         "asked": asked,
         "days": (days[0], days[-1]),
-        "tiles": [_tile(measure, total, days, series[measure]) for measure in _SHOWN],
-        "chart": chart(days, series[Measure.SENT], lines),
-        "by_day": [(row.group["day"], [row.numbers[measure] for measure in _SHOWN]) for row in reversed(by_day)],
-        "categories": [(one.name, one.label) for one in categories.all_categories().values()],
-        "channel_types": [(str(kind), CHANNEL_LABELS[kind]) for kind in ALL_TYPES],
+        "tiles": [_tile(measure, total, days, series[measure], is_mirrored) for measure in _SHOWN],
+        "chart": chart(days, series[Measure.SENT], lines, is_mirrored=is_mirrored),
+        "by_day": [
+            (row.group["day"], [row.numbers[measure] for measure in _SHOWN], _cost(cost_of_day, row.group["day"]))
+            for row in reversed(by_day)
+        ],
         "by_type": _table(request, "message_type", arguments),
         "by_category": _table(request, "category", arguments, _category_labels()),
         "sends": [] if asked["batch"] else _sends(request, asked),
-        "costs": costs.spent(settings.PRICES, days[0], days[-1]) if set(arguments) == {"since", "until"} else {},
+        "costs": _of_channels(arguments),
+        "drawn": [Measure.SENT.value, *(name for name, numbers in lines.items() if any(numbers))],
+        "has_costs": bool(settings.PRICES),
         "query": request.GET.urlencode(),
     }
     return render(request, "edx_ace/web/staff/figures.html", context)
@@ -150,11 +163,14 @@ def as_csv(request: HttpRequest) -> HttpResponse:
     if not question.is_valid():
         return HttpResponse(question.errors.as_text(), status=400, content_type="text/plain; charset=utf-8")
     by = ("day", "message_type", "category", "channel_type")
+    arguments = question.arguments()
+    cost = _costs(by, arguments)
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow([*by, *Measure.values])
-    for row in figures.read(by=by, **question.arguments()):
-        writer.writerow([*map(_for_a_cell, row.group.values()), *(row.numbers[measure] for measure in Measure)])
+    writer.writerow([*by, *Measure.values, "cost"])
+    for row in figures.read(by=by, **arguments):
+        numbers = [row.numbers[measure] for measure in Measure]
+        writer.writerow([*map(_for_a_cell, row.group.values()), *numbers, _cost(cost, *row.group.values())])
     headers = {"Content-Disposition": 'attachment; filename="figures.csv"'}
     return HttpResponse(text.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)
 
@@ -170,13 +186,38 @@ def as_json(request: HttpRequest) -> JsonResponse:
         unknown = {"by": [f"Expected some of {', '.join(allowed)}."]} if not set(by) <= set(allowed) else {}
         return JsonResponse({"errors": {**question.errors, **unknown}}, status=400)
     arguments = question.arguments()
+    cost = _costs(by, arguments)
+    rows = figures.read(by=by, **arguments)
     answer: dict[str, Any] = {
         **arguments,
-        "rows": [{**row.group, **_by_name(row)} for row in figures.read(by=by, **arguments)],
+        "rows": [{**row.group, **_by_name(row), "cost": _cost(cost, *row.group.values())} for row in rows],
+        "costs": _of_channels(arguments),
     }
-    if set(arguments) == {"since", "until"}:
-        answer["costs"] = costs.spent(settings.PRICES, **arguments)
     return JsonResponse(answer)
+
+
+#: What groups cost, by their value of each dimension.
+_Costs = Mapping[tuple[Any, ...], Decimal]
+
+
+def _costs(by: Sequence[str], arguments: Mapping[str, Any]) -> _Costs:
+    """Return what the same groups cost as `figures.read` counts with *arguments*; nothing where nothing has a price."""
+    if not settings.PRICES:
+        return {}
+    asked = dict(arguments)
+    batch = asked.pop("batch", None)
+    return costs.read(by, batches=None if batch is None else [batch], **asked)
+
+
+def _cost(of_groups: _Costs, *group: Any) -> Decimal | None:
+    """Return what a group cost; None where nothing has a price."""
+    return of_groups.get(group, Decimal(0)) if settings.PRICES else None
+
+
+def _of_channels(arguments: Mapping[str, Any]) -> dict[str, Decimal]:
+    """Return what each channel that has a price came to."""
+    cost = _costs(["channel"], arguments)
+    return {name: cost.get((name,), Decimal(0)) for name in settings.PRICES}
 
 
 def _days(by_day: Sequence[Row], asked: Mapping[str, Any]) -> list[date]:
@@ -190,14 +231,16 @@ def _days(by_day: Sequence[Row], asked: Mapping[str, Any]) -> list[date]:
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
-def _tile(measure: Measure, total: Counter[Measure], days: Sequence[date], numbers: Sequence[int]) -> Tile:
+def _tile(
+    measure: Measure, total: Counter[Measure], days: Sequence[date], numbers: Sequence[int], is_mirrored: bool
+) -> Tile:
     machine = _MACHINES.get(measure)
     return Tile(
         measure=measure,
         number=total[measure],
         share=None if measure is Measure.SENT else _share(total[measure], total[Measure.SENT]),
         by_machines=None if machine is None else total[machine],
-        spark=spark(days, numbers),
+        spark=spark(days, numbers, is_mirrored=is_mirrored),
     )
 
 
@@ -208,6 +251,7 @@ def _table(
     labels: Mapping[str, _StrOrPromise] | None = None,
 ) -> list[Line]:
     rows = figures.read(by=[dimension], **arguments)
+    cost = _costs([dimension], arguments)
     rows.sort(key=lambda row: -row.numbers[Measure.SENT])
     return [
         _line(
@@ -215,6 +259,7 @@ def _table(
             request,
             {dimension: row.group[dimension]},
             row,
+            _cost(cost, row.group[dimension]),
         )
         for row in rows[:_LISTED]
     ]
@@ -222,17 +267,21 @@ def _table(
 
 def _sends(request: HttpRequest, asked: Mapping[str, Any]) -> list[Line]:
     lines = []
-    for batch in figures.sends(asked["since"], asked["until"], _LISTED):
+    batches = figures.sends(asked["since"], asked["until"], _LISTED)
+    cost = costs.read(["batch"], batches=batches) if settings.PRICES else {}
+    for batch in batches:
         rows = figures.read(batch=batch, by=["day", "message_type"])
         if rows:
             name = ", ".join(dict.fromkeys(row.group["message_type"] for row in rows))
             numbers: Counter[Measure] = sum((row.numbers for row in rows), Counter())
-            line = _line(name, request, {"batch": str(batch)}, Row({}, numbers))
+            line = _line(name, request, {"batch": str(batch)}, Row({}, numbers), _cost(cost, batch))
             lines.append(attrs.evolve(line, day=rows[0].group["day"]))
     return lines
 
 
-def _line(name: _StrOrPromise, request: HttpRequest, changes: Mapping[str, str], row: Row) -> Line:
+def _line(
+    name: _StrOrPromise, request: HttpRequest, changes: Mapping[str, str], row: Row, cost: Decimal | None
+) -> Line:
     query = request.GET.copy()
     for key, value in changes.items():
         query[key] = value
@@ -241,6 +290,7 @@ def _line(name: _StrOrPromise, request: HttpRequest, changes: Mapping[str, str],
         query=query.urlencode(),
         numbers=[row.numbers[measure] for measure in _SHOWN],
         opened=_share(row.numbers[Measure.OPENED], row.numbers[Measure.SENT]),
+        cost=cost,
     )
 
 

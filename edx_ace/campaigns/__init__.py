@@ -1,0 +1,3 @@
+"""
+Public: campaigns, one content for many recipients: bulk communication that staff write, schedule and follow.
+"""

@@ -1,0 +1,15 @@
+"""
+Internal: the Django app.
+"""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class CampaignsConfig(AppConfig):
+    """Bulk communication. Optional: installing it is adding ``edx_ace.campaigns`` to INSTALLED_APPS."""
+
+    name = "edx_ace.campaigns"
+    label = "ace_campaigns"
+    verbose_name = _("Campaigns")
+    default_auto_field = "django.db.models.BigAutoField"
