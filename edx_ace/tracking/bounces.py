@@ -69,11 +69,16 @@ class Mailbox:
         Raises:
             ConfigurationError: If it lacks something, or has what it does not know.
         """
+        setting: Any = settings.BOUNCE_MAILBOX
         try:
-            return cls(**settings.BOUNCE_MAILBOX)
-        except TypeError as error:
-            # Its text names keys and no values.
-            raise ConfigurationError(f"ACE_BOUNCE_MAILBOX: {error}. Expected host, user and password.") from None
+            return cls(**setting)
+        except TypeError:
+            # No values, of which one is the password.
+            given = ", ".join(map(repr, setting)) or "nothing" if isinstance(setting, dict) else type(setting).__name__
+            known = ", ".join(field.name for field in attrs.fields(cls)[3:])
+            raise ConfigurationError(
+                f"ACE_BOUNCE_MAILBOX must name host, user and password, and may name {known}; given {given}."
+            ) from None
 
 
 @attrs.frozen

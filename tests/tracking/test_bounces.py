@@ -156,7 +156,7 @@ def test_without_a_folder_for_it_what_is_recorded_is_deleted(mailbox, sent, sett
         ({"password": "guess"}, "cannot be read: error"),
         ({"port": 1}, "cannot be read: ConnectionRefusedError"),
         ({"folder": "Nowhere"}, "The mail server refused"),
-        ({"colour": "red"}, "ACE_BOUNCE_MAILBOX: .*colour"),
+        ({"colour": "red"}, "ACE_BOUNCE_MAILBOX must name .*colour"),
     ],
 )
 def test_a_mailbox_that_cannot_be_read_is_one_clear_line(mailbox, settings, changed, text):
