@@ -35,7 +35,8 @@ EXTRAS = {
     "bounces": ["flufl.bounce>=4"],
     # Sealed tokens in links: unsubscribe, preferences, clicks.
     "links": ["cryptography>=42"],
-    "campaigns": ["nh3>=0.2.18"],
+    # Sanitises what staff write; reads Markdown.
+    "campaigns": ["nh3>=0.2.18", "markdown-it-py>=3"],
     "automation": ["Jinja2>=3.1.6", "markdown-it-py>=3"],
     "ratelimit": ["redis>=5"],
     "api": ["djangorestframework>=3.16"],

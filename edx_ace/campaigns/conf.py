@@ -26,6 +26,21 @@ class Settings(conf.Settings):
     CAMPAIGN_LIMITS: dict[str, Any] = {"bounced": 0.05, "complained": 0.001, "failed": 0.2, "of": 200}
     #: How large all attachments of a campaign may be together, in bytes.
     CAMPAIGN_MAX_ATTACHMENT_BYTES: int = 5_000_000
+    #: Types of the files that can be attached; the end of a file's name says of which it is.
+    CAMPAIGN_ATTACHMENT_TYPES: list[str] = [
+        "application/pdf",
+        "application/vnd.oasis.opendocument.spreadsheet",
+        "application/vnd.oasis.opendocument.text",
+        "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "image/gif",
+        "image/jpeg",
+        "image/png",
+        "text/calendar",
+        "text/csv",
+        "text/plain",
+    ]
     #: How large the HTML of a message may be, in bytes, before a warning: mail readers cut off what is longer.
     CAMPAIGN_MAX_HTML_BYTES: int = 102_400
 

@@ -55,6 +55,8 @@ class Campaign(Leased):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("author")
     )
     state = models.CharField(_("state"), max_length=12, choices=State, default=State.DRAFT)
+    #: When it starts; once it has started, when the sweep looks at it next.
+    due_at = models.DateTimeField(_("due at"), default=timezone.now)
     #: Why it is paused or failed: short and stable; and as a sentence for people.
     code = models.CharField(_("code"), max_length=64, blank=True)
     reason = models.TextField(_("reason"), blank=True)
@@ -88,6 +90,7 @@ class Campaign(Leased):
 
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     started_at = models.DateTimeField(_("started at"), null=True)
+    #: When nothing of it was left to do; of a cancelled one, when the last delivery was stopped.
     finished_at = models.DateTimeField(_("finished at"), null=True)
     #: Its recipients, once it has started.
     resolution = models.OneToOneField(
@@ -96,8 +99,22 @@ class Campaign(Leased):
     #: Primary key of the last member that is in the outbox, and how many are.
     expanded_to = models.BigIntegerField(default=0, editable=False)
     expanded = models.PositiveIntegerField(_("in the outbox"), default=0)
+    #: When, by its rate, the next one may go.
+    paced_to = models.DateTimeField(null=True, editable=False)
+    #: When all the first ones were in the outbox; and whether what came of them is fine, so that the others may go.
+    canary_at = models.DateTimeField(null=True, editable=False)
+    is_canary_fine = models.BooleanField(default=False, editable=False)
     #: When the last one was put there.
     expanded_at = models.DateTimeField(_("all in the outbox at"), null=True)
+    #: Whether the others may follow the first ones (`canary`), and until when they wait, once these were sent to.
+    is_released = models.BooleanField(default=False, editable=False)
+    held_until = models.DateTimeField(_("others wait until"), null=True)
+    #: Whether deliveries may have been put off while it was paused, so that they have to be brought back.
+    is_put_off = models.BooleanField(default=False, editable=False)
+    #: How many deliveries were in each state when it was resumed: limits go by what has come since.
+    baseline = models.JSONField(default=dict, editable=False)
+    #: Of the last minute: pairs of a second and how many deliveries were done with by then.
+    samples = models.JSONField(default=list, editable=False)
 
     class Meta:
         verbose_name = _("campaign")
@@ -113,17 +130,11 @@ class Campaign(Leased):
         indexes: ClassVar = [
             models.Index(fields=["scope", "created_at"], name="ace_campaigns_scope"),
             PartialIndex(
-                fields=["due_at"],
-                where=models.Q(state=State.SCHEDULED.value),
+                # What the sweep looks at, and the paused ones that permits ask for.
+                fields=["state", "due_at"],
+                where=models.Q(finished_at__isnull=True),
                 otherwise=["state", "due_at"],
                 name="ace_campaigns_due",
-            ),
-            PartialIndex(
-                # Few at any time: what the sweep looks at.
-                fields=["state"],
-                where=models.Q(state__in=[State.SENDING.value, State.PAUSED.value]),
-                otherwise=["state"],
-                name="ace_campaigns_under_way",
             ),
         ]
 
@@ -134,6 +145,11 @@ class Campaign(Leased):
     def channels(self) -> list[str]:
         """The values of its channel types."""
         return [one for one in self.channel_types.split(",") if one]
+
+    @property
+    def most(self) -> int | None:
+        """How many recipients may be in the outbox by now: the first ones, until these went well; None: all."""
+        return self.canary if self.canary and not self.is_released else None
 
     @property
     def is_editable(self) -> bool:
@@ -219,7 +235,8 @@ class Resolution(models.Model):
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="resolutions")
     #: Which version of the campaign they belong to.
     version = models.PositiveIntegerField()
-    #: The part that is being read, excluded ones first, and the last primary key of it as JSON; "" at its beginning.
+    #: How many parts were read, excluded ones first; and of the next one the last primary key, as text, or, of what is
+    #: no queryset, who reads it. Empty: nobody has begun.
     part = models.PositiveSmallIntegerField(default=0)
     position = models.TextField(blank=True)
     #: When all were found; None: some may be missing.
@@ -235,22 +252,46 @@ class Resolution(models.Model):
         return f"{self.campaign_id}, version {self.version}"
 
 
+class Exclusion(models.Model):
+    """Somebody a campaign does not go to; kept until all its recipients are found."""
+
+    resolution = models.ForeignKey(Resolution, models.CASCADE, related_name="+")
+    #: As of a member.
+    recipient = KeyField(max_length=255, null=True)
+    address = KeyField(max_length=255, null=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes: ClassVar = [
+            models.Index(fields=["recipient", "resolution"], name="ace_campaigns_no_person"),
+            models.Index(fields=["address", "resolution"], name="ace_campaigns_no_address"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
 class Member(models.Model):
     """One person of a resolution."""
 
     #: Reasons of its own; others are codes of guards.
     EXCLUDED: ClassVar = "excluded"
-    NO_ADDRESS: ClassVar = "no_address"
     INACTIVE: ClassVar = "inactive"
+    #: Codes of the errors that addresses have.
+    NO_ADDRESS: ClassVar = "no_address"
+    BAD_ADDRESS: ClassVar = "bad_address"
 
     resolution = models.ForeignKey(Resolution, models.CASCADE, related_name="members", db_index=False)
-    #: See `edx_ace.outbox.people`: who it is, and their email address. Guards of the outbox read them.
+    #: See `edx_ace.outbox.people`: who it is, and their email address. Guards of the outbox read them. Without an
+    #: address is who nothing is sent to, so that somebody else may have it.
     recipient = KeyField(max_length=255, null=True)
     address = KeyField(max_length=255, null=True)
+    #: Of the campaign's other channel types, the addresses by value of the type, as JSON; empty: none.
+    addresses = models.TextField(blank=True)
     #: Position of the part that it was found in.
     part = models.PositiveSmallIntegerField()
-    #: Primary key of the row that the person is, as JSON; empty: `person` says all.
-    key = models.CharField(max_length=255, blank=True)
+    #: Primary key of the row that the person is, as text; empty: `person` says all.
+    key = models.TextField(blank=True)
     #: JSON of the person, of an audience that is no queryset.
     person = models.TextField(blank=True)
     zone = models.CharField(max_length=40, blank=True)

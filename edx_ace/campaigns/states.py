@@ -35,10 +35,11 @@ EDITABLE = (State.DRAFT, State.SCHEDULED)
 #: States in which nothing is left to do.
 FINISHED = (State.SENT, State.CANCELLED, State.FAILED)
 
-#: Which states may follow which. From sending to sending: another worker goes on with it.
+#: Which states may follow which. From sending, paused and cancelled to the same: a worker goes on with what is left.
 ARROWS: Mapping[str, frozenset[str]] = {
     State.DRAFT: frozenset([State.SCHEDULED]),
     State.SCHEDULED: frozenset([State.DRAFT, State.SENDING, State.CANCELLED, State.FAILED]),
     State.SENDING: frozenset([State.SENDING, State.PAUSED, State.SENT, State.CANCELLED, State.FAILED]),
-    State.PAUSED: frozenset([State.SENDING, State.CANCELLED]),
+    State.PAUSED: frozenset([State.PAUSED, State.SENDING, State.CANCELLED]),
+    State.CANCELLED: frozenset([State.CANCELLED]),
 }

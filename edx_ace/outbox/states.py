@@ -78,4 +78,5 @@ ARROWS: Mapping[str, frozenset[str]] = {
     State.SENT: frozenset([State.DELIVERED, State.BOUNCED, State.COMPLAINED]),
     State.DELIVERED: frozenset([State.BOUNCED, State.COMPLAINED]),
     State.FAILED: frozenset([State.QUEUED]),
+    State.FOLDED: frozenset([State.CANCELLED, State.UNKNOWN]),
 }

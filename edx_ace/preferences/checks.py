@@ -222,6 +222,9 @@ def _check_policies() -> Iterator[CheckMessage]:
         for policy, (name, value) in set_for.items()
         if value and not is_enabled(policy)
     ]
+    if _STEP in settings.CONTENT_STEPS and not is_enabled("preference"):
+        text = "People may unsubscribe, but ACE_ENABLED_POLICIES lacks 'preference': they get all the same."
+        problems.append(("preference", text))
     if is_enabled("preference") and not is_enabled("digest") and isinstance(settings.CATEGORIES, dict):
         in_digests = [name for name, one in categories.all_categories().items() if one.digest]
         if in_digests:

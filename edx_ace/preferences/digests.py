@@ -98,7 +98,8 @@ def is_held(asked: Asked, channel_type: ChannelType) -> bool:
     """Return whether a digest holds the message over *channel_type*, so that it need not wait for anything else."""
     if channel_type is not EMAIL or asked.category is None or not asked.category.digest or not digests_are_made():
         return False
-    return _is_due(asked) or asked.taking(EMAIL) in (Taking.DAILY, Taking.WEEKLY)
+    # By itself no category goes into digests.
+    return _is_due(asked) or (asked.has_choices(EMAIL) and asked.taking(EMAIL) in (Taking.DAILY, Taking.WEEKLY))
 
 
 def can_hold(asked: Asked) -> bool:
@@ -124,7 +125,9 @@ def load(references: Sequence[UUID]) -> dict[UUID, Message | Skipped]:
     digests = Delivery.objects.filter(payload__in=references, channel_type=str(EMAIL))
     people = {row.payload_id: row.recipient for row in digests}
     parts: dict[UUID, list[Delivery]] = defaultdict(list)
-    for row in Delivery.objects.filter(recipient__in=set(people.values()), folded_into__in=references).order_by("pk"):
+    # What somebody cancelled while the digest was being handed over is not in it another time.
+    folded = Delivery.objects.filter(recipient__in=set(people.values()), folded_into__in=references, is_stopped=False)
+    for row in folded.order_by("pk"):
         assert row.folded_into is not None
         parts[row.folded_into].append(row)
     empty = {person: uuid for uuid, person in people.items() if uuid not in parts}

@@ -22,6 +22,7 @@ from edx_ace.preferences.choices import DIGESTS, EVERYTHING, Chosen, chosen_by, 
 from edx_ace.preferences.lookup import is_enabled
 from edx_ace.preferences.models import Choice
 from edx_ace.preferences.scopes import name_of, names_of
+from edx_ace.signals import PAGE
 from edx_ace.web.hours import QuietChoice
 from edx_ace.web.pages import BadFormError
 
@@ -200,7 +201,7 @@ class Wish:
                 # Also over channels that the site does not use yet.
                 everything = Taking.OFF if self.verb == "nothing" else Taking.IMMEDIATE
                 for kind in ALL_TYPES:
-                    choose(person, EVERYTHING, kind, everything, source="page")
+                    choose(person, EVERYTHING, kind, everything, source=PAGE)
             if self.verb in ("save", "undo"):
                 # What is turned off is so in every scope: what is wished for one comes after it.
                 self._choose(person, [line for line in self.lines if not line.scope])
@@ -212,7 +213,7 @@ class Wish:
         chosen = chosen_by([person]).get(person, {})
         for line in lines:
             if line.taking != _taking(line.category, line.channel_type, chosen, line.scope):
-                choose(person, line.category.name, line.channel_type, line.taking, scope=line.scope, source="page")
+                choose(person, line.category.name, line.channel_type, line.taking, scope=line.scope, source=PAGE)
 
 
 def _categories() -> list[Category]:

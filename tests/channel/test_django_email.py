@@ -2,6 +2,7 @@
 Internal: what an email is made of, and how any Django mail backend takes it.
 """
 
+import re
 import smtplib
 import ssl
 import uuid
@@ -10,6 +11,7 @@ import attrs
 import pytest
 from django.core import mail
 
+from edx_ace.channel import mime
 from edx_ace.channel.django_email import DjangoEmailChannel
 from edx_ace.envelope import in_use
 from edx_ace.errors import (
@@ -260,3 +262,18 @@ def test_a_subclass_may_choose_the_sender():
     list(SiteChannel().deliver_many([one]))
 
     assert mail.outbox[0].from_email == "site@example.com"
+
+
+@pytest.mark.parametrize("attachments", [[], [("a.txt", "text", "text/plain")]])
+def test_addresses_in_headers_are_never_encoded_words(attachments):
+    """
+    Mail programs would find no address there, and no way to unsubscribe (RFC 2047, 5); whichever backend writes it.
+    """
+    value = f"<https://example.com/{'u' * 90}>, <mailto:u@example.com>"
+    deliver(parcel(headers={"List-Unsubscribe": value}, attachments=attachments))
+
+    [sent] = mail.outbox
+    for written in (sent.message().as_bytes(), mime.as_bytes(sent)):
+        [lines] = re.findall(rb"(?m)^List-Unsubscribe:((?:.*\n )*.*)$", written)
+        assert lines.split() == value.encode().split()
+        assert max(map(len, lines.splitlines())) <= mime.MAX_LINE_LENGTH

@@ -36,7 +36,7 @@ sys.exit(doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_
 INSTEAD = {
     "python3 -m venv .venv": "",
     "source .venv/bin/activate": "",
-    "pip install edx-ace": "",
+    'pip install "edx-ace>=2"': "",
     "pip install --editable .": "python -c 'import setuptools; setuptools.setup()' --quiet egg_info",
 }
 

@@ -4,15 +4,17 @@ Internal: what people take once a day or a week is held and delivered as one, an
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
 from edx_ace import Recipient, ace
 from edx_ace.channel import ChannelType
-from edx_ace.errors import ChannelDownError
-from edx_ace.outbox import FromSource, State, cancel, enqueue, sources, status
-from edx_ace.outbox.clock import database_now
+from edx_ace.errors import ChannelDownError, RecoverableChannelDeliveryError
+from edx_ace.outbox import FromSource, State, cancel, counts, enqueue, leases, requeue, sources, status
+from edx_ace.outbox.clock import database_now, from_now
 from edx_ace.outbox.models import Circuit, Delivery
+from edx_ace.outbox.operations import Cancelled
 from edx_ace.outbox.worker import sweep
 from edx_ace.policy import channels_for_many
 from edx_ace.preferences import Taking, choose, digests
@@ -192,6 +194,153 @@ def test_what_is_turned_off_before_the_digest_goes_is_not_in_it(use_channels):
     [digest] = channel.delivered
     assert len(texts(digest)) == 1
     assert "Ann" in texts(digest)[0]
+
+
+def fold(*messages):
+    """Let a worker fold *messages* into a digest that does not go, as the channel is down."""
+    hold(*messages)
+    work()
+    assert set(states(*messages)) == {"1 folded"}
+
+
+def open_again():
+    Circuit.objects.all().delete()
+    make_due()
+
+
+def test_what_is_cancelled_before_the_digest_goes_is_not_in_it(use_channels):
+    """
+    Not even when it was folded already, and a worker has prepared the digest.
+    """
+    channel = Scripted(ChannelDownError("Down."))
+    use_channels(mail=channel)
+    fold(first := news("Ann"), second := news("Bob"))
+    open_again()
+    [digest] = leases.claim(Delivery.objects.all(), 1, timedelta(minutes=1))
+
+    assert cancel(second) == Cancelled(stopped=1, in_flight=0)
+
+    assert leases.permit([digest], timedelta(minutes=1)) == []
+    assert cancel(second).stopped == 0
+    work()
+    [sent] = channel.delivered
+    assert len(texts(sent)) == 1
+    assert "Ann" in texts(sent)[0]
+    assert states(first, second) == ["1 folded", "1 cancelled"]
+
+
+def test_a_digest_of_which_everything_is_cancelled_is_not_sent(use_channels):
+    """
+    Like one that finds nothing.
+    """
+    channel = Scripted(ChannelDownError("Down."))
+    use_channels(mail=channel)
+    send = uuid4()
+    fold(first := news("Ann", send_uuid=send))
+    open_again()
+
+    assert cancel(batch=send).stopped == 1
+
+    work()
+    assert channel.delivered == []
+    assert states(first) == ["1 cancelled"]
+    assert Delivery.objects.exclude(payload=first.uuid).get().code == "digest_empty"
+    assert counts.check(send).differences == []
+
+
+def test_what_is_in_a_digest_that_has_gone_cannot_be_cancelled(channel):
+    """
+    It has arrived with it.
+    """
+    hold(message := news("Ann"))
+    work()
+
+    assert cancel(message) == Cancelled(stopped=0, in_flight=0)
+    assert states(message) == ["1 folded"]
+
+
+def test_what_is_cancelled_while_its_digest_is_handed_over_is_not_repeated(use_channels):
+    """
+    It may arrive with it; where the channel refuses that, the next try is without it.
+    """
+    cancelled = []
+
+    class CancelsMeanwhile(Recorder):
+        def deliver(self, message, rendered):
+            if not cancelled:
+                cancelled.append(cancel(second))
+                raise RecoverableChannelDeliveryError("Later.", None)
+            return super().deliver(message, rendered)
+
+    channel = CancelsMeanwhile()
+    use_channels(mail=channel)
+    hold(news("Ann"), second := news("Bob"))
+    work()
+    make_due()
+    work()
+
+    assert cancelled == [Cancelled(stopped=0, in_flight=1)]
+    [sent] = channel.delivered
+    assert len(texts(sent)) == 1
+    assert "Ann" in texts(sent)[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cancelling_can_wait_for_the_digest_that_is_handed_over(channel):
+    """
+    Until it has landed, or its worker's lease is over.
+    """
+    hold(message := news("Ann"))
+    work()
+    digest = Delivery.objects.exclude(payload=message.uuid).get()
+    Delivery.objects.filter(pk=digest.pk).update(state=State.HANDING, lease_until=from_now(timedelta(seconds=0.5)))
+
+    assert cancel(message, wait=True) == Cancelled(stopped=0, in_flight=1)
+
+    digest.refresh_from_db()
+    assert leases.reclaim(Delivery.objects.all(), 1, State.HANDING, State.UNKNOWN) == [digest]
+
+
+def test_what_may_have_arrived_in_a_digest_does_not_end_as_cancelled(use_channels):
+    """
+    The digest was handed over, and what came of it is not known.
+    """
+    channel = Scripted(RecoverableChannelDeliveryError("Lost.", None, is_ambiguous=True))
+    use_channels(mail=channel)
+    hold(message := news("Ann"))
+    work()
+    assert states(message) == ["1 folded"]
+
+    assert cancel(message).stopped == 1
+
+    assert states(message) == ["1 unknown"]
+    make_due()
+    work()
+    assert channel.delivered == []
+
+
+def test_a_digest_that_cannot_be_rendered_loses_nothing(channel, settings, tmp_path):
+    """
+    It fails, and goes with all that is in it once its template is mended and it is queued again.
+    """
+    hold(first := news("Ann"), second := news("Bob"))
+    template = tmp_path / "ace_preferences/edx_ace/digest/email/body.html"
+    template.parent.mkdir(parents=True)
+    template.write_text("{% include 'missing.html' %}")
+    whole = settings.TEMPLATES
+    settings.TEMPLATES = [{**whole[0], "DIRS": [tmp_path]}]
+    work()
+    [failed] = Delivery.objects.filter(state=State.FAILED)
+    assert states(first, second) == ["1 folded", "1 folded"]
+    assert cancel(second).stopped == 1
+
+    settings.TEMPLATES = whole
+    assert requeue(deliveries=[failed.pk]) == 1
+    work()
+
+    [sent] = channel.delivered
+    assert len(texts(sent)) == 1
+    assert states(first, second) == ["1 folded", "1 cancelled"]
 
 
 def test_who_turns_digests_off_gets_none(channel):

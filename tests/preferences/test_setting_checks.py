@@ -92,3 +92,13 @@ def test_a_setting_that_no_policy_keeps_to_is_warned_about(name, value, text):
 
     assert identifier == "ace_preferences.W002"
     assert text in message
+
+
+def test_a_link_to_unsubscribe_that_no_policy_keeps_to_is_warned_about():
+    """
+    A list of policies that was written anew for another purpose easily lacks it.
+    """
+    with override_settings(ACE_ENABLED_POLICIES=["suppression"], ACE_CONTENT_STEPS=["unsubscribe"]):
+        texts = [text for identifier, text in found() if identifier == "ace_preferences.W002"]
+
+    assert texts == ["People may unsubscribe, but ACE_ENABLED_POLICIES lacks 'preference': they get all the same."]

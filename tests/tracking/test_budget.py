@@ -251,7 +251,7 @@ def found(tag="edx_ace"):
         ({"ACE_BUDGETS": {"django_email": {"amount": "5"}}}, "ace_tracking.E004", "lacks 'budget'"),
         ({"ACE_SOFT_BOUNCE_LIMIT": 0}, "ace_tracking.E001", "a number above 0"),
         ({"ACE_PROVIDER_EVENTS_KEEP_DAYS": "long"}, "ace_tracking.E001", "a number above 0"),
-        ({"ACE_BOUNCE_MAILBOX": {"host": "mail"}}, "ace_tracking.E002", "Expected host, user and password"),
+        ({"ACE_BOUNCE_MAILBOX": {"host": "mail"}}, "ace_tracking.E002", "must name host, user and password"),
         ({"ACE_ENABLED_POLICIES": []}, "ace_tracking.W001", "lacks 'suppression'"),
         ({"ANYMAIL": {}}, "ace_tracking.W002", "webhooks without a secret are refused"),
     ],

@@ -48,7 +48,6 @@ class Migration(migrations.Migration):
             name="Campaign",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("due_at", models.DateTimeField(verbose_name="due at")),
                 ("lease_until", models.DateTimeField(editable=False, null=True, verbose_name="lease until")),
                 ("fence", models.PositiveBigIntegerField(default=0, editable=False)),
                 ("claims", models.PositiveSmallIntegerField(default=0, editable=False)),
@@ -77,6 +76,7 @@ class Migration(migrations.Migration):
                         verbose_name="state",
                     ),
                 ),
+                ("due_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="due at")),
                 ("code", models.CharField(blank=True, max_length=64, verbose_name="code")),
                 ("reason", models.TextField(blank=True, verbose_name="reason")),
                 ("version", models.PositiveIntegerField(default=1, verbose_name="version")),
@@ -114,7 +114,15 @@ class Migration(migrations.Migration):
                 ("finished_at", models.DateTimeField(null=True, verbose_name="finished at")),
                 ("expanded_to", models.BigIntegerField(default=0, editable=False)),
                 ("expanded", models.PositiveIntegerField(default=0, verbose_name="in the outbox")),
+                ("paced_to", models.DateTimeField(editable=False, null=True)),
+                ("canary_at", models.DateTimeField(editable=False, null=True)),
+                ("is_canary_fine", models.BooleanField(default=False, editable=False)),
                 ("expanded_at", models.DateTimeField(null=True, verbose_name="all in the outbox at")),
+                ("is_released", models.BooleanField(default=False, editable=False)),
+                ("held_until", models.DateTimeField(null=True, verbose_name="others wait until")),
+                ("is_put_off", models.BooleanField(default=False, editable=False)),
+                ("baseline", models.JSONField(default=dict, editable=False)),
+                ("samples", models.JSONField(default=list, editable=False)),
                 (
                     "approved_by",
                     models.ForeignKey(
@@ -368,8 +376,9 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("recipient", edx_ace.outbox.fields.KeyField(max_length=255, null=True)),
                 ("address", edx_ace.outbox.fields.KeyField(max_length=255, null=True)),
+                ("addresses", models.TextField(blank=True)),
                 ("part", models.PositiveSmallIntegerField()),
-                ("key", models.CharField(blank=True, max_length=255)),
+                ("key", models.TextField(blank=True)),
                 ("person", models.TextField(blank=True)),
                 ("zone", models.CharField(blank=True, max_length=40)),
                 ("reason", models.CharField(blank=True, max_length=64)),
@@ -392,6 +401,27 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        migrations.CreateModel(
+            name="Exclusion",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("recipient", edx_ace.outbox.fields.KeyField(max_length=255, null=True)),
+                ("address", edx_ace.outbox.fields.KeyField(max_length=255, null=True)),
+                (
+                    "resolution",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="ace_campaigns.resolution"
+                    ),
+                ),
+            ],
+            options={
+                "default_permissions": (),
+                "indexes": [
+                    models.Index(fields=["recipient", "resolution"], name="ace_campaigns_no_person"),
+                    models.Index(fields=["address", "resolution"], name="ace_campaigns_no_address"),
+                ],
+            },
+        ),
         migrations.AddIndex(
             model_name="campaign",
             index=models.Index(fields=["scope", "created_at"], name="ace_campaigns_scope"),
@@ -399,19 +429,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="campaign",
             index=edx_ace.outbox.indexes.PartialIndex(
-                fields=["due_at"],
+                fields=["state", "due_at"],
                 name="ace_campaigns_due",
                 otherwise=("state", "due_at"),
-                where=models.Q(("state", "scheduled")),
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="campaign",
-            index=edx_ace.outbox.indexes.PartialIndex(
-                fields=["state"],
-                name="ace_campaigns_under_way",
-                otherwise=("state",),
-                where=models.Q(("state__in", ["sending", "paused"])),
+                where=models.Q(("finished_at__isnull", True)),
             ),
         ),
         migrations.AddConstraint(

@@ -1,0 +1,406 @@
+"""
+Public: what is written for a campaign: sanitising it, reading Markdown, and the message that is made of it.
+
+HTML keeps the elements of `ELEMENTS` with the attributes of `ATTRIBUTES`; whatever else there is goes, scripts and
+styles with what is in them. Links lead to https, http or mailto; pictures come over https from
+ACE_CAMPAIGN_IMAGE_HOSTS. What is left is what is kept, previewed and sent.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from html import unescape
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import attrs
+from django.conf import settings as django_settings
+from django.utils import translation
+from django.utils.crypto import get_random_string
+from django.utils.html import escape
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from edx_ace.campaigns import keywords
+from edx_ace.campaigns.conf import settings
+from edx_ace.campaigns.errors import CampaignError, Problem
+from edx_ace.channel.mailbox import Mailbox, check_attachments, parse_mailbox
+from edx_ace.content.plain_text import text_of
+from edx_ace.errors import InvalidMessageError, MissingExtraError
+from edx_ace.message import Message
+from edx_ace.text import is_sendable, one_line
+
+if TYPE_CHECKING:
+    from edx_ace.campaigns.audiences import Person
+    from edx_ace.campaigns.models import Campaign, Variant
+
+#: What may stand in a body.
+ELEMENTS = frozenset(
+    {"a", "abbr", "b", "br", "code", "del", "em", "i", "img", "s", "strong", "sub", "sup", "u"}
+    | {"blockquote", "dd", "div", "dl", "dt", "h1", "h2", "h3", "h4", "hr", "li", "ol", "p", "pre", "ul"}
+    | {"table", "tbody", "td", "th", "thead", "tr"}
+)
+#: The attributes that each may have, beside those of ``*``, which all may.
+ATTRIBUTES: Mapping[str, frozenset[str]] = {
+    "*": frozenset({"dir", "lang", "title"}),
+    "a": frozenset({"href"}),
+    "img": frozenset({"src", "alt", "width", "height"}),
+    "ol": frozenset({"start"}),
+    "p": frozenset({"align"}),
+    "td": frozenset({"align", "colspan", "rowspan"}),
+    "th": frozenset({"align", "colspan", "rowspan", "scope"}),
+}
+#: Schemes of links.
+SCHEMES = frozenset({"https", "http", "mailto"})
+
+#: Longest body, in characters: of what a message may hold, it and the text that is made of it.
+MAX_BODY_LENGTH = 400_000
+
+#: Longest subject and preheader, in characters: what their columns hold.
+MAX_LINE_LENGTH = 255
+
+#: Values that templates see of a scope, beside what is written: what ``edx_ace/email/base.html`` knows.
+SITE_VALUES = ("site_name", "site_url", "logo_url", "postal_address")
+
+_EMAIL = "email"
+
+_NUMBER = re.compile(r"[0-9]{1,4}%?", re.A)
+_VALUES = {
+    "dir": re.compile(r"ltr|rtl|auto"),
+    "lang": re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*"),
+    "align": re.compile(r"left|center|right|justify"),
+    "scope": re.compile(r"col|row|colgroup|rowgroup"),
+    "href": re.compile(r"https?://[^\s/\\][^\s]*|mailto:[^\s]+", re.I),
+    **dict.fromkeys(("width", "height", "start", "colspan", "rowspan"), _NUMBER),
+}
+#: Written in one way, so that no mail program takes another host for the one that is allowed.
+_PICTURE = re.compile(r"https://([a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::443)?(?:[/?#][^\s\\\"<>{}]*)?", re.I | re.A)
+
+_WITHOUT_ADDRESS = re.compile(r"<a(?![a-z])(?![^<>]*\shref=)[^<>]*>")
+_WITHOUT_SOURCE = re.compile(r"<img(?![^<>]*\ssrc=)[^<>]*>")
+_INSECURE = re.compile(r'<a [^<>]*href="(http://[^"]*)"', re.I)
+
+
+def sanitised(html: str) -> str:
+    """
+    Return what may be sent of *html*.
+
+    Raises:
+        MissingExtraError: If nh3 is not installed.
+    """
+    try:
+        import nh3
+    except ImportError as error:
+        raise MissingExtraError("Writing campaigns", "campaigns") from error
+    return nh3.clean(
+        html.replace("\0", ""),
+        tags=set(ELEMENTS),
+        attributes={element: set(names) for element, names in ATTRIBUTES.items()},
+        attribute_filter=_filtered,
+        url_schemes=set(SCHEMES),
+        link_rel=None,
+    )
+
+
+def from_markdown(text: str) -> str:
+    """
+    Return *text*, which is CommonMark with tables and struck-through words, as sanitised HTML.
+
+    HTML in it is shown as it is written. Keywords are left out of account: none of their characters is a mark.
+
+    Raises:
+        MissingExtraError: If markdown-it-py or nh3 is not installed.
+    """
+    try:
+        from markdown_it import MarkdownIt
+    except ImportError as error:
+        raise MissingExtraError("Writing campaigns in Markdown", "campaigns") from error
+    # In place of each keyword goes a word that nobody can have written, as Markdown would encode spaces and braces in
+    # links, and take the bar for the edge of a cell.
+    token = _token()
+    kept: list[str] = []
+    parts: list[str] = []
+    end = 0
+    for start, stop, _name, _fallback in keywords.placed(text):
+        parts += [text[end:start], f"{token}{len(kept)}x"]
+        kept.append(text[start:stop])
+        end = stop
+    marked = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    html = marked.render("".join([*parts, text[end:]]))
+    return sanitised(re.sub(rf"{token}(\d+)x", lambda match: escape(kept[int(match[1])]), html))
+
+
+def fill(variant: Variant) -> None:
+    """Set the body of *variant* from its source, which is sanitised itself where it is HTML."""
+    if variant.channel_type != _EMAIL:
+        variant.body = variant.source
+    elif variant.format == variant.Format.MARKDOWN:
+        variant.body = from_markdown(variant.source)
+    else:
+        variant.source = variant.body = sanitised(variant.source)
+
+
+def problems(variant: Variant, known: Collection[str]) -> list[Problem]:
+    """
+    Return what is wrong with what is written in *variant*, which `fill` has filled.
+
+    Args:
+        variant: Saved or not.
+
+        known: Names of the keywords that may be used.
+    """
+    fields = {"subject": variant.subject, "preheader": variant.preheader, "body": variant.source, "url": variant.url}
+    found = [
+        Problem("bad_character", _("A character in it cannot be sent: NUL, or half of a pair. Take it out."), name)
+        for name, text in fields.items()
+        if not is_sendable(text)
+    ]
+    if found:
+        return found
+    for name in ("subject", "preheader"):
+        if len(fields[name]) > MAX_LINE_LENGTH:
+            found.append(_too_long(name, MAX_LINE_LENGTH))
+        found += keywords.check(fields[name], name, known)
+    if max(len(variant.source), len(variant.body)) > MAX_BODY_LENGTH:
+        return [*found, _too_long("body", MAX_BODY_LENGTH)]
+    if variant.channel_type != _EMAIL:
+        return [*found, *keywords.check(variant.source, "body", known), *_problems_of_url(variant.url)]
+    # Markdown first, as it was written: its places are those that the author knows.
+    written = keywords.check(variant.source, "body", known) if variant.format == variant.Format.MARKDOWN else []
+    found += written or keywords.check(variant.body, "body", known, is_html=True)
+    return [*found, *_problems_of_addresses(variant.body)]
+
+
+def insecure_links(variant: Variant) -> list[str]:
+    """Return the addresses of the links in *variant* that are http, each once."""
+    found = [variant.url] if variant.url.lower().startswith("http:") else []
+    if variant.channel_type == _EMAIL:
+        found += [unescape(address) for address in _INSECURE.findall(variant.body)]
+    return list(dict.fromkeys(found))
+
+
+def problems_of_attachments(attachments: Sequence[tuple[str, bytes]]) -> list[Problem]:
+    """Return what is wrong with *attachments*, names and contents: their names, their types, or what they come to."""
+    found = []
+    for name, content in attachments:
+        if not content:
+            found.append(_about_attachment(_("The file “%(name)s” is empty."), name))
+        if content_type(name) not in settings.CAMPAIGN_ATTACHMENT_TYPES:
+            text = _("Files such as “%(name)s” cannot be attached. These types can: %(types)s.")
+            types = ", ".join(settings.CAMPAIGN_ATTACHMENT_TYPES)
+            found.append(_about_attachment(text, name, types=types))
+        try:
+            check_attachments([(name, content)], max(len(content), 1))
+        except InvalidMessageError:
+            text = _("“%(name)s” is no name for a file: leave out slashes and control characters, and shorten it.")
+            found.append(_about_attachment(text, name))
+    total, most = sum(len(content) for _, content in attachments), settings.CAMPAIGN_MAX_ATTACHMENT_BYTES
+    if total > most:
+        text = ngettext(
+            "The attachment has %(total)d bytes, more than %(most)d. Give a link instead.",
+            "The attachments have %(total)d bytes together, more than %(most)d. Give links instead.",
+            len(attachments),
+        )
+        found.append(Problem("attachments_too_large", text % {"total": total, "most": most}, "attachments"))
+    return found
+
+
+def content_type(name: str) -> str:
+    """Return the type of the file called *name*, by the end of its name and by nothing that a browser says."""
+    return mimetypes.guess_type(name, strict=True)[0] or "application/octet-stream"
+
+
+def variant_for(variants: Sequence[Variant], language: str | None) -> Variant:
+    """
+    Return which of *variants*, those of one channel type of a campaign, is for whoever reads *language*.
+
+    The one in that language; else in its base language (``pt`` for ``pt-br``); else in the campaign's own; else the
+    first in the order of languages.
+
+    Raises:
+        CampaignError: If there is none.
+    """
+    by_language = {_normalised(variant.language): variant for variant in variants}
+    if not by_language:
+        raise CampaignError("A campaign has at least one variant for each of its channel types, but there is none.")
+    wished = _normalised(language or "")
+    for one in (wished, wished.partition("-")[0], _normalised(variants[0].campaign.language)):
+        if one in by_language:
+            return by_language[one]
+    return by_language[min(by_language)]
+
+
+def message_for(
+    campaign: Campaign,
+    variant: Variant,
+    person: Person,
+    uuid: UUID,
+    scope_values: Mapping[str, str],
+    *,
+    others: Iterable[Variant] = (),
+    is_test: bool = False,
+) -> Message:
+    """
+    Return the message of *campaign* to *person*.
+
+    Args:
+        campaign: Its attachments are read, so prefetch them for many people.
+
+        variant: What is sent, and in which language.
+
+        person: Whom it goes to.
+
+        uuid: Of the message.
+
+        scope_values: What `Host.scope_values` returned for the campaign's scope and the variant's language.
+
+        others: Variants of further channel types of the campaign.
+
+        is_test: Whether it is a test: it says so, is of no send, and its links change nothing.
+    """
+    values = {**scope_values, **person.values}
+    context: dict[str, Any] = {name: str(scope_values[name]) for name in SITE_VALUES if scope_values.get(name)}
+    for one in (variant, *others):
+        context[one.channel_type] = _content(one, values, is_test)
+    message = Message(
+        app_label="ace_campaigns",
+        name="campaign",
+        recipient=person.recipient,
+        context=context,
+        send_uuid=uuid4() if is_test else campaign.uuid,
+        options=_options(campaign, is_test),
+        language=variant.language,
+    )
+    message.uuid = uuid
+    return message
+
+
+def _content(variant: Variant, values: Mapping[str, str], is_test: bool) -> dict[str, str]:
+    """Return what templates of the variant's channel type see of it, with *values* in place of keywords."""
+    subject = one_line(keywords.substitute(variant.subject, values, escape=False))
+    if is_test:
+        with translation.override(variant.language):
+            subject = _("[Test] %(subject)s") % {"subject": subject}
+    if variant.channel_type != _EMAIL:
+        text = keywords.substitute(variant.body, values, escape=False)
+        return {"title": subject, "text": text, "url": variant.url}
+    html = keywords.substitute(variant.body, values, escape=True)
+    text = keywords.fill(_text_of(variant.body), values, escape=False)
+    preheader = one_line(keywords.substitute(variant.preheader, values, escape=False))
+    return {"subject": subject, "preheader": preheader, "html": html, "text": text}
+
+
+def _options(campaign: Campaign, is_test: bool) -> dict[str, Any]:
+    options: dict[str, Any] = {"scope": campaign.scope, "category": campaign.category}
+    if campaign.reply_to:
+        options["reply_to"] = campaign.reply_to
+    if campaign.from_name and django_settings.DEFAULT_FROM_EMAIL:
+        address = parse_mailbox(django_settings.DEFAULT_FROM_EMAIL, "sender's address").address
+        options["from_address"] = str(Mailbox(one_line(campaign.from_name), address))
+    attachments = [(one.name, bytes(one.content), one.content_type) for one in campaign.attachments.all()]
+    if attachments:
+        options["attachments"] = attachments
+    if is_test:
+        options["is_test"] = True
+    return options
+
+
+# Made once for all recipients: reading HTML takes longer than all the rest.
+@lru_cache(maxsize=32)
+def _text_of(html: str) -> keywords.Parts:
+    """Return the text that is made of *html*, with its keywords."""
+    parts = keywords.parts(html, is_html=True)
+    token = _token()
+    words = (
+        part if isinstance(part, str) else f"{'https://' if _is_address(part) else ''}{token}{number}x"
+        for number, part in enumerate(parts)
+    )
+    found: list[str | keywords.Keyword | keywords.Fault] = []
+    for number, piece in enumerate(re.split(rf"(?:https://)?{token}(\d+)x", text_of("".join(words)))):
+        if number % 2 == 0:
+            found.append(piece)
+        elif isinstance(keyword := parts[int(piece)], keywords.Keyword):
+            found.append(attrs.evolve(keyword, fallback=unescape(keyword.fallback)))
+    return tuple(found)
+
+
+def _is_address(part: keywords.Keyword | keywords.Fault) -> bool:
+    return isinstance(part, keywords.Keyword) and part.kind is keywords.Kind.ADDRESS
+
+
+def _token() -> str:
+    """Return a word that nobody can have written."""
+    return f"keyword{get_random_string(16, 'abcdefghijklmnopqrstuvwxyz')}"
+
+
+def _normalised(language: str) -> str:
+    return language.lower().replace("_", "-")
+
+
+def _filtered(element: str, name: str, value: str) -> str | None:
+    """Return what attribute *name* of *element* becomes; None: it goes."""
+    value = value.strip()
+    if name == "src":
+        return value if _is_allowed(value) else None
+    if name == "href" and _is_keyword(value):
+        return value
+    expected = _VALUES.get(name)
+    # Spaces of keywords are none of the address.
+    return value if expected is None or expected.fullmatch(_without_keywords(value)) else None
+
+
+def _is_keyword(text: str) -> bool:
+    return any((start, end) == (0, len(text)) for start, end, _name, _fallback in keywords.placed(text))
+
+
+def _without_keywords(text: str) -> str:
+    for start, end, _name, _fallback in reversed(list(keywords.placed(text))):
+        text = f"{text[:start]}x{text[end:]}"
+    return text
+
+
+def _is_allowed(address: str) -> bool:
+    """Return whether pictures may come from *address*."""
+    match = _PICTURE.fullmatch(address)
+    if match is None:
+        return False
+    host = match[1].lower()
+    return any(
+        host.endswith(one[1:].lower()) if one.startswith("*.") else host == one.lower()
+        for one in settings.CAMPAIGN_IMAGE_HOSTS
+    )
+
+
+def _problems_of_addresses(html: str) -> Iterator[Problem]:
+    for match in _WITHOUT_ADDRESS.finditer(html):
+        text = _("A link leads nowhere: the address that it had is none of https, http or mailto.")
+        yield _at("dead_link", text, html, match.start(), is_error=False)
+    for match in _WITHOUT_SOURCE.finditer(html):
+        hosts = ", ".join(settings.CAMPAIGN_IMAGE_HOSTS)
+        text = (
+            _("A picture comes from where none may come from. Give it an https address at: %(hosts)s.")
+            if hosts
+            else _("There are no hosts that pictures may come from on this site. Take the picture out.")
+        )
+        yield _at("bad_picture", text % {"hosts": hosts}, html, match.start())
+
+
+def _too_long(where: str, most: int) -> Problem:
+    return Problem("too_long", _("It has more than %(most)d characters. Shorten it.") % {"most": most}, where)
+
+
+def _at(code: str, reason: str, text: str, start: int, *, is_error: bool = True) -> Problem:
+    line, column = text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start)
+    return Problem(code, reason, "body", line, column, is_error)
+
+
+def _problems_of_url(url: str) -> Iterator[Problem]:
+    if url and not re.fullmatch(r"https?://[^\s/\\{}][^\s{}]*", url, re.I):
+        yield Problem("bad_url", _("A link begins with https:// and has no spaces and no keywords."), "url")
+
+
+def _about_attachment(text: str, name: str, **values: str) -> Problem:
+    return Problem("bad_attachment", text % {"name": name, **values}, "attachments")
