@@ -463,12 +463,17 @@ def _record_failure(row: Delivery, attempt: Attempt) -> list[Delivery]:
         return leases.move([row], State.HANDING, row.ending(State.SKIPPED), **ended)
     kind = retries.classify(attempt)
     attempts = row.attempts + kind.spends_attempt
-    said["attempts"] = ended["attempts"] = attempts
-    if kind is ErrorClass.AMBIGUOUS:
-        said["may_have_arrived"] = ended["may_have_arrived"] = row.may_have_arrived = True
-    if kind is ErrorClass.AMBIGUOUS and (row.on_ambiguous == OnAmbiguous.HOLD or retries.is_last(kind, attempts)):
+    is_ambiguous = kind is ErrorClass.AMBIGUOUS
+    ambiguous_attempts = row.ambiguous_attempts + is_ambiguous
+    spent: dict[str, Any] = {"attempts": attempts, "ambiguous_attempts": ambiguous_attempts}
+    if is_ambiguous:
+        spent["may_have_arrived"] = row.may_have_arrived = True
+    said |= spent
+    ended |= spent
+    is_last = retries.is_last(kind, attempts, ambiguous_attempts)
+    if is_ambiguous and (row.on_ambiguous == OnAmbiguous.HOLD or is_last):
         return leases.move([row], State.HANDING, State.UNKNOWN, **ended)
-    if retries.is_last(kind, attempts):
+    if is_last:
         return leases.move([row], State.HANDING, State.FAILED, **ended)
     due_at = from_now(retries.wait_before_next(attempts, attempt))
     # Its time may be over first, and then somebody should know.

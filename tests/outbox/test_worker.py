@@ -268,6 +268,38 @@ def test_attempts_have_a_limit(script, is_ambiguous, state, times):
     assert Attempt.objects.count() == times
 
 
+@pytest.mark.parametrize(
+    ("answers", "state"),
+    [
+        # What was clearly refused counts towards the limit of all attempts alone.
+        (["busy", "busy", "lost", "lost", "accepted"], "sent"),
+        (["lost", "busy", "lost", "busy", "lost", "accepted"], "unknown"),
+        # A worker that ends leaves as little known as a lost connection.
+        (["dead worker", "busy", "lost", "dead worker", "lost", "accepted"], "unknown"),
+        (["dead worker", "busy", "busy", "lost", "accepted"], "sent"),
+    ],
+)
+def test_only_what_nobody_knows_the_end_of_counts_towards_its_limit(script, answers, state):
+    """
+    A message that was refused for now twice is repeated when its next connection is lost.
+    """
+    busy = RecoverableChannelDeliveryError("busy", code="smtp_450")
+    lost = RecoverableChannelDeliveryError("lost", code="lost", is_ambiguous=True)
+    script(*[{"busy": busy, "lost": lost, "accepted": None}[answer] for answer in answers if answer != "dead worker"])
+    enqueue(welcome())
+
+    for answer in answers:
+        if answer == "dead worker":
+            leases.permit(claim(10), HOUR)
+            end_leases()
+            sweep()
+        else:
+            work()
+        make_due()
+
+    assert one().state == state
+
+
 def test_what_asked_to_be_held_is_not_repeated_when_ambiguous(script):
     """
     It ends as unknown at once.
