@@ -16,6 +16,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.db.models import F, Q, QuerySet
+from django.test.utils import CaptureQueriesContext
 
 from edx_ace import ChannelType, PolicyResult, Recipient
 from edx_ace.errors import (
@@ -218,6 +219,36 @@ def test_throttling_and_a_channel_that_is_down_spend_no_attempt(script, code, is
     work()
 
     assert (one().attempts, one().may_have_arrived) == (attempts, is_ambiguous)
+
+
+def test_the_refusals_of_a_window_are_recorded_together(script):
+    """
+    In one statement for each state; each with its own code, reason, number of attempts and time.
+    """
+    now = datetime.now(tz=UTC)
+    later = [RecoverableChannelDeliveryError(f"later {n}", now + n * HOUR / 4, code=f"smtp_45{n}") for n in (1, 2)]
+    gone = [FatalChannelDeliveryError(f"gone {n}", code=f"smtp_55{n}") for n in (1, 2)]
+    script(*later, RecoverableChannelDeliveryError("slow down", now + HOUR, code="http_429"), *gone)
+    enqueue([welcome() for _ in range(6)])
+
+    with CaptureQueriesContext(connection) as queries:
+        work()
+
+    written = [query["sql"] for query in queries if "UPDATE" in query["sql"] and "smtp_" in query["sql"]]
+    assert len(written) == 2
+    rows = Delivery.objects.order_by("pk")
+    assert list(rows.values_list("state", "code", "attempts")) == [
+        ("queued", "smtp_451", 1),
+        ("queued", "smtp_452", 1),
+        ("queued", "http_429", 0),
+        ("failed", "smtp_551", 1),
+        ("failed", "smtp_552", 1),
+        ("sent", "", 1),
+    ]
+    assert [row.reason.rpartition(" ")[2] for row in rows] == ["1", "2", "down", "1", "2", ""]
+    waits = [row.due_at - now for row in rows[:3]]
+    assert waits == [pytest.approx(wait, abs=timedelta(minutes=2)) for wait in (HOUR / 4, HOUR / 2, HOUR)]
+    assert Attempt.objects.count() == 6
 
 
 def test_a_delivery_is_tried_again_after_a_while(script, settings):
