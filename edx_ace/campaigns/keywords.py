@@ -7,14 +7,14 @@ braces is put in as it is, and nothing is looked up on it.
 
 In HTML a keyword stands in text, in ``alt`` and ``title``, and in the address of a link: as the whole of it, where its
 value has to be an http or https address, or as a part of it behind the host, where its value is percent-encoded. It
-stands nowhere else.
+stands nowhere else. Everywhere a value is one line.
 """
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import lru_cache
 from urllib.parse import quote
@@ -24,6 +24,7 @@ from django.utils.html import escape as escaped
 from django.utils.translation import gettext as _
 
 from edx_ace.campaigns.errors import Problem
+from edx_ace.text import one_line
 
 #: A tag, as nh3 writes it.
 TAG = re.compile(r"""</?[a-z][^<>"]*(?:"[^"]*"[^<>"]*)*>""")
@@ -43,7 +44,7 @@ _BEFORE = re.compile(r"https?://[^/?#\s{}]+[/?#][^\s{}]*|mailto:[^?\s{}]+\?[^\s{
 _ADDRESS = re.compile(r"""https?://[^\s/"'<>\\{}][^\s"'<>\\{}]*""", re.I)
 
 
-class _Kind(Enum):
+class Kind(Enum):
     """What a value becomes where a keyword stands."""
 
     #: What it is, or what it is in HTML.
@@ -55,22 +56,26 @@ class _Kind(Enum):
 
 
 @attrs.frozen
-class _Keyword:
+class Keyword:
     """A keyword where it stands; *fallback* is written as the text is: HTML in HTML."""
 
     name: str
     fallback: str
     start: int
-    kind: _Kind
+    kind: Kind
 
 
 @attrs.frozen
-class _Fault:
+class Fault:
     """Braces that are no keyword."""
 
     code: str
     text: str
     start: int
+
+
+#: A text in parts: what is sent as it is, keywords, and what is wrong.
+Parts = Sequence[str | Keyword | Fault]
 
 
 def check(text: str, where: str, known: Collection[str], *, is_html: bool = False) -> list[Problem]:
@@ -87,10 +92,10 @@ def check(text: str, where: str, known: Collection[str], *, is_html: bool = Fals
         is_html: Whether *text* is HTML.
     """
     found = []
-    for part in _parts(text, is_html):
-        if isinstance(part, _Fault):
+    for part in parts(text, is_html):
+        if isinstance(part, Fault):
             found.append((part.code, _reason(part), part.start))
-        elif isinstance(part, _Keyword) and part.name not in known:
+        elif isinstance(part, Keyword) and part.name not in known:
             found.append(("unknown_keyword", _unknown(part.name, known), part.start))
     return [
         Problem(code, reason, where, text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start))
@@ -109,83 +114,83 @@ def substitute(text: str, values: Mapping[str, str], *, escape: bool) -> str:
 
         escape: Whether *text* is HTML, as it was sanitised; values are no HTML.
     """
+    return fill(parts(text, escape), values, escape=escape)
+
+
+def fill(parts: Parts, values: Mapping[str, str], *, escape: bool) -> str:
+    """Return the text of *parts*, with *values* in place of its keywords as `substitute` puts them in."""
     return "".join(
-        _written(part, values, escape) if isinstance(part, _Keyword) else part
-        for part in _parts(text, escape)
-        if not isinstance(part, _Fault)
+        part if isinstance(part, str) else _written(part, values, escape) if isinstance(part, Keyword) else ""
+        for part in parts
     )
 
 
 def used(text: str, *, is_html: bool = False) -> set[str]:
     """Return the names of the keywords in *text*."""
-    return {part.name for part in _parts(text, is_html) if isinstance(part, _Keyword)}
+    return {part.name for part in parts(text, is_html) if isinstance(part, Keyword)}
 
 
 def needed(text: str, *, is_html: bool = False) -> set[str]:
     """Return the names of the keywords that stand in *text* without a fallback, once at least."""
-    return {part.name for part in _parts(text, is_html) if isinstance(part, _Keyword) and not part.fallback}
+    return {part.name for part in parts(text, is_html) if isinstance(part, Keyword) and not part.fallback}
+
+
+# Each message of a campaign asks for the same few texts.
+@lru_cache(maxsize=128)
+def parts(text: str, is_html: bool) -> Parts:
+    """Return *text* in parts."""
+    found: list[str | Keyword | Fault] = []
+    end = 0
+    tags = list(TAG.finditer(text)) if is_html and "{" in text else []
+    for match in _BRACES.finditer(text):
+        if match.start() > end:
+            found.append(text[end : match.start()])
+        end = match.end()
+        read = _read(match)
+        if isinstance(read, Fault):
+            found.append(read)
+            continue
+        tag = next((tag for tag in tags if tag.start() < match.start() < tag.end()), None)
+        found.append(Keyword(*read, match.start(), Kind.TEXT) if tag is None else _in_tag(tag, match, *read))
+    if end < len(text):
+        found.append(text[end:])
+    return tuple(found)
 
 
 def placed(text: str) -> Iterator[tuple[int, int, str, str]]:
     """Yield start, end, name and fallback of what is written like a keyword in *text*, wherever it stands."""
     for match in _BRACES.finditer(text):
         read = _read(match)
-        if not isinstance(read, _Fault):
+        if not isinstance(read, Fault):
             yield match.start(), match.end(), *read
 
 
-def _written(keyword: _Keyword, values: Mapping[str, str], is_html: bool) -> str:
+def _written(keyword: Keyword, values: Mapping[str, str], is_html: bool) -> str:
     given = values.get(keyword.name)
-    value = "" if given is None else str(given)
-    if keyword.kind is _Kind.ADDRESS and not _ADDRESS.fullmatch(value.strip()):
-        value = ""
-    if not value.strip():
+    value = "" if given is None else one_line(str(given))
+    if not value or (keyword.kind is Kind.ADDRESS and not _ADDRESS.fullmatch(value)):
         return keyword.fallback
-    if keyword.kind is _Kind.PART:
+    if keyword.kind is Kind.PART:
         return quote(value, safe="", errors="replace")
-    if keyword.kind is _Kind.ADDRESS:
-        value = value.strip()
     return escaped(value) if is_html else value
 
 
-# Each message of a campaign asks for the same few texts.
-@lru_cache(maxsize=128)
-def _parts(text: str, is_html: bool) -> tuple[str | _Keyword | _Fault, ...]:
-    """Return *text* in parts: what is sent as it is, keywords, and what is wrong."""
-    parts: list[str | _Keyword | _Fault] = []
-    end = 0
-    tags = list(TAG.finditer(text)) if is_html and "{" in text else []
-    for match in _BRACES.finditer(text):
-        if match.start() > end:
-            parts.append(text[end : match.start()])
-        end = match.end()
-        read = _read(match)
-        if isinstance(read, _Fault):
-            parts.append(read)
-            continue
-        tag = next((tag for tag in tags if tag.start() < match.start() < tag.end()), None)
-        parts.append(_Keyword(*read, match.start(), _Kind.TEXT) if tag is None else _in_tag(tag, match, *read))
-    if end < len(text):
-        parts.append(text[end:])
-    return tuple(parts)
-
-
-def _read(match: re.Match[str]) -> tuple[str, str] | _Fault:
+def _read(match: re.Match[str]) -> tuple[str, str] | Fault:
     """Return name and fallback of the keyword that *match* of `_BRACES` is."""
     inside = match["inside"]
     if inside is None:
         code = "template_syntax" if set(match[0]) & set("%#") else "stray_braces"
-        return _Fault(code, match[0], match.start())
+        return Fault(code, match[0], match.start())
     read = _INSIDE.fullmatch(inside)
     if read is None:
-        return _Fault("bad_keyword", match[0], match.start())
+        return Fault("bad_keyword", match[0], match.start())
     fallback = _ENDS.sub("", read[2] or "")
     if _FILTER.match(fallback):
-        return _Fault("template_syntax", match[0], match.start())
+        return Fault("template_syntax", match[0], match.start())
     return read[1], fallback
 
 
-def _in_tag(tag: re.Match[str], match: re.Match[str], name: str, fallback: str) -> _Keyword | _Fault:
+def _in_tag(tag: re.Match[str], match: re.Match[str], name: str, fallback: str) -> Keyword | Fault:
     """Return the keyword that is *match*, if it may stand where it does in *tag*."""
     start, end = match.start() - tag.start(), match.end() - tag.start()
     for attribute in _ATTRIBUTE.finditer(tag[0]):
@@ -193,17 +198,17 @@ def _in_tag(tag: re.Match[str], match: re.Match[str], name: str, fallback: str) 
         if not first <= start < end <= last:
             continue
         if attribute[1] in ("alt", "title"):
-            return _Keyword(name, fallback, match.start(), _Kind.TEXT)
+            return Keyword(name, fallback, match.start(), Kind.TEXT)
         if attribute[1] == "href" and tag[0].startswith("<a "):
             if (start, end) == (first, last) and (not fallback or _ADDRESS.fullmatch(fallback)):
-                return _Keyword(name, fallback, match.start(), _Kind.ADDRESS)
+                return Keyword(name, fallback, match.start(), Kind.ADDRESS)
             before = _BRACES.sub("", tag[0][first:start])
             if _BEFORE.fullmatch(before) and not re.search(r"\s", fallback):
-                return _Keyword(name, fallback, match.start(), _Kind.PART)
-    return _Fault("keyword_place", match[0], match.start())
+                return Keyword(name, fallback, match.start(), Kind.PART)
+    return Fault("keyword_place", match[0], match.start())
 
 
-def _reason(fault: _Fault) -> str:
+def _reason(fault: Fault) -> str:
     match fault.code:
         case "template_syntax":
             text = _(

@@ -44,6 +44,9 @@ LOG = logging.getLogger(__name__)
 #: Errors of the database: they say nothing about a message, and are the worker's to deal with.
 DATABASE_ERRORS = (OperationalError, InterfaceError)
 
+#: After what time a delivery is tried again that waits because of a guard.
+GUARDED_WAIT = timedelta(minutes=1)
+
 #: How often a transaction that lost to another (a deadlock, a serialization failure) is tried.
 _TRIES = 3
 
@@ -275,7 +278,12 @@ class _Round:
         self._end(rest, State.CLAIMED, State.EXPIRED, "expired", EXPIRED, only=expired)
         for guard in guards():
             rest = [row for row in rest if row.state == State.CLAIMED]
-            self._end(rest, State.CLAIMED, State.SKIPPED, guard.code, guard.reason, only=guard.forbids())
+            if guard.waits:
+                wait: dict[str, Any] = {"due_at": from_now(GUARDED_WAIT), "claims": 0}
+                arrow = State.CLAIMED, State.QUEUED, guard.code, guard.reason
+                self._move(rest, *arrow, only=guard.forbids(), **wait)
+            else:
+                self._end(rest, State.CLAIMED, State.SKIPPED, guard.code, guard.reason, only=guard.forbids())
         rest = [row for row in rest if row.state == State.CLAIMED]
         if rest:
             rest = self._put_back_held(rest)

@@ -280,6 +280,27 @@ class TestMessage:
         assert "<bdi>Campus</bdi>" in html
         assert email.body == "Dear <img src=x onerror=1>\n\nSee this (https://example.com/?a=1&b=2)\n"
 
+    def test_has_the_keywords_in_its_text_part_too(self, campaign: Campaign):
+        """
+        As text, on one line, and encoded in addresses of links.
+        """
+        source = (
+            "<p>Dear {{ first_name|R&amp;D }},</p>"
+            '<p><a href="https://example.com/?n={{ first_name|R%26D }}">you</a> <a href="{{ course_url }}">it</a></p>'
+        )
+        one = variant(campaign=campaign, source=source)
+        bo = Person(
+            Recipient(8, "bo@example.com"), values={"first_name": "Bo\n\n<b>", "course_url": "https://example.com/c"}
+        )
+        nobody = Person(Recipient(9, "no@example.com"), values={"course_url": "javascript:alert(1)"})
+
+        texts = [content.message_for(campaign, one, who, uuid4(), {}).context["email"]["text"] for who in (bo, nobody)]
+
+        assert texts == [
+            "Dear Bo <b>,\n\nyou (https://example.com/?n=Bo%20%3Cb%3E) it (https://example.com/c)",
+            "Dear R&D,\n\nyou (https://example.com/?n=R%26D) it ()",
+        ]
+
     def test_is_of_its_category_and_never_essential(self, campaign: Campaign):
         """
         People can turn it off.

@@ -34,6 +34,7 @@ from edx_ace.signals import message_sent
 from tests.pipeline import Recorder, Says, Scripted, welcome
 
 HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 
 pytestmark = pytest.mark.django_db
 
@@ -55,8 +56,8 @@ def guard():
     """Return a function that registers a guard for the time of the test."""
     registered = []
 
-    def register(code, forbids):
-        registered.append(guards.Guard(code, "A test forbids it.", forbids))
+    def register(code, forbids, **more):
+        registered.append(guards.Guard(code, "A test forbids it.", forbids, **more))
         guards.register(registered[-1])
 
     yield register
@@ -421,6 +422,27 @@ def test_a_guard_is_asked_with_the_permit(channel, guard):
         ("8", "skipped", "opted_out"),
         ("9", "sent", ""),
     ]
+
+
+def test_what_a_guard_lets_wait_goes_once_it_may(channel, guard):
+    """
+    It is back in the queue, due in a minute, says why, and has spent no attempt.
+    """
+    paused = ["8"]
+    guard("paused", lambda: Q(recipient__in=paused), waits=True)
+    enqueue(welcome(recipient=Recipient(n, f"p{n}@example.com")) for n in (7, 8))
+
+    work()
+
+    waiting = Delivery.objects.get(recipient="8")
+    assert (waiting.state, waiting.code, waiting.reason) == ("queued", "paused", "A test forbids it.")
+    assert (waiting.attempts, waiting.claims) == (0, 0)
+    assert MINUTE / 2 < waiting.due_at - database_now(Delivery, "default") <= MINUTE
+
+    paused.clear()
+    make_due()
+    assert work() == "1 sent"
+    assert [message.recipient.lms_user_id for message in channel.delivered] == [7, 8]
 
 
 def test_a_guard_that_looks_into_another_table_lets_people_without_an_account_pass(channel, guard):
