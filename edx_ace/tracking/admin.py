@@ -29,12 +29,10 @@ from edx_ace.tracking.models import ProviderEvent, Suppression, SuppressionChang
 from edx_ace.tracking.suppression import lift_all, of_address, suppress
 
 if TYPE_CHECKING:
-    SuppressionModelAdmin = admin.ModelAdmin[Suppression]
-    ProviderEventModelAdmin = admin.ModelAdmin[ProviderEvent]
+    ModelAdmin = admin.ModelAdmin[Any]
     SuppressionModelForm = forms.ModelForm[Suppression]
 else:
-    SuppressionModelAdmin = ProviderEventModelAdmin = admin.ModelAdmin
-    SuppressionModelForm = forms.ModelForm
+    ModelAdmin, SuppressionModelForm = admin.ModelAdmin, forms.ModelForm
 
 
 def _categories() -> list[tuple[str, Any]]:
@@ -64,7 +62,7 @@ class SuppressionForm(SuppressionModelForm):
         return found
 
 
-class _FoundByAddress:
+class _FoundByAddress(ModelAdmin):
     """Finds the rows of an address by its digest."""
 
     # Shows the field; `get_search_results` says what is looked for.
@@ -92,7 +90,7 @@ class _FoundByAddress:
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(_FoundByAddress, SuppressionModelAdmin):
+class SuppressionAdmin(_FoundByAddress):
     """Addresses that must not be used."""
 
     form = SuppressionForm
@@ -180,7 +178,7 @@ class SuppressionAdmin(_FoundByAddress, SuppressionModelAdmin):
 
 
 @admin.register(ProviderEvent)
-class ProviderEventAdmin(_FoundByAddress, ProviderEventModelAdmin):
+class ProviderEventAdmin(_FoundByAddress):
     """What providers said, to be found and read."""
 
     list_display = ("kind", "provider", "code", "at", "is_waiting")
