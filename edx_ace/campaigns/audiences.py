@@ -64,6 +64,22 @@ class Person:
     zone: str | None = None
     is_active: bool = True
 
+    def to_json(self) -> dict[str, Any]:
+        """Return its fields as JSON has them."""
+        values = {name: str(value) for name, value in self.values.items()}
+        return {
+            "recipient": self.recipient.to_json(),
+            "values": values,
+            "language": self.language,
+            "zone": self.zone,
+            "is_active": self.is_active,
+        }
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Person:
+        """Return the person that has *fields*."""
+        return cls(**{**fields, "recipient": Recipient.from_json(fields["recipient"])})
+
 
 class Audience:
     """One way to choose recipients."""
@@ -86,7 +102,8 @@ class Audience:
 
         Of a queryset, of any model, `person` is asked for each row; rows may come twice. It is read in the order of its
         primary key, a chunk at a time, and asked again for those of a batch just before they are written to, so that
-        whoever has left is not. An iterable of people is taken as it is when the campaign starts.
+        whoever has left is not. An iterable of people is taken as it is when the campaign starts, in one go, and so is
+        a queryset that cannot be filtered any more (a slice, a union).
 
         Args:
             scope: What the campaign belongs to; empty: to nothing.

@@ -99,6 +99,11 @@ class Campaign(Leased):
     #: Primary key of the last member that is in the outbox, and how many are.
     expanded_to = models.BigIntegerField(default=0, editable=False)
     expanded = models.PositiveIntegerField(_("in the outbox"), default=0)
+    #: When, by its rate, the next one may go.
+    paced_to = models.DateTimeField(null=True, editable=False)
+    #: When all the first ones were in the outbox; and whether what came of them is fine, so that the others may go.
+    canary_at = models.DateTimeField(null=True, editable=False)
+    is_canary_fine = models.BooleanField(default=False, editable=False)
     #: When the last one was put there.
     expanded_at = models.DateTimeField(_("all in the outbox at"), null=True)
     #: Whether the others may follow the first ones (`canary`), and until when they wait, once these were sent to.
@@ -230,7 +235,8 @@ class Resolution(models.Model):
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="resolutions")
     #: Which version of the campaign they belong to.
     version = models.PositiveIntegerField()
-    #: The part that is being read, excluded ones first, and the last primary key of it as JSON; "" at its beginning.
+    #: How many parts were read, excluded ones first; and of the next one the last primary key, as text, or, of what is
+    #: no queryset, who reads it. Empty: nobody has begun.
     part = models.PositiveSmallIntegerField(default=0)
     position = models.TextField(blank=True)
     #: When all were found; None: some may be missing.
@@ -246,22 +252,46 @@ class Resolution(models.Model):
         return f"{self.campaign_id}, version {self.version}"
 
 
+class Exclusion(models.Model):
+    """Somebody a campaign does not go to; kept until all its recipients are found."""
+
+    resolution = models.ForeignKey(Resolution, models.CASCADE, related_name="+")
+    #: As of a member.
+    recipient = KeyField(max_length=255, null=True)
+    address = KeyField(max_length=255, null=True)
+
+    class Meta:
+        default_permissions = ()
+        indexes: ClassVar = [
+            models.Index(fields=["recipient", "resolution"], name="ace_campaigns_no_person"),
+            models.Index(fields=["address", "resolution"], name="ace_campaigns_no_address"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
 class Member(models.Model):
     """One person of a resolution."""
 
     #: Reasons of its own; others are codes of guards.
     EXCLUDED: ClassVar = "excluded"
-    NO_ADDRESS: ClassVar = "no_address"
     INACTIVE: ClassVar = "inactive"
+    #: Codes of the errors that addresses have.
+    NO_ADDRESS: ClassVar = "no_address"
+    BAD_ADDRESS: ClassVar = "bad_address"
 
     resolution = models.ForeignKey(Resolution, models.CASCADE, related_name="members", db_index=False)
-    #: See `edx_ace.outbox.people`: who it is, and their email address. Guards of the outbox read them.
+    #: See `edx_ace.outbox.people`: who it is, and their email address. Guards of the outbox read them. Without an
+    #: address is who nothing is sent to, so that somebody else may have it.
     recipient = KeyField(max_length=255, null=True)
     address = KeyField(max_length=255, null=True)
+    #: Of the campaign's other channel types, the addresses by value of the type, as JSON; empty: none.
+    addresses = models.TextField(blank=True)
     #: Position of the part that it was found in.
     part = models.PositiveSmallIntegerField()
-    #: Primary key of the row that the person is, as JSON; empty: `person` says all.
-    key = models.CharField(max_length=255, blank=True)
+    #: Primary key of the row that the person is, as text; empty: `person` says all.
+    key = models.TextField(blank=True)
     #: JSON of the person, of an audience that is no queryset.
     person = models.TextField(blank=True)
     zone = models.CharField(max_length=40, blank=True)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from edx_ace.outbox.breakers import circuits
-    from edx_ace.outbox.enqueueing import Enqueued, enqueue
+    from edx_ace.outbox.enqueueing import Enqueued, enqueue, enqueue_references
     from edx_ace.outbox.health import Figures, figures
     from edx_ace.outbox.operations import Cancelled, Status, cancel, reconsider, requeue, status
     from edx_ace.outbox.retention import Purged, purge
-    from edx_ace.outbox.sources import FromSource, Source
+    from edx_ace.outbox.sources import FromSource, Referred, Source
     from edx_ace.outbox.states import Priority, State
 
 __all__ = [
@@ -26,12 +26,14 @@ __all__ = [
     "FromSource",
     "Priority",
     "Purged",
+    "Referred",
     "Source",
     "State",
     "Status",
     "cancel",
     "circuits",
     "enqueue",
+    "enqueue_references",
     "figures",
     "purge",
     "reconsider",
@@ -43,11 +45,13 @@ _MODULE_OF = {
     "circuits": "breakers",
     "Enqueued": "enqueueing",
     "enqueue": "enqueueing",
+    "enqueue_references": "enqueueing",
     "Figures": "health",
     "figures": "health",
     "Purged": "retention",
     "purge": "retention",
     "FromSource": "sources",
+    "Referred": "sources",
     "Source": "sources",
     "Priority": "states",
     "State": "states",

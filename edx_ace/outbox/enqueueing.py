@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import attrs
@@ -20,7 +20,7 @@ from edx_ace import categories
 from edx_ace.channel import ChannelType, get_channel_for_message, mailbox
 from edx_ace.channel.registry import Limits, choose, limits_of, name_of
 from edx_ace.conf import settings
-from edx_ace.errors import InvalidMessageError, UnsupportedChannelError
+from edx_ace.errors import AceError, InvalidMessageError, UnsupportedChannelError
 from edx_ace.message import Message
 from edx_ace.message_types import info
 from edx_ace.outbox import doorbell, payloads, people, sources
@@ -29,7 +29,7 @@ from edx_ace.outbox.errors import IdempotencyKeyError
 from edx_ace.outbox.inserting import insert, new
 from edx_ace.outbox.models import Delivery, OnAmbiguous, Payload
 from edx_ace.outbox.redaction import redacted, redacted_code
-from edx_ace.outbox.sources import FromSource
+from edx_ace.outbox.sources import FromSource, Referred
 from edx_ace.outbox.states import Priority, State
 from edx_ace.policy import in_order
 from edx_ace.text import shown
@@ -43,6 +43,8 @@ CHUNK_SIZE = 500
 STATEMENT_SIZE = 4_000_000
 
 _Item = Message | FromSource
+
+Item = TypeVar("Item")
 
 
 @attrs.frozen
@@ -121,8 +123,84 @@ def enqueue(
     is_one = isinstance(messages, Message | FromSource)
     limits = limits_of(limit_to_channels)
     key_of = _key_function(idempotency_key, is_one)
+
+    def entries_of(chunk: Sequence[tuple[int, _Item]], common: Mapping[str, Any]) -> list[_Entry]:
+        entries = []
+        for number, item in chunk:
+            try:
+                entry = _entry(item, limits, key_of, common)
+                if is_one and entry.refusals and all(one.state != State.QUEUED for one in entry.deliveries):
+                    raise entry.refusals[0]
+            except InvalidMessageError as error:
+                if not is_one:
+                    error.add_note(f"It is message {number} of those to enqueue, counted from 0; none was enqueued.")
+                raise
+            entries.append(entry)
+        return entries
+
+    chunks = _chunks([messages] if isinstance(messages, Message | FromSource) else messages)
+    return _put(chunks, entries_of, send_at, priority, on_ambiguous)
+
+
+def enqueue_references(
+    source: str,
+    outline: Message,
+    references: Iterable[Referred],
+    *,
+    priority: Priority | None = None,
+    limit_to_channels: Iterable[ChannelType | str] | None = None,
+    on_ambiguous: str | None = None,
+) -> Enqueued:
+    """
+    Put many references into the outbox that say the same but for whom they go to; a part of the caller's transaction.
+
+    As `enqueue` does with a `FromSource` for each; what they have in common is checked once.
+
+    Args:
+        source: Name of the source.
+
+        outline: What is known of all of them: their type, send, options and when they expire.
+
+        references: What differs, of any number: they are taken a chunk at a time.
+
+        priority, limit_to_channels, on_ambiguous: As for `enqueue`.
+
+    Raises:
+        ConfigurationError, InvalidMessageError, UnknownChannelError, UnknownSourceError: As `enqueue` does.
+    """
+    limits = limits_of(limit_to_channels)
+    name = sources.get(source).name
+    mould: _Mould | None = None
+
+    def entries_of(chunk: Sequence[Referred], common: Mapping[str, Any]) -> list[_Entry]:
+        nonlocal mould
+        mould = mould or _mould(outline, limits, common)
+        return [
+            mould.entry(
+                one.uuid,
+                one.recipient,
+                one.address_over,
+                {"source": name, "content": payloads.dump_reference(name, one.reference)},
+                one.due_at,
+            )
+            for one in chunk
+        ]
+
+    remaining = iter(references)
+    chunks = iter(lambda: list(islice(remaining, CHUNK_SIZE)), [])
+    return _put(chunks, entries_of, None, priority, on_ambiguous)
+
+
+def _put(
+    chunks: Iterable[Sequence[Item]],
+    entries_of: Callable[[Sequence[Item], Mapping[str, Any]], list[_Entry]],
+    send_at: datetime | None,
+    priority: Priority | None,
+    on_ambiguous: str | None,
+) -> Enqueued:
+    """Write the entries of *chunks*, in one transaction."""
     using = router.db_for_write(Delivery)
-    first, written, known = None, 0, 0
+    first, written, known, is_due = None, 0, 0, False
     with transaction.atomic(using):
         now = database_now(Delivery, using)
         common: dict[str, Any] = {
@@ -133,25 +211,14 @@ def enqueue(
             common["priority"] = _choice(priority, Priority, "priority")
         if on_ambiguous is not None:
             common["on_ambiguous"] = _choice(on_ambiguous, OnAmbiguous, "on_ambiguous")
-        for chunk in _chunks([messages] if isinstance(messages, Message | FromSource) else messages):
-            entries = []
-            for number, item in chunk:
-                try:
-                    entry = _entry(item, limits, key_of, common)
-                    if is_one and entry.refusals and all(one.state != State.QUEUED for one in entry.deliveries):
-                        raise entry.refusals[0]
-                except InvalidMessageError as error:
-                    if not is_one:
-                        error.add_note(
-                            f"It is message {number} of those to enqueue, counted from 0; none was enqueued."
-                        )
-                    raise
-                entries.append(entry)
+        for chunk in chunks:
+            entries = entries_of(chunk, common)
             known_as = _write(entries, using)
             first = first or known_as[0] or entries[0].payload.uuid
             fresh = known_as.count(None)
             written, known = written + fresh, known + len(entries) - fresh
-        if written and common["due_at"] <= now:
+            is_due = is_due or any(one.due_at <= now for entry in entries for one in entry.fresh)
+        if is_due:
             doorbell.ring_on_commit(using)
     return Enqueued(first, written, known)
 
@@ -205,9 +272,90 @@ def _entry(
     item: _Item,
     limits: Limits,
     key_of: Callable[[Any], str | None],
-    common: dict[str, Any],
+    common: Mapping[str, Any],
 ) -> _Entry:
     message = item.outline if isinstance(item, FromSource) else item
+    mould = _mould(message, limits, common)
+    if isinstance(item, FromSource):
+        source = sources.get(item.source).name
+        content = payloads.dump_reference(source, item.reference)
+    else:
+        source = ""
+        content = payloads.dump(item)
+    key = key_of(item)
+    if key is not None:
+        payloads.checked_key(key)
+    said = {
+        "source": source,
+        "content": content,
+        "idempotency_key": key,
+        "fingerprint": "" if key is None else payloads.fingerprint(source, content),
+    }
+    recipient = message.recipient
+    return mould.entry(
+        message.uuid,
+        people.person_key(recipient),
+        lambda channel_type: people.address_key(
+            channel_type, None if recipient is None else recipient.address_for(channel_type)
+        ),
+        said,
+    )
+
+
+@attrs.frozen
+class _Mould:
+    """
+    What the rows of messages have in common that differ in whom they go to.
+
+    Attributes:
+        payload, delivery: Columns and their values.
+
+        ways: Columns of the delivery over each channel type; those of one over which none can go say why.
+    """
+
+    payload: Mapping[str, Any]
+    delivery: Mapping[str, Any]
+    ways: Sequence[tuple[ChannelType, Mapping[str, Any]]]
+
+    def entry(
+        self,
+        uuid: UUID,
+        recipient: str | None,
+        address_over: Callable[[ChannelType], str | None],
+        payload: Mapping[str, Any],
+        due_at: datetime | None = None,
+    ) -> _Entry:
+        """
+        Return the message *uuid* to one person.
+
+        Args:
+            uuid: Of the message.
+
+            recipient: As `people.person_key` returns it.
+
+            address_over: Returns their address over a channel type, as `people.address_key` does, or raises as that.
+
+            payload: Further columns.
+
+            due_at: Not before this moment. None: as all the others.
+        """
+        entry = _Entry(new(Payload, uuid=uuid, **self.payload, **payload))
+        for channel_type, way in self.ways:
+            fields = {**self.delivery, **way, "payload_id": uuid, "recipient": recipient}
+            if due_at is not None:
+                fields["due_at"] = due_at
+            if way["state"] == State.QUEUED:
+                try:
+                    fields["address"] = address_over(channel_type)
+                except InvalidMessageError as error:
+                    fields |= _ended(State.FAILED, error, fields["created_at"])
+                    entry.refusals.append(error)
+            entry.deliveries.append(new(Delivery, **fields))
+        return entry
+
+
+def _mould(message: Any, limits: Limits, common: Mapping[str, Any]) -> _Mould:
+    """Check what *message* says, but for whom it goes to, and return what becomes of it."""
     if not isinstance(message, Message):
         raise InvalidMessageError(f"The outline of a FromSource must be a Message, given {shown(message)}.")
     validate(message)
@@ -218,45 +366,22 @@ def _entry(
     channel_types = _channel_types(limits)
     if ChannelType.EMAIL in channel_types:
         _check_email(message)
-    if isinstance(item, FromSource):
-        source = sources.get(item.source).name
-        content = payloads.dump_reference(source, item.reference)
-    else:
-        source = ""
-        content = payloads.dump(item)
-    key = key_of(item)
-    if key is not None:
-        payloads.checked_key(key)
-    payload = new(
-        Payload,
-        uuid=message.uuid,
-        source=source,
-        content=content,
-        idempotency_key=key,
-        fingerprint="" if key is None else payloads.fingerprint(source, content),
-        created_at=common["created_at"],
-        **payloads.about(message),
-    )
     message_type = info(message.app_label, message.name)
     essential = message_type.is_essential(message)
     expires_at = None if message.expiration_time is None else _moment(message.expiration_time, "expiration_time")
-    fields = {
+    delivery = {
         # What the message's type says, unless the caller says otherwise.
         "priority": Priority.ESSENTIAL if essential else Priority.NORMAL,
         "on_ambiguous": OnAmbiguous.of(message_type),
         **common,
-        "payload_id": payload.pk,
         "batch": message.send_uuid,
-        "recipient": people.person_key(message.recipient),
         "category": categories.of(message),
         "scope": people.shortened(categories.scope_of(message)),
         "is_essential": essential,
         "expires_at": expires_at,
     }
-    entry = _Entry(payload)
-    for channel_type in channel_types:
-        entry.deliveries.append(_delivery(message, channel_type, limits, fields, entry.refusals))
-    return entry
+    payload = {"created_at": common["created_at"], **payloads.about(message)}
+    return _Mould(payload, delivery, [(one, _way(message, one, limits, common)) for one in channel_types])
 
 
 def _channel_types(limits: Limits) -> list[ChannelType]:
@@ -269,31 +394,26 @@ def _channel_types(limits: Limits) -> list[ChannelType]:
     return found
 
 
-def _delivery(
-    message: Message,
-    channel_type: ChannelType,
-    limits: Limits,
-    fields: dict[str, Any],
-    refusals: list[InvalidMessageError],
-) -> Delivery:
+def _way(message: Message, channel_type: ChannelType, limits: Limits, common: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what the delivery of *message* over *channel_type* says of its channel."""
     named = limits.get(channel_type)
-    limited_to = ",".join(name_of(channel) for channel in named or ())
-    delivery = new(Delivery, channel_type=str(channel_type), limited_to=limited_to, **fields)
-    address = None if message.recipient is None else message.recipient.address_for(channel_type)
+    way = {
+        "channel_type": str(channel_type),
+        "limited_to": ",".join(name_of(channel) for channel in named or ()),
+        "state": State.QUEUED,
+    }
     try:
         if named == [] or not channels.channels().channel_type_to_channel_impl.get(channel_type):
             raise UnsupportedChannelError(f"No channel for {channel_type} that this message may use is enabled.")
         channel = choose(named, message) if named else get_channel_for_message(channel_type, message)
-        delivery.channel = name_of(channel)
-        delivery.address = people.address_key(channel_type, address)
-    except (UnsupportedChannelError, InvalidMessageError) as error:
-        delivery.state = State.SKIPPED
-        if isinstance(error, InvalidMessageError):
-            delivery.state = State.FAILED
-            refusals.append(error)
-        delivery.code, delivery.reason = redacted_code(error.code), redacted(error)
-        delivery.finished_at = delivery.created_at
-    return delivery
+        return {**way, "channel": name_of(channel)}
+    except UnsupportedChannelError as error:
+        return {**way, **_ended(State.SKIPPED, error, common["created_at"])}
+
+
+def _ended(state: State, error: AceError, at: datetime) -> dict[str, Any]:
+    """Return the columns of a delivery that ends in *state*, as *error* says, when it is enqueued."""
+    return {"state": state, "code": redacted_code(error.code), "reason": redacted(error), "finished_at": at}
 
 
 def _check_email(message: Message) -> None:

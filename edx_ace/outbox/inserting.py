@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from django.db import connections, models
@@ -31,12 +32,19 @@ def _defaults(model: type[models.Model]) -> dict[str, Any]:
     return {field.attname: field.get_default() for field in model._meta.concrete_fields}
 
 
-def insert(rows: Sequence[models.Model], using: str) -> None:
+def insert(rows: Sequence[models.Model], using: str, *, ignore_conflicts: bool = False) -> None:
     """
     Insert *rows* of one model, whose keys stay unknown where the database gives them.
 
-    PostgreSQL copies them: preparing an INSERT takes the ORM longer than all the rest. Values are written as they are,
-    so fields hold what their columns do and no expressions.
+    PostgreSQL copies them, or is given a list for each column: preparing an INSERT takes the ORM longer than all the
+    rest. Values are written as they are, so fields hold what their columns do and no expressions.
+
+    Args:
+        rows: What to insert.
+
+        using: The database.
+
+        ignore_conflicts: Leave out what has the place of another in a unique key.
     """
     if not rows:
         return
@@ -44,15 +52,19 @@ def insert(rows: Sequence[models.Model], using: str) -> None:
     with connection.cursor() as cursor:
         # Not with psycopg 2.
         if connection.vendor != "postgresql" or not hasattr(cursor, "copy"):
-            model._base_manager.using(using).bulk_create(rows)
+            model._base_manager.using(using).bulk_create(rows, ignore_conflicts=ignore_conflicts)
             return
         fields = [field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField)]
-        names = [field.attname for field in fields]
+        lines = map(attrgetter(*(field.attname for field in fields)), rows)
         quote = connection.ops.quote_name
-        columns = ", ".join(quote(str(field.column)) for field in fields)
-        with (
-            connection.wrap_database_errors,
-            cursor.copy(f"COPY {quote(model._meta.db_table)} ({columns}) FROM STDIN") as copy,
-        ):
-            for row in rows:
-                copy.write_row([getattr(row, name) for name in names])
+        into = f"{quote(model._meta.db_table)} ({', '.join(quote(str(field.column)) for field in fields)})"
+        if ignore_conflicts:
+            lists = ", ".join(f"%s::{field.db_type(connection)}[]" for field in fields)
+            cursor.execute(
+                f"INSERT INTO {into} SELECT * FROM unnest({lists}) ON CONFLICT DO NOTHING",
+                [list(values) for values in zip(*lines, strict=True)],
+            )
+            return
+        with connection.wrap_database_errors, cursor.copy(f"COPY {into} FROM STDIN") as copy:
+            for line in lines:
+                copy.write_row(line)

@@ -10,14 +10,17 @@ sent. A sub-app or site that has such messages registers a source in ``AppConfig
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import attrs
 
+from edx_ace.channel import ChannelType
 from edx_ace.errors import ConfigurationError, did_you_mean
 from edx_ace.message import Message
 from edx_ace.outbox.errors import UnknownSourceError
+from edx_ace.outbox.people import address_key
 from edx_ace.report import Skipped
 
 #: What names an object for its source: mostly a primary key.
@@ -63,6 +66,39 @@ class FromSource:
     source: str
     reference: Reference
     outline: Message
+
+
+@attrs.frozen
+class Referred:
+    """
+    One of many messages to enqueue that their source will give, by what tables keep of whom it goes to.
+
+    Attributes:
+        reference: What the source finds it by.
+
+        uuid: Of the message.
+
+        recipient: See `edx_ace.outbox.people.person_key`.
+
+        addresses: See `edx_ace.outbox.people.address_key`; by the value of the channel type.
+
+        due_at: Not before this moment (aware). None: now.
+    """
+
+    reference: Reference
+    uuid: UUID
+    recipient: str | None
+    addresses: Mapping[str, str]
+    due_at: datetime | None = None
+
+    def address_over(self, channel_type: ChannelType) -> str | None:
+        """
+        Return the address for *channel_type*, or None.
+
+        Raises:
+            InvalidMessageError: If it needs one.
+        """
+        return self.addresses.get(str(channel_type)) or address_key(channel_type, None)
 
 
 _sources: dict[str, Source] = {}

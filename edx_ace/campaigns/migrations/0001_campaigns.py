@@ -114,6 +114,9 @@ class Migration(migrations.Migration):
                 ("finished_at", models.DateTimeField(null=True, verbose_name="finished at")),
                 ("expanded_to", models.BigIntegerField(default=0, editable=False)),
                 ("expanded", models.PositiveIntegerField(default=0, verbose_name="in the outbox")),
+                ("paced_to", models.DateTimeField(editable=False, null=True)),
+                ("canary_at", models.DateTimeField(editable=False, null=True)),
+                ("is_canary_fine", models.BooleanField(default=False, editable=False)),
                 ("expanded_at", models.DateTimeField(null=True, verbose_name="all in the outbox at")),
                 ("is_released", models.BooleanField(default=False, editable=False)),
                 ("held_until", models.DateTimeField(null=True, verbose_name="others wait until")),
@@ -373,8 +376,9 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("recipient", edx_ace.outbox.fields.KeyField(max_length=255, null=True)),
                 ("address", edx_ace.outbox.fields.KeyField(max_length=255, null=True)),
+                ("addresses", models.TextField(blank=True)),
                 ("part", models.PositiveSmallIntegerField()),
-                ("key", models.CharField(blank=True, max_length=255)),
+                ("key", models.TextField(blank=True)),
                 ("person", models.TextField(blank=True)),
                 ("zone", models.CharField(blank=True, max_length=40)),
                 ("reason", models.CharField(blank=True, max_length=64)),
@@ -394,6 +398,27 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.UniqueConstraint(fields=("recipient", "resolution"), name="ace_campaigns_once_a_person"),
                     models.UniqueConstraint(fields=("address", "resolution"), name="ace_campaigns_once_an_address"),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Exclusion",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("recipient", edx_ace.outbox.fields.KeyField(max_length=255, null=True)),
+                ("address", edx_ace.outbox.fields.KeyField(max_length=255, null=True)),
+                (
+                    "resolution",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="ace_campaigns.resolution"
+                    ),
+                ),
+            ],
+            options={
+                "default_permissions": (),
+                "indexes": [
+                    models.Index(fields=["recipient", "resolution"], name="ace_campaigns_no_person"),
+                    models.Index(fields=["address", "resolution"], name="ace_campaigns_no_address"),
                 ],
             },
         ),
