@@ -24,7 +24,9 @@ def require(user: Any, action: Action, scope: str, campaign: Campaign | None = N
         raise ForbiddenError(_("You may not do this here (%(action)s).") % {"action": action.label})
 
 
-def note(campaign: Campaign, user: Any, action: str, *, from_state: str = "", to_state: str = "", why: str = "") -> None:
+def note(
+    campaign: Campaign, user: Any, action: str, *, from_state: str = "", to_state: str = "", why: str = ""
+) -> None:
     """Write a line of the audit trail of *campaign*, in the caller's transaction."""
     who = "" if user is None else str(user.get_username())[:150]
     Entry.objects.create(campaign=campaign, who=who, action=action, from_state=from_state, to_state=to_state, why=why)

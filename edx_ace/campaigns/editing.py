@@ -1,9 +1,9 @@
 """
 Public: writing campaigns: drafts, what is written in them, who they go to, attachments, copies and saved templates.
 
-Whoever saves says which version they have seen, so that nobody's work is lost; everything that is wrong is told at once,
-and then nothing is saved. A campaign that is scheduled can be changed as well, by whoever may send it, as long as
-nothing about it would keep it from being scheduled.
+Whoever saves says which version they have seen, so that nobody's work is lost; everything that is wrong is told at
+once, and then nothing is saved. A campaign that is scheduled can be changed as well, by whoever may send it, as long
+as nothing about it would keep it from being scheduled.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def create(user: Any, *, scope: str = "", idempotency_key: str | None = None, **
 
         scope: What it belongs to.
 
-        idempotency_key: The caller's name for this call: when the same user gives the same again, what was made at first
-            is returned, whatever else is given.
+        idempotency_key: The caller's name for this call: when the same user gives the same again, what was made at
+            first is returned, whatever else is given.
 
         fields: Of `FIELDS` and, as for `save`, ``variants`` and ``parts``.
 
@@ -106,9 +106,10 @@ def save(user: Any, campaign: Campaign, *, version: int, **fields: Any) -> Campa
     _require_edit(user, campaign)
     changes = _Changes.of(user, Campaign.objects.get(pk=campaign.pk), fields)
     with transaction.atomic(router.db_for_write(Campaign)):
-        _take(campaign, version, **changes.values)
-        changes.store_texts_and_parts(campaign)
-        _finish(user, campaign, "saved", ", ".join(fields))
+        taken = _take(campaign, version, **changes.values)
+        changes.store_texts_and_parts(taken)
+        _finish(user, taken, "saved", ", ".join(fields))
+    campaign.refresh_from_db()
     return campaign
 
 
@@ -122,8 +123,7 @@ def delete(user: Any, campaign: Campaign, *, version: int) -> None:
     """
     require(user, Action.WRITE, campaign.scope, campaign)
     with transaction.atomic(router.db_for_write(Campaign)):
-        _take(campaign, version, states=(State.DRAFT,))
-        Campaign.objects.filter(pk=campaign.pk).delete()
+        _take(campaign, version, states=(State.DRAFT,)).delete()
 
 
 def duplicate(user: Any, campaign: Campaign, *, idempotency_key: str | None = None, **fields: Any) -> Campaign:
@@ -176,13 +176,14 @@ def attach(user: Any, campaign: Campaign, *, version: int, name: str, file: byte
     """
     _require_edit(user, campaign)
     with transaction.atomic(router.db_for_write(Campaign)):
-        _take(campaign, version)
-        there = [(one.name, bytes(one.content)) for one in campaign.attachments.all()]
+        taken = _take(campaign, version)
+        there = [(one.name, bytes(one.content)) for one in taken.attachments.all()]
         _refuse(content.problems_of_attachments([*there, (name, file)]))
         attachment = Attachment.objects.create(
-            campaign=campaign, name=name, content_type=content.content_type(name), content=file, size=len(file)
+            campaign=taken, name=name, content_type=content.content_type(name), content=file, size=len(file)
         )
-        _finish(user, campaign, "attached", name)
+        _finish(user, taken, "attached", name)
+    campaign.refresh_from_db()
     return attachment
 
 
@@ -195,9 +196,10 @@ def detach(user: Any, campaign: Campaign, *, version: int, attachment: Attachmen
     """
     _require_edit(user, campaign)
     with transaction.atomic(router.db_for_write(Campaign)):
-        _take(campaign, version)
-        campaign.attachments.filter(pk=attachment.pk).delete()
-        _finish(user, campaign, "detached", attachment.name)
+        taken = _take(campaign, version)
+        taken.attachments.filter(pk=attachment.pk).delete()
+        _finish(user, taken, "detached", attachment.name)
+    campaign.refresh_from_db()
 
 
 def save_template(user: Any, campaign: Campaign, name: str) -> TemplateVersion:
@@ -267,6 +269,8 @@ class _Changes:
         for name, value in values.items():
             setattr(campaign, name, value)
         problems += _problems_of(campaign, values)
+        # As the fields read them.
+        values = {name: getattr(campaign, name) for name in values}
         read_variants = read_parts = None
         if variants is not None:
             read_variants, found = _variants(campaign, variants)
@@ -286,12 +290,16 @@ class _Changes:
 
     def store_texts_and_parts(self, campaign: Campaign) -> None:
         """Write what is written and who it goes to in place of what was there."""
-        for kind, rows in ((Variant, self.variants), (Part, self.parts)):
-            if rows is not None:
-                kind._base_manager.filter(campaign=campaign).delete()
-                for row in rows:
-                    row.campaign = campaign
-                kind._base_manager.bulk_create(rows)
+        if self.variants is not None:
+            campaign.variants.all().delete()
+            for variant in self.variants:
+                variant.campaign = campaign
+            Variant.objects.bulk_create(self.variants)
+        if self.parts is not None:
+            campaign.parts.all().delete()
+            for part in self.parts:
+                part.campaign = campaign
+            Part.objects.bulk_create(self.parts)
 
 
 def _made(user: Any, blank: Campaign, idempotency_key: str | None, fill: Callable[[Campaign], None]) -> Campaign:
@@ -321,23 +329,25 @@ def _require_edit(user: Any, campaign: Campaign) -> None:
         require(user, Action.SEND, campaign.scope, campaign)
 
 
-def _take(campaign: Campaign, version: int, *, states: Iterable[str] = EDITABLE, **values: Any) -> None:
+def _take(campaign: Campaign, version: int, *, states: Iterable[str] = EDITABLE, **values: Any) -> Campaign:
     """
-    Give *campaign* its next version, with *values*, if *version* is the one that it has; nobody else has it then.
+    Give *campaign* its next version, with *values*, if *version* is the one that it has, and return it as it is then.
+
+    Until the caller's transaction is over nobody else can.
 
     Raises:
         ConflictError: If it has another, or is in no state in which it can be changed.
     """
     rows = Campaign.objects.filter(pk=campaign.pk, version=version, state=campaign.state, state__in=states)
     if rows.update(version=F("version") + 1, **values):
-        campaign.refresh_from_db()
-        return
+        return Campaign.objects.get(pk=campaign.pk)
     now = Campaign.objects.filter(pk=campaign.pk).first()
     if now is None:
         raise ConflictError(_("This campaign has been deleted."))
-    if now.state not in tuple(states):
+    if now.state != campaign.state or now.state not in tuple(states):
         raise ConflictError(
-            _("This campaign is %(state)s, so that this cannot be changed any more.") % {"state": now.get_state_display()}
+            _("This campaign is %(state)s by now. Look at it again, or make a copy of it.")
+            % {"state": now.get_state_display()}
         )
     raise ConflictError(
         _("Somebody else has changed this campaign since: it has version %(now)d, you have seen %(seen)s.")
@@ -480,7 +490,7 @@ def _parts(user: Any, campaign: Campaign, given: Iterable[Mapping[str, Any]]) ->
             continue
         params, found = _params(audience, one.get("params") or {}, where)
         problems += found
-        is_excluded = one.get("is_excluded") is True
+        is_excluded = bool(one.get("is_excluded"))
         read.append(Part(position=position, audience=audience.name, params=params, is_excluded=is_excluded))
     return read, problems
 
