@@ -27,11 +27,14 @@ class Guard:
 
         forbids: Returns what matches the deliveries (`edx_ace.outbox.models.Delivery`) that must not go: a condition
             that the database evaluates with each permit, while the function is called once for the permits of a claim.
+
+        waits: Whether what it forbids waits and is asked about again, instead of ending as skipped.
     """
 
     code: str
     reason: str
     forbids: Callable[[], Q]
+    waits: bool = False
 
 
 _guards: list[Guard] = []

@@ -257,6 +257,36 @@ def reclaim(overrun: QuerySet[Row], limit: int, from_state: str, to_state: str, 
     return seize(over, limit, from_state, to_state, lease_until=None, fence=F("fence") + 1, **changes)
 
 
+def take(row: Leased, to_state: str, *, only: Q | None = None, **changes: Any) -> bool:
+    """
+    Move *row* on from the state in which it was read, whoever has claimed it, and return whether it still was in it.
+
+    A worker that has it has it no more: its fencing number is stale.
+
+    Args:
+        row: As it was read. It is given the new state and nothing else.
+
+        to_state: The end of the arrow.
+
+        only: What must match as well.
+
+        changes: Further columns and their values, which may be expressions.
+
+    Raises:
+        IllegalTransitionError: If no arrow leads from its state to the other.
+    """
+    model, using = _place([row])
+    _check(model, row.state, to_state)
+    changes = {"lease_until": None, "fence": F("fence") + 1, **changes}
+    standing = model._base_manager.using(using).filter(only or Q(), pk=row.pk, state=row.state)
+    with transaction.atomic(using, savepoint=False):
+        if not standing.update(state=to_state, **changes):
+            return False
+        write_notes([row], model.notes(row.state, to_state), using)
+    row.state = to_state
+    return True
+
+
 def seize(queryset: QuerySet[Row], limit: int, from_state: str, to_state: str, **changes: Any) -> list[Row]:
     """
     Move up to *limit* rows of *queryset* that nobody has locked from one state to another; return them as they are now.

@@ -45,6 +45,9 @@ class Cancelled:
     stopped: int
     in_flight: int
 
+    def __add__(self, other: Cancelled) -> Cancelled:
+        return Cancelled(self.stopped + other.stopped, self.in_flight + other.in_flight)
+
 
 @attrs.frozen
 class Status:
@@ -68,6 +71,9 @@ class Status:
     def __str__(self) -> str:
         return ", ".join(f"{number} {state}" for state, number in self.states.items()) or "not in the outbox"
 
+
+#: What there may be to stop of: what is open, and what waits in a digest.
+CONCERNED = Q(state__in=OPEN) | Q(folded_into__isnull=False)
 
 _STOPPED: dict[str, Any] = {
     "code": "cancelled",
@@ -112,27 +118,32 @@ def cancel(
         raise transaction.TransactionManagementError(
             "cancel(wait=True) must be called outside a transaction: until it is committed nothing is cancelled."
         )
-    stopped = in_flight = 0
-    concerned = chosen.filter(Q(state__in=OPEN) | Q(folded_into__isnull=False))
-    keys = iter(concerned.order_by("pk").values_list("pk", flat=True).iterator())
+    cancelled = Cancelled(0, 0)
+    keys = iter(chosen.filter(CONCERNED).order_by("pk").values_list("pk", flat=True).iterator())
     with transaction.atomic(using):
-        for chunk in _chunks(keys):
-            # In the order of their keys, as others lock them. What was read before the lock may have changed since.
-            rows = list(Delivery.objects.using(using).filter(pk__in=chunk).order_by("pk").select_for_update())
-            for state in (State.QUEUED, State.CLAIMED):
-                for end in (State.CANCELLED, State.UNKNOWN):
-                    waiting = [row for row in rows if row.state == state and row.ending(State.CANCELLED) == end]
-                    stopped += len(leases.move(waiting, state, end, **_STOPPED))
-            handing = [row.pk for row in rows if row.state == State.HANDING]
-            taken_out, handed_within = _take_out([row for row in rows if row.folded_into is not None], using)
-            stopped += taken_out
-            in_flight += Delivery.objects.using(using).filter(pk__in=handing + handed_within).update(is_stopped=True)
+        for chunk in in_chunks(keys):
+            cancelled += stop(chunk, using)
     landing = Q(state=State.HANDING, lease_until__gt=DatabaseNow())
     digests = Delivery.objects.using(using).filter(landing).values("payload")
     landing |= Q(folded_into__in=digests)
     while wait and chosen.filter(landing, is_stopped=True).exists():
         time.sleep(_LOOK_SECONDS)
-    return Cancelled(stopped, in_flight)
+    return cancelled
+
+
+def stop(keys: Sequence[int], using: str) -> Cancelled:
+    """Stop the deliveries with these keys, as `cancel` does, in the caller's transaction."""
+    # In the order of their keys, as others lock them. What was read before the lock may have changed since.
+    rows = list(Delivery.objects.using(using).filter(pk__in=keys).order_by("pk").select_for_update())
+    stopped = 0
+    for state in (State.QUEUED, State.CLAIMED):
+        for end in (State.CANCELLED, State.UNKNOWN):
+            waiting = [row for row in rows if row.state == state and row.ending(State.CANCELLED) == end]
+            stopped += len(leases.move(waiting, state, end, **_STOPPED))
+    handing = [row.pk for row in rows if row.state == State.HANDING]
+    taken_out, handed_within = _take_out([row for row in rows if row.folded_into is not None], using)
+    in_flight = Delivery.objects.using(using).filter(pk__in=handing + handed_within).update(is_stopped=True)
+    return Cancelled(stopped + taken_out, in_flight)
 
 
 def _take_out(rows: Sequence[Delivery], using: str) -> tuple[int, list[int]]:
@@ -188,7 +199,7 @@ def reconsider(which: Q, *, due: Q | None = None) -> int:
     number = 0
     with transaction.atomic(using):
         keys = rows.filter(which, state__in=(State.QUEUED, State.CLAIMED)).order_by("pk").values_list("pk", flat=True)
-        for chunk in _chunks(iter(list(keys))):
+        for chunk in in_chunks(iter(list(keys))):
             locked = list(rows.filter(pk__in=chunk).order_by("pk").select_for_update())
             claimed = [row for row in locked if row.state == State.CLAIMED]
             queued = [row.pk for row in locked if row.state == State.QUEUED]
@@ -233,6 +244,7 @@ def requeue(
             State.QUEUED,
             due_at=DatabaseNow(),
             attempts=0,
+            ambiguous_attempts=0,
             claims=0,
             code="",
             reason="",
@@ -301,6 +313,7 @@ def _primary_keys(given: Any) -> list[int]:
     return keys
 
 
-def _chunks(keys: Iterator[int]) -> Iterator[list[int]]:
+def in_chunks(keys: Iterator[int]) -> Iterator[list[int]]:
+    """Yield the keys in lists, each for one statement."""
     while chunk := list(islice(keys, CHUNK_SIZE)):
         yield chunk

@@ -101,10 +101,18 @@ def drain() -> None:
 
 @shared_task(base=OutboxTask)
 def sweep() -> None:
-    """Give back what workers that ended have left behind, add up counts, and ring if something is due."""
-    worker.sweep()
-    if is_due():
-        doorbell.ring()
+    """
+    Give back what workers that ended have left behind, add up counts, and ring if something is due.
+
+    While a chore has more to do, for a minute at most, it sweeps again.
+    """
+    ends_at = time.monotonic() + DRAIN_SECONDS
+    is_left = True
+    while is_left:
+        _, is_left = worker.sweep()
+        is_left = is_left and not _shutting_down[0] and time.monotonic() < ends_at
+        if is_due():
+            doorbell.ring()
 
 
 def _is_soon_free() -> bool:

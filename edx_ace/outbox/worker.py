@@ -170,14 +170,17 @@ class Worker:
                     self._rest(wait)
 
     def _step(self) -> bool:
-        """Deliver one batch and return whether there was one."""
+        """Deliver one batch and return whether something may be left to do at once."""
+        is_left = False
         if self._is_time_to_sweep():
-            ended = sweep()
+            ended, is_left = sweep()
             with self._lock:
                 self.results += ended
+                if is_left:
+                    self._swept = -float("inf")
         results = deliver(self._should_stop, self.channels)
         if results is None:
-            return False
+            return is_left
         with self._lock:
             self.results += results
             self.tell(self.results)
@@ -227,18 +230,19 @@ def deliver(should_stop: Callable[[], bool], only: Collection[str] | None = None
     return process(_without_poison(rows), should_stop) if rows else None
 
 
-def sweep() -> Counter[str]:
+def sweep() -> tuple[Counter[str], bool]:
     """
     Give back what workers that ended or channels that were removed have left behind, end what expires while it waits,
     add up counts, and do the chores of other sub-apps.
 
-    Return how many deliveries ended, by state.
+    Return how many deliveries ended, by state, and whether a chore has more to do.
     """
     ended: Counter[str] = Counter()
     rows = Delivery.objects.all()
     while leases.reclaim(rows, _SWEEP_LIMIT, State.CLAIMED, State.QUEUED):
         pass
-    lost = {"may_have_arrived": True, "attempts": F("attempts") + 1, "code": "worker_lost", "reason": _LOST}
+    spent = {"attempts": F("attempts") + 1, "ambiguous_attempts": F("ambiguous_attempts") + 1}
+    lost = {"may_have_arrived": True, **spent, "code": "worker_lost", "reason": _LOST}
     repeated = Q(on_ambiguous=OnAmbiguous.REPEAT, is_stopped=False)
     while _take_from_lost(rows.filter(repeated), State.QUEUED, **lost):
         pass
@@ -252,8 +256,7 @@ def sweep() -> Counter[str]:
     adopt()
     counts.fold()
     costs.fold()
-    chores.do_all()
-    return ended
+    return ended, chores.do_all()
 
 
 _LOST = "Its worker ended while handing it over, so that nobody knows whether it was accepted."

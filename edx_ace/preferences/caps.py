@@ -8,7 +8,6 @@ has a slot for today keeps it, however often it is tried. One that in the end ha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import date, time, timedelta
 from functools import cache
@@ -23,6 +22,7 @@ from django.db import IntegrityError, OperationalError, router, transaction
 import edx_ace.channel as channels
 from edx_ace.channel import ChannelType
 from edx_ace.channel.base import ALL_TYPES
+from edx_ace.limits import parse as parse_limits
 from edx_ace.message import Message
 from edx_ace.outbox.people import person_key
 from edx_ace.policy import AllowedChannels, Policy, PolicyResult
@@ -47,7 +47,7 @@ KEPT = timedelta(days=21)
 #: How often counting is tried again when another process has counted for the same people.
 _TRIES = 5
 
-_CAP = re.compile(r"\s*(\d{1,6})\s*/\s*(day|week)\s*")
+_PERIODS = ("day", "week")
 
 
 @attrs.frozen
@@ -65,19 +65,7 @@ def parse(text: str) -> tuple[Cap, ...]:
     Raises:
         TypeError, ValueError: If it is none.
     """
-    if not isinstance(text, str):
-        raise TypeError(f"Expected a text such as '3/day, 10/week', given {text!r}.")
-    caps = []
-    for part in text.split(","):
-        found = _CAP.fullmatch(part)
-        if found is None or int(found[1]) == 0:
-            raise ValueError(
-                f"Expected a number above 0, a slash and day or week, such as '3/day, 10/week'; given {part.strip()!r}."
-            )
-        caps.append(Cap(int(found[1]), found[2]))
-    if len({cap.period for cap in caps}) < len(caps):
-        raise ValueError(f"Expected one cap a period, given {text!r}.")
-    return tuple(caps)
+    return tuple(Cap(most, period) for most, period in parse_limits(text, _PERIODS, "3/day, 10/week"))
 
 
 class FrequencyCapPolicy(Policy):
@@ -105,7 +93,7 @@ class FrequencyCapPolicy(Policy):
             if asked.category is None or len(asked.known.slots) < smallest:
                 results.append(NOTHING)
                 continue
-            tally = _Tally(asked.known.slots, caps)
+            tally = _Tally(asked.known.slots, caps, smallest)
             kinds = [kind for kind in asked.waited or ALL_TYPES if not digests.is_held(asked, kind)]
             today = today_in(zone)
             results.append(_result(asked, zone, today, {kind: tally.free_from(asked, kind, today) for kind in kinds}))
@@ -134,6 +122,7 @@ class FrequencyCapPolicy(Policy):
         self, messages: Sequence[Message], allowed: Sequence[AllowedChannels]
     ) -> tuple[list[PolicyResult], list[Slot]]:
         caps, today_in, registered = _caps(), cache(_today), channels.channels().channel_type_to_channel_impl
+        smallest, week_of = _smallest(caps), cache(monday_of)
         tallies: dict[str, _Tally] = {}
         results, taken = [], []
         for asked, zone, left in zip(asked_about(messages), zones_of(messages), allowed, strict=True):
@@ -143,7 +132,7 @@ class FrequencyCapPolicy(Policy):
                 continue
             tally = tallies.get(person)
             if tally is None:
-                tally = tallies[person] = _Tally(asked.known.slots, caps)
+                tally = tallies[person] = _Tally(asked.known.slots, caps, smallest)
             today = today_in(zone)
             free = {}
             for kind in left if asked.waited is None else left & asked.waited.keys():
@@ -153,7 +142,7 @@ class FrequencyCapPolicy(Policy):
                         taken.append(
                             Slot(
                                 person=person,
-                                week=monday_of(today),
+                                week=week_of(today),
                                 number=number,
                                 day=today,
                                 channel_type=str(kind),
@@ -199,8 +188,8 @@ def _today(zone: ZoneInfo) -> date:
 class _Tally:
     """What a person got, and what the messages of this batch add to it."""
 
-    def __init__(self, slots: Sequence[UsedSlot], caps: Mapping[str, tuple[Cap, ...]]) -> None:
-        self.caps, self.smallest = caps, _smallest(caps)
+    def __init__(self, slots: Sequence[UsedSlot], caps: Mapping[str, tuple[Cap, ...]], smallest: int) -> None:
+        self.caps, self.smallest = caps, smallest
         self.last: dict[date, int] = {}
         #: The latest for each message: one that was put off to another day has a slot of that day.
         self.slots: dict[tuple[UUID, str], UsedSlot] = {}

@@ -19,7 +19,7 @@ from edx_ace.outbox.states import State
 
 def no_reclaim() -> None:
     """Leave to dead workers what they had."""
-    worker.sweep = Counter
+    worker.sweep = lambda: (Counter(), False)
 
 
 def sent_before_sending() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from edx_ace.outbox import chores
 from edx_ace.outbox.chores import Chore
-from edx_ace.outbox.worker import sweep
+from edx_ace.outbox.worker import Worker, sweep
 
 pytestmark = pytest.mark.django_db
 
@@ -51,3 +51,24 @@ def test_a_chore_that_fails_keeps_no_other_from_being_done(caplog):
 
     assert done == [1]
     assert "The chore broken failed" in caplog.text
+
+
+def test_a_chore_that_has_more_to_do_is_called_again_at_once():
+    """
+    A worker that ends when nothing is due waits for its end, and delivers what is due meanwhile.
+    """
+    left = [chores.AGAIN, chores.AGAIN, None]
+    with registered(lambda: left.pop(0)):
+        Worker(once=True).run()
+
+    assert left == []
+
+
+def test_one_chore_that_has_more_to_do_is_enough():
+    """
+    Whatever the others return, such as how much they did.
+    """
+    with registered(lambda: chores.AGAIN, lambda: 12):
+        assert chores.do_all()
+    with registered(lambda: 12, lambda: True):
+        assert not chores.do_all()

@@ -16,6 +16,7 @@ from edx_ace.outbox.states import ARROWS, State
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
+BATCH = uuid4()
 
 pytestmark = pytest.mark.django_db
 
@@ -277,6 +278,35 @@ def test_an_illegal_transition_names_both_states(deliveries):
         match="A delivery that is 'sent' cannot become 'queued'; what may follow is bounced, complained, delivered",
     ):
         leases.move(claim(), State.SENT, State.QUEUED)
+
+
+def test_a_row_can_be_taken_from_whoever_has_it(deliveries):
+    """
+    The worker can do nothing with it any more, and the counts know.
+    """
+    deliveries(batch=BATCH)
+    [row] = claim()
+
+    assert leases.take(Delivery.objects.get(), State.CANCELLED, code="stopped")
+
+    assert leases.permit([row], MINUTE) == []
+    assert Delivery.objects.values_list("state", "code", "lease_until").get() == ("cancelled", "stopped", None)
+    assert Count.objects.filter(from_state="claimed", to_state="cancelled", number=1).count() == 1
+
+
+def test_a_row_that_has_moved_on_is_not_taken(deliveries):
+    """
+    Nor one that does not match; of an arrow that is none nothing is tried.
+    """
+    deliveries()
+    seen = Delivery.objects.get()
+    assert not leases.take(seen, State.CANCELLED, only=Q(code="other"))
+    claim()
+
+    assert not leases.take(seen, State.CANCELLED)
+    assert (seen.state, states()) == ("queued", ["claimed"])
+    with pytest.raises(IllegalTransitionError, match="'queued' cannot become 'sent'"):
+        leases.take(seen, State.SENT)
 
 
 def test_every_arrow_leads_between_states():

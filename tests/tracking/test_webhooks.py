@@ -16,10 +16,11 @@ from django.core.exceptions import SuspiciousOperation
 from django.urls import reverse
 
 from edx_ace import Recipient
-from edx_ace.outbox import State, enqueue
+from edx_ace.outbox import State, counts, enqueue
 from edx_ace.outbox.models import Delivery
 from edx_ace.tracking import Reason
-from edx_ace.tracking.models import ProviderEvent, Suppression
+from edx_ace.tracking.checks import check_tracking
+from edx_ace.tracking.models import ProviderEvent, Suppression, SuppressionChange
 from edx_ace.tracking.webhooks import MAX_BODY_BYTES
 from tests.outbox.test_worker import work
 from tests.pipeline import Recorder, welcome
@@ -110,6 +111,22 @@ def test_a_provider_says_what_became_of_a_message(sent, post, vendor, what, stat
     assert list(Suppression.objects.values_list("reason", flat=True)) == ([reason] if reason else [])
 
 
+def test_an_event_that_comes_many_times_at_once_counts_once(sent, post, at_once):
+    """
+    Whatever the answers, the provider is told to come again until it is kept.
+    """
+    sent("1")
+    request = vendors.postmark("hard", "1", ANN)
+
+    answers = at_once(lambda: post(request), 8)
+
+    assert 200 in answers
+    assert post(request) == 200
+    assert ProviderEvent.objects.count() == Suppression.objects.count() == SuppressionChange.objects.count() == 1
+    assert Delivery.objects.get().state == State.BOUNCED
+    assert counts.check().differences == []
+
+
 def test_a_thousand_events_with_broken_ones_among_them(sent, post):
     """
     The others are kept.
@@ -125,11 +142,16 @@ def test_a_thousand_events_with_broken_ones_among_them(sent, post):
     events[6]["anymail_id"] = {"nested": True}
     events[7]["timestamp"] = 10**30
     events[8] = None
+    # A moment that no clock has, and half of a character.
+    events[9]["timestamp"] = 10**18
+    events[10]["sg_event_id"] = "\ud800"
+    # The first moment that Python knows.
+    events[11]["timestamp"] = -62135596800
     events.append(vendors.sendgrid_event("hard", "one", ANN, "last"))
 
     assert post(("sendgrid/tracking/", {}, json.dumps(events).encode())) == 200
 
-    assert ProviderEvent.objects.count() == 1001 - 6
+    assert ProviderEvent.objects.count() == 1001 - 8
     assert Delivery.objects.get().state == State.BOUNCED
 
 
@@ -222,6 +244,30 @@ def test_a_webhook_without_a_secret_is_refused(post, settings, vendor):
     assert post(vendor("hard", "1", ANN)) == 403
 
     assert nothing_is_kept()
+
+
+@pytest.mark.parametrize(
+    ("vendor", "given"),
+    [
+        # As by os.environ.get() of what is not set: django-anymail takes a request without a password for one with it.
+        (vendors.postmark, {"WEBHOOK_SECRET": [None]}),
+        (vendors.postmark, {"WEBHOOK_SECRET": [vendors.SECRET, ""]}),
+        # What anybody can sign.
+        (vendors.mailgun, {"MAILGUN_WEBHOOK_SIGNING_KEY": ""}),
+        (vendors.mailgun, {"MAILGUN_API_KEY": ""}),
+    ],
+)
+def test_an_empty_secret_is_none(post, settings, monkeypatch, vendor, given):
+    """
+    Whoever guesses that is refused.
+    """
+    monkeypatch.setattr(vendors, "SIGNING_KEY", "")
+    settings.ANYMAIL = given
+
+    assert post(vendor("hard", "1", ANN), {"Authorization": ""}) == 403
+
+    assert nothing_is_kept()
+    assert [message.id for message in check_tracking()] == ["ace_tracking.W002"]
 
 
 def test_a_site_that_includes_django_anymail_s_own_addresses_is_no_less_careful(settings, rf):
