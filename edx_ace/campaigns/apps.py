@@ -15,7 +15,8 @@ class CampaignsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Let the outbox know where messages of campaigns come from."""
+        """Let the outbox know where messages of campaigns come from, and register the system checks."""
+        from edx_ace.campaigns import checks  # noqa: F401  # importing the checks registers them
         from edx_ace.campaigns.source import SOURCE
         from edx_ace.outbox import sources
 
