@@ -1,5 +1,5 @@
 """
-Internal: measures what preferences cost (``make bench-preferences``), beside the same outbox without them.
+Internal: measures what preferences and tracking cost (``make bench-preferences``), beside the same outbox without them.
 
 ``python benchmarks/preferences.py permit`` measures that row alone. It needs PostgreSQL where the tests look for it. As
 in `run.py`, sides take turns and figures are medians.
@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import environments
+import letter
 from figures import Figure, alternate, measure, median
 from outbox import database
 from processes import FAST, Worker
@@ -20,13 +21,16 @@ from processes import FAST, Worker
 
 @contextmanager
 def side() -> Iterator[Worker]:
-    """Start a process that has an outbox and preferences in a database of its own."""
+    """Start a process that has an outbox, preferences and tracking in a database of its own."""
     begin = datetime.now(tz=UTC) + timedelta(hours=8)
     settings: dict[str, Any] = {
-        "BENCHMARK_APPS": ["edx_ace.outbox", "edx_ace.preferences"],
+        "BENCHMARK_APPS": ["edx_ace.outbox", "edx_ace.preferences", "edx_ace.tracking", "edx_ace.web"],
+        "ROOT_URLCONF": "urls",
         "TIME_ZONE": "UTC",
+        "ACE_BASE_URL": "https://learning.example.com",
+        "ACE_POSTAL_ADDRESS": letter.CONTEXT["postal_address"],
         "ACE_OUTBOX_BATCH": 500,
-        "ACE_CATEGORIES": {"news": {"digest": True, "send_time": True}, "offers": {}},
+        "ACE_CATEGORIES": {"news": {"digest": True, "send_time": True, "track": True}, "offers": {}},
         "ACE_DEFAULT_CATEGORY": "news",
         # It is not night now.
         "ACE_QUIET_HOURS": [f"{begin:%H:%M}", f"{begin + timedelta(hours=8):%H:%M}"],
@@ -43,37 +47,43 @@ def side() -> Iterator[Worker]:
 
 
 def policies(rounds: int = 5, count: int = 10_000, chunk: int = 500) -> Iterator[Figure]:
-    """Delivering to as many people, of whom a few stop it, with all policies and the guard and with none."""
+    """
+    Delivering to as many people, of whom a few stop it, with all policies, their guard and the step ``track``, and with
+    none; and with all that a site has, so with ``suppression``, its guard and the step ``unsubscribe``, too.
+    """
 
-    def deliver(with_policies: bool) -> dict[str, float]:
+    def deliver(switched_on: str) -> dict[str, float]:
         ours.ask("clear")
         ours.ask("fill", count=count)
         ours.ask("put_in", count=count)
-        took: dict[str, float] = ours.ask("deliver", policies=with_policies)
-        sent, rest = took["sent"], count - took["sent"]
-        assert with_policies or not rest
-        assert sent > 0.9 * count, took
+        took: dict[str, float] = ours.ask("deliver", switched_on=switched_on)
+        assert took["sent"] == count or switched_on != "nothing"
+        assert took["sent"] > 0.9 * count, took
         return took
 
     with side() as ours:
         ours.ask("fill", count=count)
         asked = ours.ask("queries", count=chunk)
-        with_them, without = alternate(rounds, lambda: deliver(True), lambda: deliver(False))
+        with_them, with_all, without = alternate(
+            rounds, lambda: deliver("preferences"), lambda: deliver("everything"), lambda: deliver("nothing")
+        )
     yield Figure(f"queries a chunk of {chunk}", len(asked), 3, "queries", 1, at_most=True)
-    ours_took, bare = median(with_them, "wall", count), median(without, "wall", count)
-    yield Figure(f"{count:,} deliveries", ours_took, bare, "µs wall", 1.25, at_most=True)
-    yield Figure(
-        "the same", median(with_them, "cpu", count), median(without, "cpu", count), "µs cpu", 1.25, at_most=True
-    )
+    for name, results, target in (
+        (f"{count:,} deliveries", with_them, 1.25),
+        ("with suppression, unsubscribe", with_all, None),
+    ):
+        for kind in ("wall", "cpu"):
+            took = median(results, kind, count), median(without, kind, count)
+            yield Figure(name, *took, f"µs {kind}", target, at_most=True)
 
 
 def permit(rounds: int = 15, windows: int = 50, size: int = 10, people: int = 1_000_000) -> Iterator[Figure]:
-    """A permit for a window of messages, with all guards and ten million choices, and with none."""
+    """A permit for a window, with all guards, ten million choices and a million suppressions, and with none."""
     with side() as ours:
         ours.ask("put_in", count=windows * size * 4)
         ours.ask("fill_many", people=people, of_each=10)
-        scans = ours.ask("plan", size=size)
-        assert scans and set(scans) <= {"Index Scan", "Index Only Scan"}, f"Expected index scans alone, found {scans}."
+        for table, scans in ours.ask("plan", size=size).items():
+            assert scans and set(scans) <= {"Index Scan", "Index Only Scan"}, f"{table} is read by {scans}."
         ask = {"windows": windows, "size": size}
         guarded, bare = alternate(
             rounds,

@@ -37,10 +37,10 @@ def migrate() -> None:
 
 
 def clear() -> None:
-    """Empty the tables."""
+    """Empty the tables, and those of sub-apps that refer to them."""
     tables = ", ".join(connection.ops.quote_name(model._meta.db_table) for model in (Attempt, Count, Delivery, Payload))
     with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {tables}")
+        cursor.execute(f"TRUNCATE {tables} CASCADE")
 
 
 def deliver(threads: int = 1) -> dict[str, float]:

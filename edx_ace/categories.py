@@ -115,12 +115,7 @@ def of(message: Message) -> str:
 
     Where its type leaves it open, ``options["category"]`` says it.
     """
-    known = info(message.app_label, message.name)
-    if known.category is not None:
-        return known.category
-    if known.is_essential(message):
-        return ""
-    return str((message.options or {}).get("category") or settings.DEFAULT_CATEGORY)
+    return info(message.app_label, message.name).category_of(message)
 
 
 def scope_of(message: Message) -> str:

@@ -8,7 +8,7 @@ needs is imported there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
@@ -29,7 +29,7 @@ from edx_ace.content import CONTENT_STEP_NAMESPACE
 from edx_ace.errors import MissingExtraError, UnsupportedChannelError, did_you_mean
 from edx_ace.message import Message
 from edx_ace.policy import POLICY_PLUGIN_NAMESPACE
-from edx_ace.utils.plugins import get_plugins, unknown_name_text
+from edx_ace.utils.plugins import get_plugins, known_names, unknown_name_text
 
 #: Settings that list plug-ins: the entry-point group and the id of the check.
 _PLUGIN_SETTINGS = {
@@ -442,3 +442,33 @@ _CHECKS = (
     _check_templates,
     _check_classes,
 )
+
+
+def check_by_channel(
+    setting: str, given: Any, parse: Callable[[Any], object], *, hint: str, identifier: str
+) -> Iterator[CheckMessage]:
+    """
+    Check *given*, the value of a sub-app's setting: a dict with something for each of some channels, by their names.
+
+    Args:
+        setting: Its name, as sites write it.
+
+        given: Its value.
+
+        parse: Raises TypeError or ValueError for what cannot stand there for a channel.
+
+        hint, identifier: Of each error.
+    """
+    texts = []
+    if isinstance(given, dict):
+        for name, value in given.items():
+            if name not in known_names(CHANNEL_EXTENSION_NAMESPACE):
+                texts.append(unknown_name_text(setting, name, CHANNEL_EXTENSION_NAMESPACE))
+            try:
+                parse(value)
+            except (TypeError, ValueError) as error:
+                texts.append(f"{setting}[{name!r}]: {error}")
+    else:
+        texts.append(f"{setting} must be a dict, given {given!r}.")
+    for text in texts:
+        yield Error(text, hint=hint, id=identifier)

@@ -57,6 +57,14 @@ class MessageTypeInfo:
             return self.essential
         return self.category is None and bool(message.options.get("transactional"))
 
+    def category_of(self, message: Message) -> str:
+        """Return the name of the category of *message*, which is of this type; empty: it belongs to none."""
+        if self.category is not None:
+            return self.category
+        if self.is_essential(message):
+            return ""
+        return str((message.options or {}).get("category") or settings.DEFAULT_CATEGORY)
+
 
 def registered() -> dict[tuple[str, str], type[MessageType]]:
     """Return every imported subclass of `MessageType` that lives in an installed app, by (app_label, name)."""

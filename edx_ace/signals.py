@@ -18,5 +18,14 @@ send_reported = Signal()
 #: ``taking`` (``off``, or how they take it) and ``source``, where it was chosen. What was so already is no change.
 choice_changed = Signal()
 
+#: Values of its ``source`` where people chose for themselves: by one click in their mail program, on a page, and at a
+#: mail provider.
+ONE_CLICK, PAGE, PROVIDER = "one_click", "page", "provider"
+
+#: A mail provider says that somebody unsubscribed there. Sent inside the transaction that records it, with
+#: ``sender=None``, ``person`` (see `edx_ace.outbox.people.person_key`), ``category`` (empty: everything) and
+#: ``channel_type``. A receiver that makes it the person's choice returns True; if none does, the address is suppressed.
+unsubscribed_at_provider = Signal()
+
 #: The name that existing code knows.
 ACE_MESSAGE_SENT = message_sent

@@ -13,3 +13,10 @@ class CampaignsConfig(AppConfig):
     label = "ace_campaigns"
     verbose_name = _("Campaigns")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Let the outbox know where messages of campaigns come from."""
+        from edx_ace.campaigns.source import SOURCE
+        from edx_ace.outbox import sources
+
+        sources.register(SOURCE)

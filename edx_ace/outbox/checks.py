@@ -10,13 +10,12 @@ from typing import Any, get_type_hints
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from edx_ace.channel.registry import CHANNEL_EXTENSION_NAMESPACE
+from edx_ace.checks import check_by_channel
 from edx_ace.errors import MissingExtraError
 from edx_ace.outbox.conf import Settings, settings
 from edx_ace.outbox.costs import parsed_price
 from edx_ace.outbox.rates import parse
 from edx_ace.outbox.usage import redis_at
-from edx_ace.utils.plugins import known_names, unknown_name_text
 
 #: Largest number that a setting may be: of days, a calendar has fewer, of seconds, nothing waits longer.
 LARGEST = 1_000_000
@@ -78,24 +77,13 @@ def _check_address_keys() -> Iterator[CheckMessage]:
 
 
 def _check_prices() -> Iterator[CheckMessage]:
-    example = "For example: ACE_PRICES = {'django_email': '0.0001'}."
-    prices: Any = settings.PRICES
-    if not isinstance(prices, dict):
-        yield Error(f"ACE_PRICES must be a dict, given {prices!r}.", hint=example, id="ace_outbox.E007")
-        return
-    installed = known_names(CHANNEL_EXTENSION_NAMESPACE)
-    for name, given in prices.items():
-        if name not in installed:
-            yield Error(
-                unknown_name_text("ACE_PRICES", name, CHANNEL_EXTENSION_NAMESPACE),
-                hint=example,
-                id="ace_outbox.E007",
-            )
-        for price in given.values() if isinstance(given, dict) else [given]:
-            try:
-                parsed_price(price)
-            except ValueError as error:
-                yield Error(f"ACE_PRICES[{name!r}]: {error}", hint=example, id="ace_outbox.E007")
+    hint = "For example: ACE_PRICES = {'django_email': '0.0001'}."
+    return check_by_channel("ACE_PRICES", settings.PRICES, _parse_prices, hint=hint, identifier="ace_outbox.E007")
+
+
+def _parse_prices(given: Any) -> None:
+    for price in given.values() if isinstance(given, dict) else [given]:
+        parsed_price(price)
 
 
 def _check_celery() -> Iterator[CheckMessage]:
@@ -138,22 +126,9 @@ def _check_rates() -> list[CheckMessage]:
     def add(text: str, hint: str) -> None:
         found.append(Error(text, hint=hint, id="ace_outbox.E003"))
 
-    limits = settings.RATE_LIMITS
-    example = "For example: ACE_RATE_LIMITS = {'django_email': '14/s, 50000/day'}."
-    if not isinstance(limits, dict):
-        add(f"ACE_RATE_LIMITS must be a dict, given {limits!r}.", example)
-        limits = {}
-    installed = known_names(CHANNEL_EXTENSION_NAMESPACE)
-    for name, text in limits.items():
-        if name not in installed:
-            add(
-                unknown_name_text("ACE_RATE_LIMITS", name, CHANNEL_EXTENSION_NAMESPACE),
-                example,
-            )
-        try:
-            parse(text)
-        except (TypeError, ValueError) as error:
-            add(f"ACE_RATE_LIMITS[{name!r}]: {error}", example)
+    limits: Any = settings.RATE_LIMITS
+    hint = "For example: ACE_RATE_LIMITS = {'django_email': '14/s, 50000/day'}."
+    found.extend(check_by_channel("ACE_RATE_LIMITS", limits, parse, hint=hint, identifier="ace_outbox.E003"))
     reserve = settings.RATE_LIMITS_RESERVE
     if not isinstance(reserve, int | float) or isinstance(reserve, bool) or not 0 <= reserve < 1:
         add(

@@ -18,9 +18,9 @@ class PreferencesConfig(AppConfig):
         """Register the guard, the digests, the system checks, the chores, and what is kept of people."""
         from edx_ace import categories
         from edx_ace.outbox import chores, guards, privacy, sources
-        from edx_ace.preferences import caps, checks, digests, policies  # noqa: F401  # importing the checks registers them
+        from edx_ace.preferences import at_provider, caps, checks, digests, policies  # noqa: F401  # importing the checks registers them
         from edx_ace.preferences.holding import HOLDING
-        from edx_ace.signals import send_reported
+        from edx_ace.signals import send_reported, unsubscribed_at_provider
 
         categories.bring(digests.CATEGORY)
         guards.register(policies.OPTED_OUT)
@@ -28,3 +28,4 @@ class PreferencesConfig(AppConfig):
         sources.register(digests.DIGEST_SOURCE)
         chores.register(caps.purge)
         send_reported.connect(caps.give_back, dispatch_uid="ace_preferences.give_back")
+        unsubscribed_at_provider.connect(at_provider.turn_off, dispatch_uid="ace_preferences.turn_off")

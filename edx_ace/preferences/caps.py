@@ -105,7 +105,7 @@ class FrequencyCapPolicy(Policy):
             if asked.category is None or len(asked.known.slots) < smallest:
                 results.append(NOTHING)
                 continue
-            tally = _Tally(asked.known.slots, caps)
+            tally = _Tally(asked.known.slots, caps, smallest)
             kinds = [kind for kind in asked.waited or ALL_TYPES if not digests.is_held(asked, kind)]
             today = today_in(zone)
             results.append(_result(asked, zone, today, {kind: tally.free_from(asked, kind, today) for kind in kinds}))
@@ -134,6 +134,7 @@ class FrequencyCapPolicy(Policy):
         self, messages: Sequence[Message], allowed: Sequence[AllowedChannels]
     ) -> tuple[list[PolicyResult], list[Slot]]:
         caps, today_in, registered = _caps(), cache(_today), channels.channels().channel_type_to_channel_impl
+        smallest, week_of = _smallest(caps), cache(monday_of)
         tallies: dict[str, _Tally] = {}
         results, taken = [], []
         for asked, zone, left in zip(asked_about(messages), zones_of(messages), allowed, strict=True):
@@ -143,7 +144,7 @@ class FrequencyCapPolicy(Policy):
                 continue
             tally = tallies.get(person)
             if tally is None:
-                tally = tallies[person] = _Tally(asked.known.slots, caps)
+                tally = tallies[person] = _Tally(asked.known.slots, caps, smallest)
             today = today_in(zone)
             free = {}
             for kind in left if asked.waited is None else left & asked.waited.keys():
@@ -153,7 +154,7 @@ class FrequencyCapPolicy(Policy):
                         taken.append(
                             Slot(
                                 person=person,
-                                week=monday_of(today),
+                                week=week_of(today),
                                 number=number,
                                 day=today,
                                 channel_type=str(kind),
@@ -199,8 +200,8 @@ def _today(zone: ZoneInfo) -> date:
 class _Tally:
     """What a person got, and what the messages of this batch add to it."""
 
-    def __init__(self, slots: Sequence[UsedSlot], caps: Mapping[str, tuple[Cap, ...]]) -> None:
-        self.caps, self.smallest = caps, _smallest(caps)
+    def __init__(self, slots: Sequence[UsedSlot], caps: Mapping[str, tuple[Cap, ...]], smallest: int) -> None:
+        self.caps, self.smallest = caps, smallest
         self.last: dict[date, int] = {}
         #: The latest for each message: one that was put off to another day has a slot of that day.
         self.slots: dict[tuple[UUID, str], UsedSlot] = {}

@@ -98,7 +98,8 @@ def is_held(asked: Asked, channel_type: ChannelType) -> bool:
     """Return whether a digest holds the message over *channel_type*, so that it need not wait for anything else."""
     if channel_type is not EMAIL or asked.category is None or not asked.category.digest or not digests_are_made():
         return False
-    return _is_due(asked) or asked.taking(EMAIL) in (Taking.DAILY, Taking.WEEKLY)
+    # By itself no category goes into digests.
+    return _is_due(asked) or (asked.has_choices(EMAIL) and asked.taking(EMAIL) in (Taking.DAILY, Taking.WEEKLY))
 
 
 def can_hold(asked: Asked) -> bool:

@@ -82,15 +82,14 @@ class Mandate:
             BadTokenError: If it was not made for *purpose*.
         """
         parts = unseal(purpose, token)
-        names = [field.name for field in attrs.fields(cls)]
-        if len(parts) != len(names):
+        if len(parts) != len(_PARTS):
             raise BadTokenError
-        mandate = cls(**dict(zip(names, parts, strict=True)))
+        mandate = cls(**dict(zip(_PARTS, parts, strict=True)))
         return attrs.evolve(mandate, person=rehashed(mandate.person) or mandate.person)
 
     def token(self, purpose: str) -> str:
         """Return the token for *purpose*."""
-        parts = attrs.astuple(self)
+        parts = (getattr(self, name) for name in _PARTS)
         return seal(purpose, *(part if isinstance(part, str) else "1" if part else "" for part in parts))
 
     def path(self, purpose: str) -> str:
@@ -100,7 +99,7 @@ class Mandate:
         Raises:
             NoReverseMatch: If the site does not include ``edx_ace.web.urls``.
         """
-        return reverse(_NAME_OF_PAGE[purpose], args=[self.token(purpose)])
+        return path(purpose, self.token(purpose))
 
     def url(self, purpose: str, message: Message) -> str:
         """
@@ -110,8 +109,33 @@ class Mandate:
             ConfigurationError: If ACE_BASE_URL is not set.
             NoReverseMatch: If the site does not include ``edx_ace.web.urls``.
         """
-        path = self.path(purpose)
-        return urljoin(base_url(message, path), path)
+        return address(purpose, message, self.token(purpose))
+
+
+#: Of a token, in order.
+_PARTS = tuple(field.name for field in attrs.fields(Mandate))
+
+
+def path(purpose: str, token: str) -> str:
+    """
+    Return the path of the page for *purpose* to which *token* leads.
+
+    Raises:
+        NoReverseMatch: If the site does not include ``edx_ace.web.urls``.
+    """
+    return reverse(_NAME_OF_PAGE[purpose], args=[token])
+
+
+def address(purpose: str, message: Message, token: str) -> str:
+    """
+    Return the URL of the page for *purpose* to which *token* leads, on the site of *message*.
+
+    Raises:
+        ConfigurationError: If ACE_BASE_URL is not set.
+        NoReverseMatch: If the site does not include ``edx_ace.web.urls``.
+    """
+    there = path(purpose, token)
+    return urljoin(base_url(message, there), there)
 
 
 def url(message: Message, channel_type: ChannelType, purpose: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import attrs
@@ -21,7 +21,7 @@ from edx_ace.categories import Category
 from edx_ace.channel import ChannelType
 from edx_ace.conf import settings as core_settings
 from edx_ace.message import Message
-from edx_ace.message_types import is_essential
+from edx_ace.message_types import MessageTypeInfo, info
 from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.people import person_key, shortened
 from edx_ace.outbox.states import State
@@ -43,8 +43,7 @@ _FARTHEST = timedelta(hours=15)
 NOTHING = PolicyResult()
 
 
-@attrs.frozen
-class UsedSlot:
+class UsedSlot(NamedTuple):
     """One row of `Slot`: *counts* unless its message has not gone."""
 
     channel_type: str
@@ -98,6 +97,10 @@ class Asked:
     waited: Mapping[ChannelType, str] | None
     known: Known
 
+    def has_choices(self, channel_type: ChannelType) -> bool:
+        """Return whether the person chose anything for *channel_type*."""
+        return channel_type._value_ in self.known.choices
+
     def taking(self, channel_type: ChannelType) -> Taking:
         """Return how the person takes it over *channel_type*."""
         assert self.category is not None
@@ -146,6 +149,7 @@ class _Notes:
     known: dict[str, Known] = attrs.field(factory=dict)
     #: By the identity of the message.
     cases: dict[int, Asked] = attrs.field(factory=dict)
+    types: dict[tuple[str, str], MessageTypeInfo] = attrs.field(factory=dict)
     categories: dict[str, Category] = attrs.field(factory=dict)
     #: What counts for whom nobody can know.
     of_nobody: Known = attrs.field(factory=lambda: Known(quiet=site_hours()))
@@ -161,9 +165,12 @@ def _notes() -> _Notes:
 
 
 def _case(message: Message, notes: _Notes) -> Asked:
-    category = None
-    if not is_essential(message):
-        name = categories.of(message)
+    place = message.app_label, message.name
+    if place not in notes.types:
+        notes.types[place] = info(*place)
+    known, category = notes.types[place], None
+    if not known.is_essential(message):
+        name = known.category_of(message)
         if name not in notes.categories:
             notes.categories[name] = categories.get(name)
         category = notes.categories[name]
@@ -178,7 +185,7 @@ def _look_up(people: Collection[str]) -> dict[str, Known]:
     found = {person: Known(quiet=default) for person in people}
     for table, person, kind, first, second, third, number in _rows(people):
         if table == _CHOICE:
-            choices[person][kind][first, second] = Taking(third)
+            choices[person][kind][first, second] = _TAKING[third]
         elif table == _QUIET:
             found[person].quiet = (time.fromisoformat(first), time.fromisoformat(second)) if first else None
         else:
@@ -189,6 +196,7 @@ def _look_up(people: Collection[str]) -> dict[str, Known]:
     return found
 
 
+_TAKING = {taking.value: taking for taking in Taking}
 _CHOICE, _QUIET, _SLOT = "choice", "quiet", "slot"
 
 

@@ -14,6 +14,7 @@ from django.db.models.lookups import Exact
 from django.db.models.sql.compiler import SQLCompiler
 
 from edx_ace import categories
+from edx_ace.categories import Category
 from edx_ace.channel.base import ALL_TYPES
 from edx_ace.message import Message
 from edx_ace.outbox.guards import Guard
@@ -36,7 +37,20 @@ class PreferencePolicy(Policy):
 
     def check_many(self, messages: Sequence[Message]) -> list[PolicyResult]:
         """Return the channels that are turned off for each of *messages*, with one query."""
-        return [_denied(asked) for asked in asked_about(messages)]
+        # Most people have not chosen anything.
+        by_default: dict[str, PolicyResult] = {}
+        results = []
+        for asked in asked_about(messages):
+            if asked.category is None:
+                results.append(NOTHING)
+            elif asked.known.choices:
+                results.append(_denied(asked, asked.category))
+            else:
+                name = asked.category.name
+                if name not in by_default:
+                    by_default[name] = _denied(asked, asked.category)
+                results.append(by_default[name])
+        return results
 
 
 class QuietHoursPolicy(Policy):
@@ -63,15 +77,11 @@ class QuietHoursPolicy(Policy):
         return results
 
 
-def _denied(asked: Asked) -> PolicyResult:
-    category = asked.category
-    if category is None:
-        return NOTHING
+def _denied(asked: Asked, category: Category) -> PolicyResult:
     deny = {channel_type for channel_type in ALL_TYPES if asked.taking(channel_type) is Taking.OFF}
     if not deny:
         return NOTHING
-    chosen = asked.known.choices
-    if any(category.offers(channel_type) and str(channel_type) in chosen for channel_type in deny):
+    if any(category.offers(channel_type) and asked.has_choices(channel_type) for channel_type in deny):
         return PolicyResult(deny, code="opted_out", reason=f"The person turned {category.name!r} off.")
     return PolicyResult(deny, code="not_opted_in", reason=f"{category.name!r} does not go there unless it is chosen.")
 

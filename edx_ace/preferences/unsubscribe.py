@@ -11,17 +11,20 @@ It goes before ``absolute_urls``, ``inline_css`` and ``plain_text``, so that the
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
 from django.utils import translation
+from django.utils.functional import SimpleLazyObject
 from django.utils.html import escape
 from django.utils.module_loading import import_string
 
 from edx_ace.categories import Category
 from edx_ace.channel import ChannelType
+from edx_ace.conf import settings as core_settings
+from edx_ace.content.absolute_urls import base_url
 from edx_ace.content.documents import appended
 from edx_ace.envelope import Envelope, Parcel
 from edx_ace.errors import ConfigurationError
@@ -37,33 +40,94 @@ PLACE = "<!-- ace-unsubscribe -->"
 _NOT_IN_LIST_ID = re.compile(r"[^A-Za-z0-9_-]+")
 
 
+#: What stands for the tokens in what many messages have in common.
+_TOKENS = {purpose: f"ace-{purpose}-token" for purpose in (links.UNSUBSCRIBE, links.PREFERENCES)}
+
+
 def unsubscribe(parcels: Sequence[Parcel]) -> list[Parcel]:
     """Return *parcels*, the emails among them that are not essential with a way to unsubscribe."""
-    return [_with_way_out(parcel) if isinstance(parcel.rendered, RenderedEmail) else parcel for parcel in parcels]
+    known: _Known = {}
+    return [
+        _with_way_out(parcel, known) if isinstance(parcel.rendered, RenderedEmail) else parcel for parcel in parcels
+    ]
 
 
-def _with_way_out(parcel: Parcel) -> Parcel:
+#: What messages of one site, language and category have in common: their `_Footers`.
+_Known = dict[tuple[Hashable, ...], "_Footers"]
+
+
+def _with_way_out(parcel: Parcel, known: _Known) -> Parcel:
     message = parcel.message
     category = links.left_by(message)
     if category is None or _has_its_own(parcel.envelope, message):
         return parcel
-    with host_context(message), translation.override(message.language or translation.get_language()):
+    with host_context(message) as place, translation.override(message.language or translation.get_language()):
         mandate = links.Mandate.of(message, ChannelType.EMAIL)
         if mandate is None:
             return parcel
-        url = mandate.url(links.UNSUBSCRIBE, message)
-        context = {
-            "message": message,
-            "category": category,
-            "preferences_url": mandate.url(links.PREFERENCES, message),
-        }
-        rendered = _shown(parcel.rendered, context, url, postal_address(message))
+        if place is None and core_settings.RENDER_CONTEXT:
+            # As templates are not shared between such messages.
+            known = {}
+        common = place, base_url(message, "/"), mandate.language, category.name
+        if common not in known:
+            urls = {purpose: links.address(purpose, message, token) for purpose, token in _TOKENS.items()}
+            list_id = f"<{_list_id(category, urls[links.UNSUBSCRIBE])}>"
+            known[common] = _Footers(category, urls, list_id)
+        footers = known[common]
+        tokens = {purpose: mandate.token(purpose) for purpose in _TOKENS}
+        url = _filled(footers.urls[links.UNSUBSCRIBE], tokens)
+        rendered = _shown(parcel.rendered, message, footers, tokens, url, postal_address(message))
     headers = {
         "List-Unsubscribe": f"<{url}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        "List-Id": f"<{_list_id(category, url)}>",
+        "List-Id": footers.list_id,
     }
     return attrs.evolve(parcel, rendered=rendered, envelope=parcel.envelope.with_headers(headers))
+
+
+@attrs.define
+class _Footers:
+    """
+    What is added to messages of one site, language and category: what people see, and the header List-Id.
+
+    A template is rendered once with something else in the place of each token. Whether a footer says anything about its
+    message is known by whether the template looked at it; such a one is rendered for each.
+    """
+
+    category: Category
+    #: By purpose, each with something else in the place of its token.
+    urls: Mapping[str, str]
+    list_id: str
+    _rendered: dict[tuple[Hashable, ...], str] = attrs.field(factory=dict, init=False)
+
+    def render(self, name: str, message: Message, has_link: bool, **context: Any) -> str:
+        """Return what the template called *name* says, with the tokens still to be put in."""
+        key = (name, has_link, *context.items())
+        if key in self._rendered:
+            return self._rendered[key]
+        looks: list[Message] = []
+
+        def look() -> Message:
+            looks.append(message)
+            return message
+
+        context |= {
+            "message": SimpleLazyObject(look),
+            "category": self.category,
+            "preferences_url": self.urls[links.PREFERENCES],
+            "unsubscribe_url": self.urls[links.UNSUBSCRIBE] if has_link else "",
+        }
+        rendered: str = find_template(f"edx_ace/email/{name}").render(context).strip()
+        if not looks:
+            self._rendered[key] = rendered
+        return rendered
+
+
+def _filled(text: str, tokens: Mapping[str, str]) -> str:
+    """Return *text* with *tokens* in their places."""
+    for purpose, token in tokens.items():
+        text = text.replace(_TOKENS[purpose], token)
+    return text
 
 
 def postal_address(message: Message) -> str:
@@ -97,30 +161,28 @@ def _list_id(category: Category, url: str) -> str:
     return category.more.get("list_id") or f"{name}.{urlsplit(url).hostname}"
 
 
-def _shown(email: RenderedEmail, context: Mapping[str, Any], url: str, address: str) -> RenderedEmail:
+def _shown(
+    email: RenderedEmail, message: Message, footers: _Footers, tokens: Mapping[str, str], url: str, address: str
+) -> RenderedEmail:
     """Return *email* with what people see of it, where it is not there already."""
     changes = {}
     lines = [line.strip() for line in address.splitlines() if line.strip()]
     html, text = email.body_html, email.body
     is_placed = PLACE in html
-    missing = {
-        "unsubscribe_url": "" if url in html else url,
-        "postal_address": "" if all(str(escape(line)) in html for line in lines) else address,
-    }
+    has_link, missing = url in html, "" if all(str(escape(line)) in html for line in lines) else address
     added = ""
-    if any(missing.values()):
-        template = find_template("edx_ace/email/unsubscribe.html")
-        added = template.render({**context, **missing, "is_in_footer": is_placed}).strip()
+    if not has_link or missing:
+        added = footers.render(
+            "unsubscribe.html", message, not has_link, postal_address=missing, is_in_footer=is_placed
+        )
+        added = _filled(added, tokens)
     if is_placed:
         changes["body_html"] = html.replace(PLACE, added)
     elif added:
         changes["body_html"] = appended(html, f"{added}\n")
     if text.strip():
-        missing = {
-            "unsubscribe_url": "" if url in text else url,
-            "postal_address": "" if all(line in text for line in lines) else address,
-        }
-        if any(missing.values()):
-            added = find_template("edx_ace/email/unsubscribe.txt").render({**context, **missing}).strip()
-            changes["body"] = f"{text.rstrip()}\n\n{added}\n"
+        has_link, missing = url in text, "" if all(line in text for line in lines) else address
+        if not has_link or missing:
+            added = footers.render("unsubscribe.txt", message, not has_link, postal_address=missing)
+            changes["body"] = f"{text.rstrip()}\n\n{_filled(added, tokens)}\n"
     return attrs.evolve(email, **changes)

@@ -23,15 +23,16 @@ from edx_ace import categories
 from edx_ace.channel import ChannelType
 from edx_ace.channel.base import ALL_TYPES
 from edx_ace.errors import InvalidMessageError
+from edx_ace.outbox.admin import BoundedPaginator
 from edx_ace.outbox.people import address_key, person_keys_of_address
-from edx_ace.tracking.models import Suppression, SuppressionChange
+from edx_ace.tracking.models import ProviderEvent, Suppression, SuppressionChange
 from edx_ace.tracking.suppression import lift_all, of_address, suppress
 
 if TYPE_CHECKING:
-    SuppressionModelAdmin = admin.ModelAdmin[Suppression]
+    ModelAdmin = admin.ModelAdmin[Any]
     SuppressionModelForm = forms.ModelForm[Suppression]
 else:
-    SuppressionModelAdmin, SuppressionModelForm = admin.ModelAdmin, forms.ModelForm
+    ModelAdmin, SuppressionModelForm = admin.ModelAdmin, forms.ModelForm
 
 
 def _categories() -> list[tuple[str, Any]]:
@@ -61,20 +62,41 @@ class SuppressionForm(SuppressionModelForm):
         return found
 
 
+class _FoundByAddress(ModelAdmin):
+    """Finds the rows of an address by its digest."""
+
+    # Shows the field; `get_search_results` says what is looked for.
+    search_fields = ("digest",)
+    search_help_text = _("An address, in full.")
+    sortable_by = ()
+    show_facets = admin.ShowFacets.NEVER
+    show_full_result_count = False
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Return the rows of an address."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        digests: list[str] = []
+        for channel_type in ALL_TYPES:
+            try:
+                digests += person_keys_of_address(channel_type, term)
+            except InvalidMessageError:
+                # It is no mailbox; it may be a number.
+                continue
+        return queryset.filter(digest__in=digests), False
+
+
 @admin.register(Suppression)
-class SuppressionAdmin(SuppressionModelAdmin):
+class SuppressionAdmin(_FoundByAddress):
     """Addresses that must not be used."""
 
     form = SuppressionForm
     list_display = ("shown_address", "channel_type", "category", "reason", "created_at", "expires_at")
     list_filter = ("reason", "channel_type")
     ordering = ("-pk",)
-    sortable_by = ()
-    show_facets = admin.ShowFacets.NEVER
-    show_full_result_count = False
-    # Shows the field; `get_search_results` says what is looked for.
-    search_fields = ("digest",)
-    search_help_text = _("An address, in full.")
     actions = ("lift",)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -103,22 +125,6 @@ class SuppressionAdmin(SuppressionModelAdmin):
         """Leave out addresses for those who may not see them."""
         rows = super().get_queryset(request)
         return rows if request.user.has_perm("ace_outbox.view_recipient") else rows.defer("address")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Suppression], search_term: str
-    ) -> tuple[QuerySet[Suppression], bool]:
-        """Return the suppressions of an address."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        digests: list[str] = []
-        for channel_type in ALL_TYPES:
-            try:
-                digests += person_keys_of_address(channel_type, term)
-            except InvalidMessageError:
-                # It is no mailbox; it may be a number.
-                continue
-        return queryset.filter(digest__in=digests), False
 
     def save_model(self, request: HttpRequest, obj: Suppression, form: Any, change: bool) -> None:
         """Suppress the address."""
@@ -169,3 +175,37 @@ class SuppressionAdmin(SuppressionModelAdmin):
                 for one in rows
             ),
         )
+
+
+@admin.register(ProviderEvent)
+class ProviderEventAdmin(_FoundByAddress):
+    """What providers said, to be found and read."""
+
+    list_display = ("kind", "provider", "code", "at", "is_waiting")
+    list_filter = ("is_waiting",)
+    ordering = ("-pk",)
+    paginator = BoundedPaginator
+    fields = readonly_fields = (
+        "kind",
+        "provider",
+        "provider_id",
+        "channel_type",
+        "code",
+        "detail",
+        "at",
+        "received_at",
+        "is_waiting",
+        "delivery",
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Providers say it."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What was said stays as it is."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Retention deletes them."""
+        return False

@@ -18,7 +18,7 @@ class TrackingConfig(AppConfig):
         """Register the guard, the system checks, the chores and what is kept of people; listen to what is counted."""
         from edx_ace.outbox import chores, guards, notes, privacy
         from edx_ace.signals import choice_changed
-        from edx_ace.tracking import checks, engagement, events, figures, link_checks, webhooks  # noqa: F401  # checks
+        from edx_ace.tracking import checks, engagement, events, figures, webhooks  # noqa: F401  # checks
         from edx_ace.tracking.holding import HOLDING
         from edx_ace.tracking.policies import SUPPRESSED
 

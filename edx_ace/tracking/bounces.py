@@ -2,9 +2,13 @@
 Internal: reading the mailbox to which mail that could not be delivered comes back. ``manage.py ace_bounces`` calls it.
 
 For sites whose mail goes out by plain SMTP, where no provider tells what became of it. flufl.bounce finds out who a
-bounce is about, in the many forms that mail servers have for it. Which message it was its Message-ID says: it begins
-with the message's uuid, and stands in the copy that bounces bring along. Anybody may write to that mailbox: what does
-not name a message to that address changes nothing.
+bounce is about, in the many forms that mail servers have for it; complaints have one form (ARF, RFC 5965). Which
+message it was its Message-ID says: it begins with the message's uuid, and stands in the copy that comes along. Anybody
+may write to that mailbox: what does not name a message to that address changes nothing.
+
+A mail that the recipient's server forwarded comes back with the address that it was forwarded to. Whom it was for then
+stands in the copy alone (``To``). That much, too, knows only who has the mail; but as other forwarding may have worked,
+it counts as a bounce for a reason that may pass.
 """
 
 from __future__ import annotations
@@ -13,11 +17,12 @@ import imaplib
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from email import message_from_bytes, policy
 from email.errors import MessageError
 from email.message import Message as Mail
+from email.utils import getaddresses
 from typing import Any
 from uuid import UUID
 
@@ -41,12 +46,21 @@ MAX_BYTES = 1024 * 1024
 #: How long the server may take for an answer, in seconds.
 TIMEOUT_SECONDS = 30
 
-#: How many messages and addresses one bounce may be about.
+#: How many messages and addresses one mail may be about.
 _MOST = 20
+
+#: Types of reports that somebody did not want a message; the others come from filters. Source: RFC 5965, 7.3.
+_COMPLAINTS = {"abuse", "fraud"}
 
 _MESSAGE_ID = re.compile(
     rb"^message-id:\s*<([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@", re.IGNORECASE | re.MULTILINE
 )
+
+#: Whom it was for, in the header of what came back or in a complaint; long lines are folded.
+_TO = re.compile(rb"^(?:to|original-rcpt-to):((?:[^\n]|\n[ \t])*)", re.IGNORECASE | re.MULTILINE)
+
+#: An address, what became of the message to it, and the mail server's status code.
+Failure = tuple[str, Kind, str]
 
 
 @attrs.frozen
@@ -82,25 +96,28 @@ class Mailbox:
 
 
 @attrs.frozen
-class Bounce:
+class Report:
     """
-    What one mail says: that messages with these uuids did not reach these addresses.
+    What one mail says of the messages with these uuids.
 
     Attributes:
-        messages: Candidates; most bounces hold one.
+        messages: Candidates; most mails hold one.
 
-        failures: Addresses, what became of the message to them, and the mail server's status code.
+        failures: What it says itself.
+
+        forwarded: What that means for whom the messages were for, if they went to none of the addresses in *failures*.
     """
 
     messages: tuple[UUID, ...]
-    failures: tuple[tuple[str, Kind, str], ...]
+    failures: tuple[Failure, ...]
+    forwarded: tuple[Failure, ...] = ()
 
 
 def read(mailbox: Mailbox, limit: int) -> Counter[str]:
     """
-    Record the bounces among up to *limit* unread mails, and return how many came to what.
+    Record the bounces and complaints among up to *limit* unread mails, and return how many came to what.
 
-    A bounce that is recorded is moved or deleted. Everything else is marked as read and left for people.
+    What is recorded is moved or deleted. Everything else is marked as read and left for people.
 
     Raises:
         OSError, imaplib.IMAP4.error: If the server does not answer, or refuses.
@@ -109,7 +126,7 @@ def read(mailbox: Mailbox, limit: int) -> Counter[str]:
     with _session(mailbox) as server:
         [found] = _checked(server.uid("SEARCH", "UNSEEN"))
         for uid in (found or b"").decode().split()[:limit]:
-            outcome = _record(parse(_fetch(server, uid)))
+            outcome = record(parse(_fetch(server, uid)))
             numbers[outcome] += 1
             if outcome == "recorded":
                 _put_away(server, uid, mailbox.done_folder)
@@ -120,47 +137,78 @@ def read(mailbox: Mailbox, limit: int) -> Counter[str]:
     return numbers
 
 
-def parse(content: bytes) -> Bounce | None:
+def parse(content: bytes) -> Report | None:
     """
-    Return what the mail *content* says came back; None: it is no bounce.
+    Return what the mail *content* reports; None: it is neither a bounce nor a complaint.
 
     Raises:
         MissingExtraError: If flufl.bounce is not installed.
     """
+    mail = message_from_bytes(content, policy=policy.compat32)
+    returned = _returned(mail)
+    uuids = dict.fromkeys(UUID(found.decode()) for found in _MESSAGE_ID.findall(returned))
+    messages = tuple(uuids)[:_MOST]
+    if mail.get_param("report-type") == "feedback-report":
+        return Report(messages, _for_all(returned, Kind.COMPLAINED)) if _is_complaint(mail) else None
+    failures = _failures(mail)
+    if not failures:
+        return None
+    _, kind, status = failures[0]
+    return Report(
+        messages,
+        failures[:_MOST],
+        _for_all(returned, Kind.SOFT_BOUNCE if kind is Kind.HARD_BOUNCE else kind, status),
+    )
+
+
+def record(report: Report | None) -> str:
+    """Record what *report* says, and return if it is ``recorded``, ``unmatched``, or something ``other`` (None)."""
+    if report is None:
+        return "other"
+    is_matched = _is_matched(report.messages, report.failures) or _is_matched(report.messages, report.forwarded)
+    return "recorded" if is_matched else "unmatched"
+
+
+def _is_matched(messages: Iterable[UUID], failures: Iterable[Failure]) -> bool:
+    """Record *failures* of *messages*, and return whether one of these went to one of their addresses."""
+    found = False
+    for address, kind, status in failures:
+        for message in messages:
+            with suppress(BadEventError):
+                recorded = record_event(PROVIDER, kind, address=address, message=message, code=status)
+                found = found or recorded is not Recorded.UNMATCHED
+    return found
+
+
+def _failures(mail: Mail) -> tuple[Failure, ...]:
+    """Return what *mail* says did not arrive."""
     try:
         from flufl.bounce import all_failures
     except ImportError as error:
         raise MissingExtraError("The bounce mailbox", "bounces") from error
 
     try:
-        mail = message_from_bytes(content, policy=policy.compat32)
         temporary, permanent = all_failures(mail)
     except (MessageError, LookupError, ValueError, TypeError, AttributeError, RecursionError, AssertionError):
         # Its detectors take the shape of a bounce for granted.
         LOG.warning("A mail in the bounce mailbox cannot be read.")
-        return None
+        return ()
     status = _status(mail)
-    failures = [(address, _kind(True, status)) for address in sorted(permanent)]
-    failures += [(address, _kind(False, status)) for address in sorted(temporary - permanent)]
-    if not failures:
-        return None
-    uuids = dict.fromkeys(UUID(found.decode()) for found in _MESSAGE_ID.findall(_returned(mail)))
-    return Bounce(
-        tuple(uuids)[:_MOST],
-        tuple((address.decode("utf-8", "replace"), kind, status) for address, kind in failures[:_MOST]),
-    )
+    found = [(address, _kind(True, status)) for address in sorted(permanent)]
+    found += [(address, _kind(False, status)) for address in sorted(temporary - permanent)]
+    return tuple((address.decode("utf-8", "replace"), kind, status) for address, kind in found)
 
 
-def _record(bounce: Bounce | None) -> str:
-    if bounce is None:
-        return "other"
-    matched = False
-    for address, kind, status in bounce.failures:
-        for message in bounce.messages:
-            with suppress(BadEventError):
-                recorded = record_event(PROVIDER, kind, address=address, message=message, code=status)
-                matched = matched or recorded is not Recorded.UNMATCHED
-    return "recorded" if matched else "unmatched"
+def _is_complaint(mail: Mail) -> bool:
+    """Return whether *mail*, a report, says that somebody did not want a message."""
+    return any(str(part.get("Feedback-Type", "")).strip().lower() in _COMPLAINTS for part in mail.walk())
+
+
+def _for_all(returned: bytes, kind: Kind, status: str = "") -> tuple[Failure, ...]:
+    """Return *kind* for everybody whom what *returned* was for."""
+    values = [found.decode("utf-8", "replace") for found in _TO.findall(returned)]
+    addresses = dict.fromkeys(address for _, address in getaddresses(values[:_MOST]) if address)
+    return tuple((address, kind, status) for address in addresses)[:_MOST]
 
 
 def _kind(is_permanent: bool, status: str) -> Kind:

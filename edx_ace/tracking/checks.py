@@ -5,25 +5,30 @@ Internal: the system checks of tracking.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any, get_type_hints
 
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import NoReverseMatch, reverse
+from django.utils.module_loading import import_string
 
-from edx_ace.channel.registry import CHANNEL_EXTENSION_NAMESPACE
+from edx_ace import categories
+from edx_ace.checks import check_by_channel
 from edx_ace.conf import settings as core_settings
 from edx_ace.errors import ConfigurationError
-from edx_ace.tracking import bounces
+from edx_ace.tracking import bounces, copies, links
 from edx_ace.tracking.conf import Settings, settings
 from edx_ace.tracking.policies import Budget
-from edx_ace.utils.plugins import known_names, unknown_name_text
+
+#: Most days that anything may be kept: a calendar has fewer than ten thousand years.
+_MOST_DAYS = 1_000_000
 
 
 @register("edx_ace")
 def check_tracking(**kwargs: object) -> list[CheckMessage]:
-    """Check what tracking needs of the site's settings."""
+    """Check what events, suppressions and budgets need of the site's settings."""
     return [
         *_check_numbers(),
         *_check_mailbox(),
@@ -57,22 +62,7 @@ def _check_mailbox() -> Iterator[CheckMessage]:
 
 def _check_budgets() -> Iterator[CheckMessage]:
     hint = "For example: ACE_BUDGETS = {'sms': {'amount': '500', 'then': 'deny'}}."
-    budgets: Any = settings.BUDGETS
-    if not isinstance(budgets, dict):
-        yield Error(f"ACE_BUDGETS must be a dict, given {budgets!r}.", hint=hint, id="ace_tracking.E003")
-        return
-    installed = known_names(CHANNEL_EXTENSION_NAMESPACE)
-    for name, about in budgets.items():
-        if name not in installed:
-            yield Error(
-                unknown_name_text("ACE_BUDGETS", name, CHANNEL_EXTENSION_NAMESPACE),
-                hint=hint,
-                id="ace_tracking.E003",
-            )
-        try:
-            Budget.parse(about)
-        except ValueError as error:
-            yield Error(f"ACE_BUDGETS[{name!r}]: {error}", hint=hint, id="ace_tracking.E003")
+    return check_by_channel("ACE_BUDGETS", settings.BUDGETS, Budget.parse, hint=hint, identifier="ace_tracking.E003")
 
 
 def _check_policies() -> Iterator[CheckMessage]:
@@ -110,15 +100,74 @@ def _check_webhook() -> Iterator[CheckMessage]:
             id="ace_tracking.E005",
         )
         return
-    signed = [name for name in given if name.endswith(("_SIGNING_KEY", "_SECRET", "_WEBHOOK_KEY", "_VERIFICATION_KEY"))]
     try:
-        secret = get_anymail_setting("webhook_secret", default=[])
+        secrets: Any = get_anymail_setting("webhook_secret", default=[])
     except ImproperlyConfigured:
-        secret = []
-    if not secret and not signed:
+        secrets = []
+    keys = ("_SIGNING_KEY", "_SECRET", "_WEBHOOK_KEY", "_VERIFICATION_KEY")
+    is_signed = any(value for name, value in given.items() if name.endswith(keys) and name != "WEBHOOK_SECRET")
+    if not (all(secrets) if secrets else is_signed):
         yield Warning(
             "edx_ace.tracking.urls is included, but ANYMAIL has neither a WEBHOOK_SECRET nor a provider's signing key: "
             "webhooks without a secret are refused.",
             hint="Set ANYMAIL = {'WEBHOOK_SECRET': 'a-user:a-long-random-password'}, and tell the provider.",
             id="ace_tracking.W002",
         )
+
+
+@register("edx_ace")
+def check_links(**kwargs: object) -> list[CheckMessage]:
+    """Check what tracked and kept mails need of the site's settings."""
+    if not isinstance(settings.CATEGORIES, dict):
+        return []  # The core says so.
+    return [*_check_values(), *_check_steps(), *_check_tracked()]
+
+
+def _check_values() -> Iterator[CheckMessage]:
+    """E010: the keys of categories that this app reads."""
+    hint = "Correct it, or leave it out for its default."
+    for name, category in categories.all_categories().items():
+        if not isinstance(category.more.get(links.CATEGORY_KEY, False), bool):
+            text = f"ACE_CATEGORIES[{name!r}][{links.CATEGORY_KEY!r}] must be True or False."
+            yield Error(text, hint=hint, id="ace_tracking.E010")
+        if not _are_days(category.more.get(copies.CATEGORY_KEY, 1)):
+            text = f"ACE_CATEGORIES[{name!r}][{copies.CATEGORY_KEY!r}] must be a number of days above 0."
+            yield Error(text, hint=hint, id="ace_tracking.E010")
+
+
+def _check_steps() -> Iterator[CheckMessage]:
+    """W010: a category wants what no content step does."""
+    for key, step in ((links.CATEGORY_KEY, "track"), (copies.CATEGORY_KEY, "keep_copy")):
+        wanting = [name for name, one in categories.all_categories().items() if one.more.get(key)]
+        if wanting and step not in settings.CONTENT_STEPS:
+            text = f"The category {wanting[0]!r} has {key!r}, but ACE_CONTENT_STEPS does not name {step!r}."
+            yield Warning(text, hint=f"Add {step!r} at its end.", id="ace_tracking.W010")
+
+
+def _check_tracked() -> Iterator[CheckMessage]:
+    """E011 to E014: what the addresses of tracked links are made with."""
+    is_on = any(one.more.get(links.CATEGORY_KEY) for one in categories.all_categories().values())
+    if not is_on or "track" not in settings.CONTENT_STEPS:
+        return
+    if not settings.BASE_URL:
+        text = "Opens and clicks are to be counted, but ACE_BASE_URL is unset: messages go out untracked."
+        yield Error(text, hint="Set it to the address of the site.", id="ace_tracking.E011")
+    try:
+        reverse("ace_tracking:click", args=["token"])
+    except NoReverseMatch:
+        text = "Opens and clicks are to be counted, but the site has no addresses for links: messages go out untracked."
+        hint = "Add to its URLs: path('mail/', include('edx_ace.tracking.urls'))."
+        yield Error(text, hint=hint, id="ace_tracking.E012")
+    if find_spec("cryptography") is None:
+        text = "Opens and clicks are to be counted, but links need tokens: messages go out untracked."
+        yield Error(text, hint='Run: pip install "edx-ace[links]".', id="ace_tracking.E013")
+    if settings.TRACKING_CONSENT is not None:
+        try:
+            import_string(settings.TRACKING_CONSENT)
+        except ImportError as error:
+            text = f"ACE_TRACKING_CONSENT cannot be imported, so that nobody is tracked: {error}"
+            yield Error(text, hint="Give the dotted path of a function.", id="ace_tracking.E014")
+
+
+def _are_days(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _MOST_DAYS

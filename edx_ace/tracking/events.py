@@ -27,7 +27,9 @@ from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.people import address_key, canonical, keyed_digest, person_keys_of_address
 from edx_ace.outbox.redaction import redacted, redacted_code
 from edx_ace.outbox.states import ARROWS, OPEN, State
+from edx_ace.signals import unsubscribed_at_provider
 from edx_ace.text import is_sendable, shown
+from edx_ace.tracking import figures
 from edx_ace.tracking.conf import settings
 from edx_ace.tracking.errors import BadEventError
 from edx_ace.tracking.models import Kind, ProviderEvent, Reason
@@ -37,6 +39,9 @@ LOG = logging.getLogger(__name__)
 
 #: How long an event waits for its delivery: many times as long as a worker may take to record what it sent.
 LONGEST_WAIT = timedelta(hours=1)
+
+#: Before this nothing has happened.
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: Waiting events that are looked at together.
 CHUNK_SIZE = 500
@@ -121,6 +126,8 @@ def record_event(
     name = _text(provider, "provider", MAX_PROVIDER_LENGTH)
     what, kind_of_channel = _kind(kind), _channel_type(channel_type)
     reference = _text(provider_id, "provider_id", MAX_ID_LENGTH) if message is None else ""
+    if not is_sendable(event_id):
+        raise BadEventError(f"event_id must be text that can be encoded, given {shown(event_id)}.")
     at = _moment(at)
     try:
         own, key = canonical(kind_of_channel, address), address_key(kind_of_channel, address)
@@ -215,14 +222,16 @@ def _apply(event: ProviderEvent, delivery: Delivery, using: str) -> None:
 def _suppress(event: ProviderEvent, address: str, delivery: Delivery | None) -> None:
     kind = Kind(event.kind)
     reason, category, expires_at = _SUPPRESSED_AT_ONCE.get(kind), "", None
-    if kind is Kind.UNSUBSCRIBED and delivery is not None and delivery.category in categories.all_categories():
-        category = delivery.category
+    if kind is Kind.UNSUBSCRIBED and delivery is not None:
+        category = delivery.category if delivery.category in categories.all_categories() else ""
+        if _is_their_choice(delivery, category):
+            return
     if kind is Kind.SOFT_BOUNCE and _is_one_too_many(event):
         reason = Reason.SOFT_BOUNCES
         now = database_now(ProviderEvent, router.db_for_write(ProviderEvent))
         expires_at = now + timedelta(days=settings.SOFT_BOUNCE_SUPPRESS_DAYS)
     if reason is not None:
-        suppress(
+        is_new = suppress(
             address,
             reason,
             who=event.provider,
@@ -231,6 +240,15 @@ def _suppress(event: ProviderEvent, address: str, delivery: Delivery | None) -> 
             category=category,
             expires_at=expires_at,
         )
+        if is_new and kind is Kind.UNSUBSCRIBED and delivery is not None:
+            happened = (datetime.now(UTC).date(), delivery, figures.Measure.UNSUBSCRIBED)
+            figures.append([happened], router.db_for_write(ProviderEvent))
+
+
+def _is_their_choice(delivery: Delivery, category: str) -> bool:
+    """Return whether somebody has made a choice of it that who got *delivery* unsubscribed from *category*."""
+    about = {"person": delivery.recipient, "category": category, "channel_type": delivery.channel_type}
+    return bool(delivery.recipient) and any(taken for _, taken in unsubscribed_at_provider.send(None, **about))
 
 
 def _is_one_too_many(event: ProviderEvent) -> bool:
@@ -270,5 +288,5 @@ def _moment(given: datetime | None) -> datetime | None:
         return None
     if not isinstance(given, datetime) or given.tzinfo is None:
         raise BadEventError(f"at must be an aware datetime, given {shown(given)}.")
-    # Nothing has happened later than now, whatever a provider's clock says.
-    return min(given, datetime.now(UTC))
+    # Whatever a provider's clock says.
+    return min(max(given, EARLIEST), datetime.now(UTC))

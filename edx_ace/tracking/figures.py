@@ -22,6 +22,7 @@ from django.utils.translation import pgettext_lazy
 from edx_ace.outbox.leases import Note
 from edx_ace.outbox.models import Delivery, Payload
 from edx_ace.outbox.states import ACCEPTED, State
+from edx_ace.signals import ONE_CLICK, PAGE, PROVIDER
 from edx_ace.tracking.models import Figure
 
 #: What figures can be grouped by.
@@ -50,7 +51,8 @@ class Measure(models.TextChoices):
     CLICKED = "clicked", pgettext_lazy("figure", "clicked")
     #: A program followed a link.
     CLICKED_BY_MACHINE = "clicked_by_machine", pgettext_lazy("figure", "clicked by a machine")
-    #: Somebody turned its category off, by one click or on a page, after it was the last that they were sent.
+    #: Somebody turned its category off, by one click, on a page or at the provider, after it was the last that they
+    #: were sent.
     UNSUBSCRIBED = "unsubscribed", pgettext_lazy("figure", "unsubscribed")
 
 
@@ -60,9 +62,6 @@ _OF_STATES = {
     State.BOUNCED: Measure.BOUNCED,
     State.COMPLAINED: Measure.COMPLAINED,
 }
-
-#: Where people choose for themselves.
-_THEIR_OWN_SOURCES = ("one_click", "page")
 
 
 @attrs.frozen
@@ -182,7 +181,7 @@ def append_unsubscription(
     sender: Any, person: str, category: str, channel_type: str, taking: str, source: str, **kwargs: Any
 ) -> None:
     """Count a person who turned something off; a receiver of `edx_ace.signals.choice_changed`."""
-    if taking != "off" or source not in _THEIR_OWN_SOURCES:
+    if taking != "off" or source not in (ONE_CLICK, PAGE, PROVIDER):
         return
     using = router.db_for_write(Figure)
     sent = Delivery.objects.using(using).filter(recipient=person, channel_type=channel_type, state__in=ACCEPTED)

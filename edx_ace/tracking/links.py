@@ -18,6 +18,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from html import unescape
 from urllib.parse import urljoin, urlsplit
 from uuid import UUID
@@ -35,7 +36,7 @@ from edx_ace.message import Message
 from edx_ace.message_types import is_essential
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.renderers import RenderedEmail
-from edx_ace.tokens import seal
+from edx_ace.tokens import sealer
 from edx_ace.tracking.conf import settings
 from edx_ace.tracking.models import Link
 
@@ -54,7 +55,8 @@ MAX_TARGET_LENGTH = 2000
 _OWN_PAGES = {"ace_web", "ace_tracking"}
 
 _TARGET = re.compile(r"https?://[^\s\x00-\x1f\x7f\\<>\"]+", re.I)
-_LINK_TAG = re.compile(r"""<(?:a|area)(?=[\s/])((?:[^<>"']|"[^"]*"|'[^']*')*)>""", re.I)
+# With both letters: ignoring case, the search would look at each character.
+_LINK_TAG = re.compile(r"""<[aA](?:[rR][eE][aA])?(?=[\s/])((?:[^<>"']|"[^"]*"|'[^']*')*)>""")
 _ATTRIBUTE = re.compile(r"""([^\s"'<>/=]+)(?:\s*=\s*("[^"]*"|'[^']*'|[^\s"'<>]+))?""")
 _IN_BRACKETS = re.compile(r"<([^<>]*)>")
 
@@ -123,41 +125,43 @@ def _trackable(parcels: Sequence[Parcel]) -> list[Parcel]:
 
 
 class _Rewriter:
-    """Rewrites the links of many messages and keeps what they lead to."""
+    """Rewrites the links of many messages and keeps what they lead to; what they have in common is looked at once."""
 
     def __init__(self) -> None:
-        self._links: dict[UUID, Link] = {}
-        self._paths = {purpose: reverse(f"ace_tracking:{purpose}", args=["-token-"]) for purpose in (CLICK, OPEN)}
+        self._links: list[Link] = []
+        self._seal = {purpose: sealer(purpose) for purpose in (CLICK, OPEN)}
+        self._address = cache(_address)
         self._is_own: dict[tuple[str, str], bool] = {}
+        self._stored = cache(self._store)
+        #: By how the tag is written, and the address of the site.
+        self._tags: dict[tuple[str, str], tuple[str, str, str] | None] = {}
 
     def rewrite(self, parcel: Parcel) -> Parcel:
         """Return *parcel* with its links counted and a pixel at its end."""
         message, email = parcel.message, parcel.rendered
-        base = base_url(message, "/")
+        base, batch, key = base_url(message, "/"), message.send_uuid or message.uuid, message.uuid.hex
         untouched = _unsubscribe_links(parcel)
+        seal, (start, end) = self._seal[CLICK], self._address(CLICK, base)
 
         def link(match: re.Match[str]) -> str:
-            where = _href(match)
-            if where is None:
+            written = match[0], base
+            if written not in self._tags:
+                self._tags[written] = self._parts(match, base)
+            parts = self._tags[written]
+            if parts is None or parts[1] in untouched:
                 return match[0]
-            start, end = where
-            given = match.string[start:end]
-            target = unescape(given[1:-1] if given[0] in "\"'" else given).strip()
-            if not is_target(target) or target in untouched or self._leads_to_own_page(target, base):
-                return match[0]
-            token = seal(CLICK, message.uuid.hex, self._stored(message, target).hex)
-            address = self._address(CLICK, base, token)
-            return f'{match.string[match.start() : start]}"{address}"{match.string[end : match.end()]}'
+            before, target, after = parts
+            return f'{before}"{start}{seal(key, self._stored(batch, target))}{end}"{after}'
 
         html = _LINK_TAG.sub(link, email.body_html)
-        pixel = _PIXEL.format(self._address(OPEN, base, seal(OPEN, message.uuid.hex)))
+        pixel = _PIXEL.format(self._seal[OPEN](key).join(self._address(OPEN, base)))
         return attrs.evolve(parcel, rendered=attrs.evolve(email, body_html=appended(html, pixel)))
 
     def store(self) -> bool:
         """Write what links lead to, with one statement, and return whether that is committed."""
         using = router.db_for_write(Link)
         # Always in the same order, so that workers with messages of the same send do not wait for each other in a ring.
-        links = sorted(self._links.values(), key=lambda link: link.uuid)
+        links = sorted(self._links, key=lambda link: link.uuid)
         try:
             with transaction.atomic(using, durable=True):
                 Link.objects.using(using).bulk_create(links, ignore_conflicts=True)
@@ -166,21 +170,35 @@ class _Rewriter:
             return False
         return True
 
-    def _stored(self, message: Message, target: str) -> UUID:
-        batch = message.send_uuid or message.uuid
-        # With a version, as MariaDB refuses some that have none.
-        uuid = UUID(bytes=hashlib.sha256(batch.bytes + target.encode()).digest()[:16], version=5)
-        self._links.setdefault(uuid, Link(uuid=uuid, batch=batch, target=target, created_at=DatabaseNow()))
-        return uuid
-
-    def _address(self, purpose: str, base: str, token: str) -> str:
-        return urljoin(base, self._paths[purpose].replace("-token-", token))
+    def _parts(self, tag: re.Match[str], base: str) -> tuple[str, str, str] | None:
+        """Return what stands before the address of the link *tag*, what that is, and the rest; None: leave it alone."""
+        where = _href(tag)
+        if where is None:
+            return None
+        start, end = where
+        given = tag.string[start:end]
+        target = unescape(given[1:-1] if given[0] in "\"'" else given).strip()
+        if self._leads_to_own_page(target, base) or not is_target(target):
+            return None
+        return tag.string[tag.start() : start], target, tag.string[end : tag.end()]
 
     def _leads_to_own_page(self, target: str, base: str) -> bool:
-        key = (target, base)
-        if key not in self._is_own:
-            self._is_own[key] = _is_own_page(target, base)
-        return self._is_own[key]
+        # Such links differ in their tokens alone.
+        place = _TOKEN.sub("", target), base
+        if place not in self._is_own:
+            self._is_own[place] = is_target(target) and _is_own_page(target, base)
+        return self._is_own[place]
+
+    def _store(self, batch: UUID, target: str) -> str:
+        # With a version, as MariaDB refuses some that have none.
+        uuid = UUID(bytes=hashlib.sha256(batch.bytes + target.encode()).digest()[:16], version=5)
+        self._links.append(Link(uuid=uuid, batch=batch, target=target, created_at=DatabaseNow()))
+        return uuid.hex
+
+
+def _address(purpose: str, base: str) -> list[str]:
+    """Return what stands before and after the token in an address of the site at *base*."""
+    return urljoin(base, reverse(f"ace_tracking:{purpose}", args=["-token-"])).split("-token-")
 
 
 def _href(tag: re.Match[str]) -> tuple[int, int] | None:

@@ -27,6 +27,9 @@ from edx_ace.tracking.conf import settings
 from edx_ace.tracking.models import PASSED_BY_ESSENTIAL, Reason, Suppression
 from edx_ace.tracking.suppression import in_force
 
+#: What a policy says that has nothing against a message.
+_NOTHING = PolicyResult()
+
 
 class SuppressionPolicy(Policy):
     """Denies the channels whose address for the recipient is suppressed."""
@@ -65,8 +68,8 @@ def _suppressed(
     by_type: Mapping[ChannelType, Sequence[str]],
     found: Mapping[tuple[str, str], Sequence[tuple[str, str]]],
 ) -> PolicyResult:
-    if not found:
-        return PolicyResult()
+    if not any((digest, str(kind)) in found for kind, digests in by_type.items() for digest in digests):
+        return _NOTHING
     concerned = ("", categories.of(message))
     against = {
         channel_type: Reason(reason)
@@ -76,7 +79,7 @@ def _suppressed(
         if category in concerned and not (reason in PASSED_BY_ESSENTIAL and is_essential(message))
     }
     if not against:
-        return PolicyResult()
+        return _NOTHING
     reasons = ", ".join(sorted({reason.value for reason in against.values()}))
     return PolicyResult(set(against), code="suppressed", reason=f"The address is suppressed ({reasons}).")
 
@@ -171,7 +174,7 @@ class BudgetPolicy(Policy):
                 else:
                     deny.add(channel_type)
             said = {"code": "budget_spent", "reason": "The channel's budget of this month is spent."}
-            results.append(PolicyResult(deny, defer=defer, **said) if deny or defer else PolicyResult())
+            results.append(PolicyResult(deny, defer=defer, **said) if deny or defer else _NOTHING)
         return results
 
 

@@ -11,13 +11,15 @@ from __future__ import annotations
 import logging
 from base64 import b64decode
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
+from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from django.views.decorators.http import require_safe
-from django.views.defaults import page_not_found
+from django.views.decorators.csrf import csrf_exempt
+from django.views.defaults import page_not_found, server_error
 
 from edx_ace.errors import BadTokenError
 from edx_ace.tracking import engagement
@@ -32,6 +34,9 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex, nofollow",
 }
+
+
+_READING = ("GET", "HEAD")
 
 
 class _Afterwards(HttpResponseBase):
@@ -50,6 +55,32 @@ class _Afterwards(HttpResponseBase):
         super().close()
 
 
+def _by_token(view: Callable[[HttpRequest, str], HttpResponseBase]) -> Callable[[HttpRequest, str], HttpResponseBase]:
+    """
+    Let whoever holds a mail read *view*, and do nothing else with it.
+
+    No log learns its address, as it has the token in it: Django would log it for whatever is refused or fails.
+    """
+
+    @csrf_exempt
+    @login_not_required
+    @wraps(view)
+    def wrapper(request: HttpRequest, token: str) -> HttpResponseBase:
+        response: HttpResponseBase
+        if request.method not in _READING:
+            response = HttpResponseNotAllowed(_READING)
+        else:
+            try:
+                response = view(request, token)
+            except Exception:
+                LOG.exception("A link or a pixel failed.")
+                response = server_error(request)
+        response._has_been_logged = True  # type: ignore[attr-defined]  # Django reads it and does not declare it
+        return response
+
+    return wrapper
+
+
 class _Redirect(_Afterwards, HttpResponseRedirect):
     allowed_schemes = ["http", "https"]
 
@@ -58,7 +89,7 @@ class _Pixel(_Afterwards, HttpResponse):
     pass
 
 
-@require_safe
+@_by_token
 def click(request: HttpRequest, token: str) -> HttpResponseBase:
     """Lead to the target of a link; the site's page "not found" where there is none."""
     try:
@@ -67,8 +98,6 @@ def click(request: HttpRequest, token: str) -> HttpResponseBase:
         response = page_not_found(request, Http404())
         for name, value in _HEADERS.items():
             response[name] = value
-        # The address holds the token, which no log is to have.
-        response._has_been_logged = True  # type: ignore[attr-defined]  # Django reads it and does not declare it
         return response
     is_machine = engagement.is_by_machine(request)
     return _Redirect(
@@ -78,7 +107,7 @@ def click(request: HttpRequest, token: str) -> HttpResponseBase:
     )
 
 
-@require_safe
+@_by_token
 def open_(request: HttpRequest, token: str) -> HttpResponseBase:
     """Return the pixel, whatever the token is."""
     headers = {**_HEADERS, "Content-Length": str(len(PIXEL))}

@@ -29,7 +29,17 @@ LOG = logging.getLogger(__name__)
 MAX_BODY_BYTES = 1024 * 1024
 
 #: What django-anymail's views raise for a body that is none of the provider's: they take its shape for granted.
-_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError, AssertionError)
+_UNREADABLE = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    OverflowError,
+    # A moment that the system's clock cannot have.
+    OSError,
+    AssertionError,
+)
 
 _KINDS = {
     "delivered": Kind.DELIVERED,
@@ -61,7 +71,7 @@ def webhook(request: HttpRequest, provider: str) -> HttpResponseBase:
 
 
 def is_secured(view_class: Any) -> bool:
-    """Return whether a webhook of django-anymail has a secret to know its provider by: a password, or a signing key."""
+    """Return whether a webhook of django-anymail has a secret to know its provider by: passwords, or a signing key."""
     from anymail.exceptions import AnymailImproperlyInstalled
 
     try:
@@ -73,8 +83,10 @@ def is_secured(view_class: Any) -> bool:
         raise
     except ImproperlyConfigured:
         return False
-    # It does without a password only where it checks a signature.
-    return bool(view.basic_auth) or not view.warn_if_no_basic_auth
+    if view.basic_auth:
+        return all(view.basic_auth)
+    # It does without a password only where it checks a signature, for which it has its keys as bytes.
+    return not view.warn_if_no_basic_auth and b"" not in vars(view).values()
 
 
 def receive(sender: Any, event: Any, esp_name: str, **kwargs: object) -> None:

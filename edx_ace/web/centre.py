@@ -20,6 +20,7 @@ from edx_ace.preferences import Taking, choose
 from edx_ace.preferences.choices import DIGESTS, EVERYTHING, chosen_by, effective
 from edx_ace.preferences.lookup import is_enabled
 from edx_ace.preferences.models import Choice
+from edx_ace.signals import PAGE
 from edx_ace.web.hours import QuietChoice
 from edx_ace.web.pages import BadFormError
 
@@ -162,12 +163,12 @@ class Wish:
                 # Also over channels that the site does not use yet.
                 everything = Taking.OFF if self.verb == "nothing" else Taking.IMMEDIATE
                 for kind in ALL_TYPES:
-                    choose(person, EVERYTHING, kind, everything, source="page")
+                    choose(person, EVERYTHING, kind, everything, source=PAGE)
             if self.verb in ("save", "undo"):
                 now = {line.name: line.taking for line in _lines(person)}
                 for line in self.lines:
                     if line.taking != now.get(line.name):
-                        choose(person, line.category.name, line.channel_type, line.taking, source="page")
+                        choose(person, line.category.name, line.channel_type, line.taking, source=PAGE)
                 if self.quiet:
                     self.quiet.write(person)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
+from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
@@ -61,6 +62,7 @@ def by_link(view: View) -> View:
     """
 
     @csrf_exempt
+    @login_not_required
     @private
     @wraps(view)
     def wrapper(request: HttpRequest, token: str) -> HttpResponse:

@@ -15,7 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.module_loading import import_string
 from django.views.decorators.csrf import csrf_protect
 
-from edx_ace import Recipient, categories, preview
+from edx_ace import Recipient, categories, preview, signals
 from edx_ace.categories import Category
 from edx_ace.channel import ChannelType, get_channel_for_message
 from edx_ace.channel.mixins import EmailChannelMixin
@@ -83,7 +83,7 @@ def _wished(fields: dict[str, list[str]], category: Category | None, channel_typ
 
 
 def _choose(mandate: Mandate, wished: Taking) -> None:
-    source = "one_click" if wished == Taking.OFF else "page"
+    source = signals.ONE_CLICK if wished == Taking.OFF else signals.PAGE
     choose(mandate.person, mandate.category, mandate.channel_type, wished, scope=mandate.scope, source=source)
 
 

@@ -132,6 +132,34 @@ def test_what_people_see_is_in_the_language_of_the_message():
     assert "„News“ abbestellen" in changed.rendered.body
 
 
+def test_many_messages_each_have_their_own_links():
+    """
+    What they have in common is rendered once.
+    """
+    changed = content.apply([parcel(recipient=Recipient(number, f"{number}@example.com")) for number in range(1, 4)])
+
+    for number, one in enumerate(changed, start=1):
+        url = one.envelope.headers["List-Unsubscribe"].strip("<>")
+        assert mandate_of(one).person == str(number)
+        assert url in one.rendered.body and url in one.rendered.body_html
+        assert [each.rendered.body_html.count(url) for each in changed] == [each is one for each in changed]
+
+
+def test_a_footer_that_speaks_of_its_message_is_made_for_each(settings, tmp_path):
+    """
+    A site's own template may say whom the mail is for, and then says it to nobody else.
+    """
+    template = tmp_path / "edx_ace" / "email" / "unsubscribe.html"
+    template.parent.mkdir(parents=True)
+    template.write_text("<p>{{ message.recipient.email_address }} {{ unsubscribe_url }}</p>")
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [tmp_path]}]
+
+    changed = content.apply([parcel(recipient=Recipient(n, f"{n}@example.com")) for n in range(1, 4)])
+
+    for number, one in enumerate(changed, start=1):
+        assert f"<p>{number}@example.com https://news.example/" in one.rendered.body_html
+
+
 @pytest.mark.parametrize("headers", [{"List-Unsubscribe": "<https://own.example>"}, {"list-unsubscribe": "<m>"}])
 @pytest.mark.parametrize("place", ["headers", "options"])
 def test_a_message_with_a_list_unsubscribe_of_its_own_is_left_alone(headers, place):

@@ -8,8 +8,9 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 
-from edx_ace.tracking import Reason, suppress
-from edx_ace.tracking.models import Suppression, SuppressionChange
+from edx_ace import Recipient
+from edx_ace.tracking import Reason, record_event, suppress
+from edx_ace.tracking.models import ProviderEvent, Suppression, SuppressionChange
 
 pytestmark = pytest.mark.django_db
 
@@ -93,3 +94,24 @@ def test_an_address_is_lifted_by_whoever_may(staff):
 
     assert not Suppression.objects.exists()
     assert SuppressionChange.objects.latest("pk").action == "lifted"
+
+
+def test_what_providers_said_is_found_by_the_address_and_read(staff, sent):
+    """
+    It shows no address, leads to the delivery, and nobody changes it.
+    """
+    row = sent(recipient=Recipient(7, ANN))
+    record_event("postmark", "hard_bounce", address=ANN, provider_id=row.provider_id, code="5.1.1", detail=f"no {ANN}")
+    record_event("sendgrid", "delivered", address="bob@example.com", provider_id="of-bob")
+    path = f"/admin/ace_tracking/providerevent/{ProviderEvent.objects.get(provider='postmark').pk}"
+    client = staff("view_providerevent", "change_providerevent", "delete_providerevent", "view_delivery")
+
+    found = client.get("/admin/ace_tracking/providerevent/", {"q": "Ann <ANN@example.com>"}).text
+    assert "postmark" in found and "sendgrid" not in found
+    page = client.get(f"{path}/change/").text
+    assert "5.1.1" in page and f"/admin/ace_outbox/delivery/{row.pk}/change/" in page
+    assert ANN not in page
+    assert "sendgrid" in client.get("/admin/ace_tracking/providerevent/", {"is_waiting__exact": "1"}).text
+    assert client.post(f"{path}/change/", {"kind": "delivered"}).status_code == 403
+    assert client.post(f"{path}/delete/", {"post": "yes"}).status_code == 403
+    assert ProviderEvent.objects.count() == 2

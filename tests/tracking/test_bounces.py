@@ -64,16 +64,19 @@ def mail(name: str, message: object = "00000000-0000-4000-8000-000000000000", ad
         ("exim_unknown", "hard_bounce", State.BOUNCED, Reason.HARD_BOUNCE),
         ("full_mailbox", "soft_bounce", State.BOUNCED, None),
         ("qmail_unknown", "hard_bounce", State.BOUNCED, Reason.HARD_BOUNCE),
+        # It names where the recipient lets mail be forwarded to: that is gone, and their own mailbox need not be.
+        ("forwarded", "soft_bounce", State.BOUNCED, None),
+        ("abuse_report", "complained", State.COMPLAINED, Reason.COMPLAINT),
     ],
 )
-def test_a_bounce_moves_the_delivery_that_it_is_about(mailbox, sent, name, kind, state, reason):
+def test_what_comes_back_moves_the_delivery_that_it_is_about(mailbox, sent, name, kind, state, reason):
     """
     By the Message-ID of what came back; it is put away, and suppresses the address.
     """
     row = sent()
     mailbox.put(mail(name, row.payload_id))
 
-    assert read().startswith("1 bounces are recorded. Left as read: 0 bounces of no message here, 0 other mails.")
+    assert read() == "1 bounces and complaints are recorded. Left as read: 0 of no message here, 0 other mails."
 
     assert ProviderEvent.objects.get().kind == kind
     assert Delivery.objects.get().state == state
@@ -89,31 +92,58 @@ def test_what_is_no_bounce_is_left_for_people(mailbox, sent):
     reply = f"From: {ANN}\nSubject: Re: Hello\nIn-Reply-To: <{row.payload_id}@example.com>\n\nThanks!\n".encode()
     mailbox.put(reply, b"\xff\xfe no mail at all", b"\n")
 
-    assert read().endswith("0 bounces of no message here, 3 other mails.")
+    assert read().endswith("0 of no message here, 3 other mails.")
     assert [flags for flags in mailbox.flags() if r"\Seen" in flags] == mailbox.flags()
     assert len(mailbox.flags()) == 3
     assert read().endswith("0 other mails.")
     assert Delivery.objects.get().state == State.SENT
 
 
+@pytest.mark.parametrize("name", ["postfix_unknown", "forwarded", "abuse_report"])
 @pytest.mark.parametrize("about", ["another message", "another address", "nothing"])
-def test_a_forged_bounce_changes_nothing(mailbox, sent, about):
+def test_a_forged_bounce_changes_nothing(mailbox, sent, about, name):
     """
     Anybody may write to that mailbox.
     """
     row = sent()
     forged = {
-        "another message": mail("postfix_unknown"),
-        "another address": mail("postfix_unknown", row.payload_id, "bob@example.com"),
-        "nothing": mail("postfix_unknown", "no-uuid"),
+        "another message": mail(name),
+        "another address": mail(name, row.payload_id, "bob@example.com"),
+        "nothing": mail(name, "no-uuid"),
     }
     mailbox.put(forged[about])
 
-    assert "Left as read: 1 bounces of no message here" in read()
+    assert "Left as read: 1 of no message here" in read()
 
     assert Delivery.objects.get().state == State.SENT
     assert not ProviderEvent.objects.exists() and not Suppression.objects.exists()
     assert len(mailbox.flags()) == 1
+
+
+@pytest.mark.parametrize("kind", ["not-spam", "auth-failure", "virus", ""])
+def test_only_reports_of_people_who_want_no_such_mail_are_complaints(mailbox, sent, kind):
+    """
+    Others are left for people.
+    """
+    row = sent()
+    mailbox.put(mail("abuse_report", row.payload_id).replace(b": abuse\n", f": {kind}\n".encode()))
+
+    assert read().endswith("0 of no message here, 1 other mails.")
+
+    assert Delivery.objects.get().state == State.SENT
+
+
+def test_a_report_that_names_the_original_recipient_counts_as_it_says(mailbox, sent):
+    """
+    The mail server vouches that the mail for that address cannot be delivered, wherever it went from there.
+    """
+    row = sent()
+    original = f"Original-Recipient: rfc822;{ANN}\nFinal-Recipient:".encode()
+    mailbox.put(mail("forwarded", row.payload_id).replace(b"Final-Recipient:", original))
+
+    read()
+
+    assert ProviderEvent.objects.get().kind == "hard_bounce"
 
 
 def test_a_bounce_that_comes_twice_counts_once(mailbox, sent):
@@ -123,7 +153,7 @@ def test_a_bounce_that_comes_twice_counts_once(mailbox, sent):
     row = sent()
     mailbox.put(mail("postfix_unknown", row.payload_id), mail("postfix_unknown", row.payload_id))
 
-    assert read().startswith("2 bounces are recorded")
+    assert read().startswith("2 bounces and complaints are recorded")
 
     assert ProviderEvent.objects.count() == 1
 
@@ -135,7 +165,7 @@ def test_a_large_mail_is_read_in_part(mailbox, sent):
     row = sent()
     mailbox.put(mail("postfix_unknown", row.payload_id) + b"x" * 72 + (b"\n" + b"x" * 72) * 20_000)
 
-    assert read().startswith("1 bounces are recorded")
+    assert read().startswith("1 bounces and complaints are recorded")
 
 
 def test_without_a_folder_for_it_what_is_recorded_is_deleted(mailbox, sent, settings):

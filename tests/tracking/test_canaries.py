@@ -5,11 +5,14 @@ Internal: what is known of a person stays in the tables: no log, metric or task 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from io import StringIO
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
+from django.test import Client
 from kombu import Connection
 
 from edx_ace import Recipient, ace, monitoring, outbox
@@ -19,9 +22,12 @@ from edx_ace.outbox.models import Attempt, Delivery
 from edx_ace.outbox.worker import sweep
 from edx_ace.preferences import Taking, choose
 from edx_ace.tokens import seal
-from edx_ace.tracking import Reason, lift, record_event, suppress
+from edx_ace.tracking import Reason, bounces, engagement, lift, record_event, suppress
 from tests.outbox.test_worker import make_due, work
 from tests.pipeline import Scripted, welcome
+from tests.tracking import vendors
+from tests.tracking.test_bounces import mail
+from tests.web.test_unsubscribe_page import STRICT_MIDDLEWARE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -108,8 +114,62 @@ def test_no_log_metric_or_task_holds_an_address_a_name_a_subject_or_a_token(
     # The journey was one that could have told.
     assert len(caplog.records) > 10 and metrics and asked
 
-    lines = [logging.Formatter("%(name)s %(message)s").format(record) for record in caplog.records]
-    for place, texts in {"logs": lines, "metrics": map(str, metrics), "tasks": asked, "replies": [replies]}.items():
+    nothing_tells(logs=lines_of(caplog), metrics=map(str, metrics), tasks=asked, replies=[replies], tokens=[token])
+
+
+def lines_of(caplog) -> list[str]:
+    """Return the lines of the log, with the tracebacks."""
+    return [logging.Formatter("%(name)s %(message)s").format(record) for record in caplog.records]
+
+
+def nothing_tells(tokens: list[str], **places: Iterable[str]) -> None:
+    """Fail if a text in one of *places* holds a canary or a token."""
+    for place, texts in places.items():
         for text in texts:
-            for canary in [*CANARIES, token]:
+            for canary in [*CANARIES, *tokens]:
                 assert canary.lower() not in text.lower(), (place, text)
+
+
+def test_neither_does_what_comes_in_or_is_looked_up(sent, admin_client, settings, caplog, metrics):
+    """
+    Webhooks, mails in the bounce mailbox, links and pages, with good and bad tokens, and the staff's search.
+    """
+    pytest.importorskip("anymail")
+    pytest.importorskip("flufl.bounce")
+    caplog.set_level(logging.DEBUG)
+    settings.ACE_TOKEN_KEYS = ["a key of the tests"]
+    settings.ANYMAIL = {"WEBHOOK_SECRET": vendors.SECRET}
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, *STRICT_MIDDLEWARE]
+    client = Client(enforce_csrf_checks=True)
+    row = sent(recipient=person(), context={"name": NAME, "subject": SUBJECT})
+    people = [row.recipient, ADDRESS]
+    tokens = [
+        seal(purpose, *parts)
+        for purpose in ("click", "open", "unsubscribe", "preferences", "view")
+        for parts in ([row.payload_id.hex], [row.payload_id.hex, uuid4().hex], people, [*people, "general", "email"])
+    ]
+
+    for address in (ADDRESS, f"{ADDRESS} {NAME}", f"{ADDRESS}\r\nBcc: {ADDRESS}"):
+        for headers in (vendors.authorization(), {}, vendors.authorization(f"{NAME}:guess")):
+            for what in ("delivered", "hard", "complained"):
+                for vendor in (vendors.postmark, vendors.sparkpost):
+                    path, _, body = vendor(what, row.provider_id, address)
+                    client.post(f"/mail/{path}", body, content_type="application/json", headers=headers)
+    for name in ("postfix_unknown", "qmail_unknown", "abuse_report", "forwarded"):
+        for about in (row.payload_id, uuid4()):
+            bounces.record(bounces.parse(mail(name, about, ADDRESS)))
+    bounces.parse(mail("postfix_unknown", row.payload_id, f"{ADDRESS}\xff").replace(b"rfc822;", b"rfc822; \xff"))
+    for token in [*tokens, *(token[:-1] for token in tokens)]:
+        for path in ("mail/c/{}", "mail/o/{}.gif", *(f"messages/{one}/{{}}/" for one in ("unsubscribe", "view"))):
+            for ask in (client.get, client.head, client.post, client.put):
+                ask(f"/{path.format(token)}")
+        client.post(f"/messages/preferences/{token}/", {"verb": NAME})
+    for asked in (ADDRESS, NAME, PHONE, tokens[0]):
+        for one in (client, admin_client):
+            one.get("/staff/", {"q": asked})
+            one.get("/staff/figures/", {"message_type": asked, "since": asked})
+    engagement.count()
+    sweep()
+
+    assert len(caplog.records) > 10
+    nothing_tells(logs=lines_of(caplog), metrics=map(str, metrics), tokens=[*tokens, *(one[:-1] for one in tokens)])

@@ -25,6 +25,7 @@ from edx_ace.tracking.models import Engagement, Figure, Link
 from edx_ace.tracking.views import PIXEL
 from tests.pipeline import welcome
 from tests.tracking.mails import clicks, pixel, tracked_html
+from tests.web.test_unsubscribe_page import STRICT_MIDDLEWARE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tracked")]
 
@@ -163,14 +164,34 @@ def test_what_is_no_target_is_not_redirected_to_even_if_it_is_stored(client, tar
     assert not Engagement.objects.exists()
 
 
-def test_only_reading_is_answered(client):
+def test_only_reading_is_answered(settings, caplog):
     """
-    A link is followed and not posted to.
+    Without logging in; and whatever else is asked for, no log has the token.
+    """
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, *STRICT_MIDDLEWARE]
+    client = Client(enforce_csrf_checks=True)
+    html = tracked_html('<a href="https://shop.example/">')
+    [path] = clicks(html)
+
+    assert [client.post(one).status_code for one in (path, pixel(html))] == [405, 405]
+    assert not Engagement.objects.exists()
+    assert caplog.text == ""
+    assert [client.get(one).status_code for one in (path, pixel(html))] == [302, 200]
+
+
+def test_a_database_that_does_not_answer_is_no_page_of_somebody_s(client, monkeypatch, caplog):
+    """
+    The log has what went wrong, and not the token.
     """
     [path] = clicks(tracked_html('<a href="https://shop.example/">'))
 
-    assert client.post(path).status_code == 405
-    assert not Engagement.objects.exists()
+    def fail(token):
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(engagement, "target_of", fail)
+
+    assert client.get(path).status_code == 500
+    assert "gone" in caplog.text and path.rpartition("/")[2] not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ Internal: what providers say about messages, in any order and however often.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from django.db import transaction
@@ -13,6 +13,7 @@ from edx_ace import Recipient, ace
 from edx_ace.outbox import State, counts, enqueue
 from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.worker import sweep
+from edx_ace.preferences import Taking, taking
 from edx_ace.tracking import Kind, Reason, Recorded, record_event
 from edx_ace.tracking.errors import BadEventError
 from edx_ace.tracking.models import ProviderEvent, Suppression
@@ -203,6 +204,25 @@ def test_unsubscribing_at_the_provider_is_for_the_category(sent, settings):
     assert Suppression.objects.get().category == "news"
 
 
+def test_unsubscribing_at_the_provider_is_a_choice_where_people_choose(sent, settings):
+    """
+    So that they find it in the preference centre, and can turn it on again.
+    """
+    settings.ACE_CATEGORIES = {"news": {"label": "News"}, "bills": {"label": "Bills", "can_be_turned_off": False}}
+    settings.ACE_MESSAGE_TYPES = {"tests.welcome": {"category": "news"}, "tests.greeting": {"category": "bills"}}
+    settings.ACE_ENABLED_POLICIES = ["preference", "suppression"]
+    sent(recipient=Recipient(7, ANN))
+    sent(recipient=Recipient(7, ANN), name="greeting")
+
+    say("unsubscribed", "1")
+    assert taking("7", "news", "email") is Taking.OFF
+    assert not Suppression.objects.exists()
+
+    # Nobody can choose that.
+    say("unsubscribed", "2", provider_id="id-2")
+    assert Suppression.objects.get().category == "bills"
+
+
 def test_soft_bounces_suppress_at_a_threshold(settings):
     """
     Of different messages; for a time.
@@ -272,6 +292,7 @@ def test_a_bounce_that_nobody_vouches_for_counts_only_for_a_message_to_that_addr
         {"provider_id": "x" * 256},
         {"provider_id": "a\x00b"},
         {"provider_id": {"id": 1}},
+        {"event_id": "\ud800"},
         {"channel_type": "pigeon"},
         {"at": datetime(2026, 1, 1)},
         {"at": "yesterday"},
@@ -289,13 +310,22 @@ def test_what_is_no_event_is_refused(fields):
     assert not ProviderEvent.objects.exists() and not Suppression.objects.exists()
 
 
-def test_an_event_lies_in_the_past():
+@pytest.mark.parametrize(
+    ("said", "earliest"),
+    [
+        (datetime(2999, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)),
+        # As far as Python's calendar goes, and a little farther in UTC: no database keeps that.
+        (datetime.max.replace(tzinfo=timezone(-timedelta(hours=5))), datetime(2026, 1, 1, tzinfo=UTC)),
+        (datetime.min.replace(tzinfo=timezone(timedelta(hours=5))), datetime(1970, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_an_event_lies_in_the_past(said, earliest):
     """
-    Whatever a provider's clock says.
+    But not farther back than clocks count, whatever a provider's says.
     """
-    say("delivered", at=datetime(2999, 1, 1, tzinfo=UTC))
+    say("delivered", at=said)
 
-    assert ProviderEvent.objects.get().at <= datetime.now(UTC)
+    assert earliest <= ProviderEvent.objects.get().at <= datetime.now(UTC)
 
 
 def test_a_rollback_takes_everything_back(sent):

@@ -16,7 +16,8 @@ from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.states import State
 from edx_ace.outbox.worker import Worker, sweep
 from edx_ace.preferences import Taking, choose
-from edx_ace.tracking import figures
+from edx_ace.signals import ONE_CLICK, PAGE, PROVIDER
+from edx_ace.tracking import figures, record_event
 from edx_ace.tracking.figures import Measure
 from edx_ace.tracking.models import Figure
 from tests.pipeline import welcome
@@ -157,7 +158,7 @@ def test_folding_twice_is_folding_once(channel):
     assert not Figure.objects.filter(is_sum=False).exists()
 
 
-@pytest.mark.parametrize("source", ["one_click", "page"])
+@pytest.mark.parametrize("source", [ONE_CLICK, PAGE, PROVIDER])
 def test_an_unsubscription_counts_for_the_last_message_of_its_category(channel, source):
     """
     That is what it came of; a second one changes nothing.
@@ -171,6 +172,18 @@ def test_an_unsubscription_counts_for_the_last_message_of_its_category(channel, 
 
     assert numbers(category="news") == {"sent": 2, "unsubscribed": 1}
     assert numbers(batch=last[0].batch) == {"sent": 1, "unsubscribed": 1}
+
+
+def test_unsubscribing_at_the_provider_counts_where_nobody_chooses(channel):
+    """
+    Then the address is suppressed, once.
+    """
+    row = send(1)[0]
+    for number in "12":
+        record_event("postmark", "unsubscribed", address=row.address, provider_id=row.provider_id, event_id=number)
+    sweep()
+
+    assert numbers() == {"sent": 1, "unsubscribed": 1}
 
 
 @pytest.mark.parametrize(

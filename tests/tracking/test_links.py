@@ -114,6 +114,17 @@ def test_the_unsubscribe_link_is_left_alone():
     assert len(clicks(parcel.rendered.body_html)) == 1
 
 
+def test_that_link_counts_in_a_message_that_is_not_left_by_it():
+    """
+    What one message of many unsubscribes by may be a link like others in the next.
+    """
+    out = '<a href="https://shop.example/out">Out</a>'
+    left, tracked = track([mail(out, welcome(headers={"List-Unsubscribe": "<https://shop.example/out>"})), mail(out)])
+
+    assert out in left.rendered.body_html
+    assert len(clicks(tracked.rendered.body_html)) == 1
+
+
 def test_a_target_is_stored_once_for_a_send(django_assert_max_num_queries):
     """
     With one statement for all messages, which each have their own tokens.

@@ -19,6 +19,7 @@ from edx_ace import Recipient
 from edx_ace.outbox import State, enqueue
 from edx_ace.outbox.models import Delivery
 from edx_ace.tracking import Reason
+from edx_ace.tracking.checks import check_tracking
 from edx_ace.tracking.models import ProviderEvent, Suppression
 from edx_ace.tracking.webhooks import MAX_BODY_BYTES
 from tests.outbox.test_worker import work
@@ -125,11 +126,16 @@ def test_a_thousand_events_with_broken_ones_among_them(sent, post):
     events[6]["anymail_id"] = {"nested": True}
     events[7]["timestamp"] = 10**30
     events[8] = None
+    # A moment that no clock has, and half of a character.
+    events[9]["timestamp"] = 10**18
+    events[10]["sg_event_id"] = "\ud800"
+    # The first moment that Python knows.
+    events[11]["timestamp"] = -62135596800
     events.append(vendors.sendgrid_event("hard", "one", ANN, "last"))
 
     assert post(("sendgrid/tracking/", {}, json.dumps(events).encode())) == 200
 
-    assert ProviderEvent.objects.count() == 1001 - 6
+    assert ProviderEvent.objects.count() == 1001 - 8
     assert Delivery.objects.get().state == State.BOUNCED
 
 
@@ -222,6 +228,30 @@ def test_a_webhook_without_a_secret_is_refused(post, settings, vendor):
     assert post(vendor("hard", "1", ANN)) == 403
 
     assert nothing_is_kept()
+
+
+@pytest.mark.parametrize(
+    ("vendor", "given"),
+    [
+        # As by os.environ.get() of what is not set: django-anymail takes a request without a password for one with it.
+        (vendors.postmark, {"WEBHOOK_SECRET": [None]}),
+        (vendors.postmark, {"WEBHOOK_SECRET": [vendors.SECRET, ""]}),
+        # What anybody can sign.
+        (vendors.mailgun, {"MAILGUN_WEBHOOK_SIGNING_KEY": ""}),
+        (vendors.mailgun, {"MAILGUN_API_KEY": ""}),
+    ],
+)
+def test_an_empty_secret_is_none(post, settings, monkeypatch, vendor, given):
+    """
+    Whoever guesses that is refused.
+    """
+    monkeypatch.setattr(vendors, "SIGNING_KEY", "")
+    settings.ANYMAIL = given
+
+    assert post(vendor("hard", "1", ANN), {"Authorization": ""}) == 403
+
+    assert nothing_is_kept()
+    assert [message.id for message in check_tracking()] == ["ace_tracking.W002"]
 
 
 def test_a_site_that_includes_django_anymail_s_own_addresses_is_no_less_careful(settings, rf):

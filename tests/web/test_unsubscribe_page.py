@@ -20,14 +20,20 @@ from edx_ace.preferences.models import Choice
 from edx_ace.testing import frozen_clock
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
+#: As many sites have it.
+STRICT_MIDDLEWARE = [
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+]
 FORM = "application/x-www-form-urlencoded"
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def client():
-    """A mail program: it has no cookie, and would be told if it needed one."""
+def client(settings):
+    """A mail program: it has no cookie, and would be told if it needed one, or had to log in."""
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, *STRICT_MIDDLEWARE]
     return Client(enforce_csrf_checks=True)
 
 

@@ -18,8 +18,8 @@ class Command(BaseCommand):
     """Reads the bounce mailbox."""
 
     help = (
-        "Read the mailbox to which undeliverable mail comes back (ACE_BOUNCE_MAILBOX), and record what became of which "
-        "message. Made for cron."
+        "Read the mailbox to which undeliverable mail and complaints come back (ACE_BOUNCE_MAILBOX), and record what "
+        "became of which message. Made for cron."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -33,6 +33,6 @@ class Command(BaseCommand):
         except (OSError, imaplib.IMAP4.error) as error:
             raise CommandError(f"The mailbox cannot be read: {type(error).__name__}: {error}") from None
         self.stdout.write(
-            f"{numbers['recorded']} bounces are recorded. Left as read: {numbers['unmatched']} bounces of no message "
-            f"here, {numbers['other']} other mails."
+            f"{numbers['recorded']} bounces and complaints are recorded. Left as read: {numbers['unmatched']} of no "
+            f"message here, {numbers['other']} other mails."
         )

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from edx_ace.tracking.link_checks import check_links
+from edx_ace.tracking.checks import check_links
 
 GOOD = {
     "ACE_CATEGORIES": {"news": {"track": True, "keep_copy_days": 30}},
