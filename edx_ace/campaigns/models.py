@@ -112,7 +112,8 @@ class Campaign(Leased):
     expanded_at = models.DateTimeField(_("all in the outbox at"), null=True)
     #: Whether deliveries may have been put off while it was paused, so that they have to be brought back.
     is_put_off = models.BooleanField(default=False, editable=False)
-    #: How many deliveries were in each state when it was resumed: limits go by what has come since.
+    #: When it was resumed, and how many deliveries were in each state then: limits go by what has come since.
+    resumed_at = models.DateTimeField(_("resumed at"), null=True, editable=False)
     baseline = models.JSONField(default=dict, editable=False)
     #: Of the last minute: pairs of a second and how many deliveries were done with by then.
     samples = models.JSONField(default=list, editable=False)

@@ -1,5 +1,5 @@
 """
-Internal: what somebody does with a campaign as a whole. `edx_ace.campaigns` has the public names.
+Public: what somebody does with a campaign as a whole, from scheduling to cancelling it.
 
 Each asks the host, moves the campaign by one conditional update on the state in which it was seen, and writes a line of
 the audit trail in the same transaction. Of several who do so at once one succeeds; the others are told.
@@ -183,6 +183,7 @@ def resume(user: Any, campaign: Campaign) -> Campaign:
         code="",
         reason="",
         claims=0,
+        resumed_at=DatabaseNow(),
         due_at=DatabaseNow(),
         baseline=dict(counts.of_batch(campaign.uuid, router.db_for_write(Campaign))),
     )
@@ -271,7 +272,7 @@ def follow_up(user: Any, campaign: Campaign, whom: str) -> Campaign:
 
 
 def needs_approval(campaign: Campaign, number: int) -> bool:
-    """Return whether *campaign*, which goes to *number* people, waits for somebody to approve the version that it has."""
+    """Return whether somebody has yet to approve *campaign* as it is, which goes to *number* people."""
     most = settings.CAMPAIGN_APPROVAL_SIZE
     is_needed = (most is not None and number > most) or host().needs_approval(campaign)
     return is_needed and campaign.approved_version != campaign.version
@@ -313,7 +314,8 @@ def _lost(campaign: Campaign) -> ConflictError:
         return ConflictError(_("This campaign has been deleted."))
     return ConflictError(
         _(
-            "Somebody was quicker: this campaign was %(seen)s when you looked, and is %(now)s by now (version %(version)d)."
+            "Somebody was quicker: this campaign was %(seen)s when you looked, and is %(now)s by now, in version "
+            "%(version)d."
         )
         % {"seen": campaign.get_state_display(), "now": now.get_state_display(), "version": now.version}
     )

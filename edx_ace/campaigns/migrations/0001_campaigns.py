@@ -119,6 +119,7 @@ class Migration(migrations.Migration):
                 ("is_canary_fine", models.BooleanField(default=False, editable=False)),
                 ("expanded_at", models.DateTimeField(null=True, verbose_name="all in the outbox at")),
                 ("is_put_off", models.BooleanField(default=False, editable=False)),
+                ("resumed_at", models.DateTimeField(editable=False, null=True, verbose_name="resumed at")),
                 ("baseline", models.JSONField(default=dict, editable=False)),
                 ("samples", models.JSONField(default=list, editable=False)),
                 (
