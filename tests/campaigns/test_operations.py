@@ -183,7 +183,7 @@ def test_what_has_started_cannot_be_edited_or_scheduled(draft, ann):
         operations.start_now,
     ):
         with pytest.raises(ConflictError, match="This campaign is draft"):
-            getattr(operations, name)(ann, campaign)
+            operate(ann, campaign)
     with pytest.raises(ConflictError, match="it has not been sent to anybody yet"):
         operations.follow_up(ann, campaign, "failed")
     operations.schedule(ann, campaign, version=1)
