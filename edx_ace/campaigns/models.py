@@ -101,9 +101,6 @@ class Campaign(Leased):
     expanded = models.PositiveIntegerField(_("in the outbox"), default=0)
     #: When, by its rate, the next one may go.
     paced_to = models.DateTimeField(null=True, editable=False)
-    #: When all the first ones were in the outbox; and whether what came of them is fine, so that the others may go.
-    canary_at = models.DateTimeField(null=True, editable=False)
-    is_canary_fine = models.BooleanField(default=False, editable=False)
     #: When the last one was put there.
     expanded_at = models.DateTimeField(_("all in the outbox at"), null=True)
     #: Whether the others may follow the first ones (`canary`), and until when they wait, once these were sent to.
@@ -243,6 +240,8 @@ class Resolution(models.Model):
     done_at = models.DateTimeField(null=True)
     #: How many members for each reason, "" for those without; once it is done.
     numbers = models.JSONField(default=dict)
+    #: Of a forecast, the same by channel type: see `edx_ace.campaigns.forecast`.
+    channels = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -115,8 +115,6 @@ class Migration(migrations.Migration):
                 ("expanded_to", models.BigIntegerField(default=0, editable=False)),
                 ("expanded", models.PositiveIntegerField(default=0, verbose_name="in the outbox")),
                 ("paced_to", models.DateTimeField(editable=False, null=True)),
-                ("canary_at", models.DateTimeField(editable=False, null=True)),
-                ("is_canary_fine", models.BooleanField(default=False, editable=False)),
                 ("expanded_at", models.DateTimeField(null=True, verbose_name="all in the outbox at")),
                 ("is_released", models.BooleanField(default=False, editable=False)),
                 ("held_until", models.DateTimeField(null=True, verbose_name="others wait until")),
@@ -219,6 +217,7 @@ class Migration(migrations.Migration):
                 ("position", models.TextField(blank=True)),
                 ("done_at", models.DateTimeField(null=True)),
                 ("numbers", models.JSONField(default=dict)),
+                ("channels", models.JSONField(default=dict)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
                 (
                     "campaign",
