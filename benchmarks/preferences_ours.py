@@ -137,7 +137,7 @@ def queries(count: int) -> list[str]:
 
 def permits(guarded: bool, windows: int, size: int) -> dict[str, float]:
     """
-    Claim, and then take permits for windows of *size*, as a worker does; only these are timed. With the guards, or none.
+    Claim, then take permits for windows of *size*, as a worker does; only these are timed. With the guards, or none.
     """
     _guard(SWITCHES["everything" if guarded else "nothing"][1])
     rows = leases.claim(Delivery.objects.all(), windows * size, LEASE)

@@ -1,6 +1,6 @@
 """
-Public: tokens for links in messages: what they stand for is sealed, so that nobody reads it, makes one, or uses one for
-another purpose.
+Internal: tokens for links in messages: what they stand for is sealed, so that nobody reads it, makes one, or uses one
+for another purpose.
 
 They are encrypted with AES-SIV under a key of each purpose's own, hold no moment and do not run out: a link in an old
 mail still unsubscribes. Needs the extra ``links``.

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import edx_ace.channel as package
 from edx_ace import deadline
+from edx_ace.text import shown
 
 if TYPE_CHECKING:
     from edx_ace.envelope import Parcel
+    from edx_ace.errors import AceError
     from edx_ace.message import Message
     from edx_ace.renderers import AbstractRenderer
     from edx_ace.report import Accepted, Result, Skipped
@@ -72,6 +74,19 @@ class ChannelType(Enum, metaclass=_EnabledTypes):
 #: Every kind of channel there is, enabled or not, in order. (Iterating ChannelType leaves out what is not enabled.)
 ALL_TYPES: tuple[ChannelType, ...] = tuple(ChannelType.__members__.values())
 _ALWAYS = (ChannelType.EMAIL, ChannelType.PUSH)
+
+
+def channel_type_of(given: ChannelType | str, error: type[AceError]) -> ChannelType:
+    """
+    Return the channel type that an argument names, enabled or not.
+
+    Raises:
+        error: If there is none.
+    """
+    try:
+        return ChannelType(given)
+    except ValueError:
+        raise error(f"Expected a channel type ({', '.join(map(str, ALL_TYPES))}), given {shown(given)}.") from None
 
 
 class Channel(ABC):

@@ -1,5 +1,5 @@
 """
-Public: the database's clock, the only one by which the outbox decides: the clocks of workers may differ.
+Internal: the database's clock, the only one by which the outbox decides: the clocks of workers may differ.
 """
 
 from __future__ import annotations

@@ -118,6 +118,8 @@ class Delivery(Leased):
     may_have_arrived = models.BooleanField(_("may have arrived"), default=False)
     #: How much of the retry budget is spent: throttling and a channel that is down spend nothing.
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    #: How many of these ended so that nobody knows whether it was accepted.
+    ambiguous_attempts = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
     #: Why it is in its state: short and stable.
     code = models.CharField(_("code"), max_length=64, blank=True)
     #: The same as a sentence for people.

@@ -244,6 +244,7 @@ def requeue(
             State.QUEUED,
             due_at=DatabaseNow(),
             attempts=0,
+            ambiguous_attempts=0,
             claims=0,
             code="",
             reason="",

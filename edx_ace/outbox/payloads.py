@@ -1,5 +1,5 @@
 """
-Public: how a message becomes text that a table keeps, and comes back as it was.
+Internal: how a message becomes text that a table keeps, and comes back as it was.
 
 Beside plain data a message's context, options and headers may hold dates, times, Decimals, UUIDs, bytes, lazy and safe
 texts, which come back equal, and model instances, which become references and are loaded again when the message is

@@ -17,8 +17,8 @@ from typing import Any
 from uuid import UUID
 
 import attrs
-from django.db import IntegrityError, InterfaceError, OperationalError, connections, router, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db import IntegrityError, InterfaceError, OperationalError, connections, router
+from django.db.models import Q, Value
 from django.db.models.functions import Greatest
 
 import edx_ace.channel as channels
@@ -29,15 +29,13 @@ from edx_ace.envelope import Parcel
 from edx_ace.errors import AceError, InvalidMessageError
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
-from edx_ace.outbox import breakers, costs, leases, loading, people, rates, retries
+from edx_ace.outbox import breakers, leases, loading, outcomes, people, rates, retries
 from edx_ace.outbox.clock import FIRST_MOMENT, LAST_MOMENT, DatabaseNow, from_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.errors import SourceError
 from edx_ace.outbox.guards import guards
-from edx_ace.outbox.models import SENT_ATTEMPT, Circuit, Delivery, OnAmbiguous, Payload
-from edx_ace.outbox.models import Attempt as AttemptRow
-from edx_ace.outbox.redaction import keepable, redacted, redacted_code
-from edx_ace.outbox.retries import ErrorClass
+from edx_ace.outbox.models import Circuit, Delivery, Payload
+from edx_ace.outbox.redaction import redacted, redacted_code
 from edx_ace.outbox.states import OPEN, Priority, State
 from edx_ace.report import Attempt, Outcome, Skipped, code_of, reason_of
 
@@ -87,7 +85,7 @@ class _Round:
         self.probed: set[str] = set()
         #: Keys of what got its permit.
         self.handed_over: set[int] = set()
-        self.sent = _sent()
+        self.sent = outcomes.acceptance()
         self._permissions: dict[bool, leases.Transition[Delivery]] = {}
 
     def run(self, rows: Sequence[Delivery]) -> Counter[str]:
@@ -254,7 +252,11 @@ class _Round:
                 attempts.append(attempt)
                 self._renew_if_due(items)
         results = list(zip(items, attempts, strict=True))
-        recorded = _until_it_holds(lambda: _record(results, self.sent), lambda: _landed([item.row for item in items]))
+        came = [(item.row, attempt) for item, attempt in results]
+        told = {item.row.pk: item.message for item in items}
+        recorded = _until_it_holds(
+            lambda: outcomes.record(came, told, self.sent), lambda: outcomes.landed([row for row, _ in came])
+        )
         self.results.update(row.state for row in recorded)
         keys = {row.pk for row in recorded}
         for item, attempt in results:
@@ -395,97 +397,6 @@ def _forbidden() -> Q:
     return forbidden
 
 
-def _record(results: Sequence[tuple[_Item, Attempt]], sent: leases.Transition[Delivery]) -> list[Delivery]:
-    """
-    Record what came of one window, in one transaction; return the rows that were still the worker's own.
-
-    Args:
-        results: The window.
-
-        sent: For those that were sent.
-    """
-    # What an attempt at this has left in them counts for nothing if the transaction is rolled back.
-    for item, _ in results:
-        item.row.state = State.HANDING
-    channel = results[0][0].row.channel
-    # One statement, where nobody has more to say.
-    plain, told = [], {}
-    for item, attempt in results:
-        if attempt.outcome is Outcome.SENT and (attempt.provider_id or costs.is_counted(channel, attempt)):
-            told[item.row.pk] = item.row, attempt
-        elif attempt.outcome is Outcome.SENT:
-            plain.append(item.row)
-    if len(plain) == len(results):
-        return sent(plain)
-    using = router.db_for_write(Delivery)
-    with transaction.atomic(using):
-        recorded = sent(plain) if plain else []
-        attempts = []
-        if told:
-            ids = Case(*(When(pk=pk, then=Value(keepable(one.provider_id, 255))) for pk, (_, one) in told.items()))
-            is_counted = any(costs.is_counted(channel, attempt) for _, attempt in told.values())
-            moved = _sent([] if is_counted else [SENT_ATTEMPT], provider_id=ids)([row for row, _ in told.values()])
-            recorded += moved
-            if is_counted:
-                attempts += [_attempt(*told[row.pk]) for row in moved]
-        for item, attempt in results:
-            if attempt.outcome is not Outcome.SENT and (moved := _record_failure(item.row, attempt)):
-                recorded += moved
-                attempts.append(_attempt(item.row, attempt))
-        AttemptRow.objects.using(using).bulk_create(attempts)
-        costs.append(channel, attempts, {item.row.pk: item.message for item, _ in results}, using)
-    return recorded
-
-
-def _sent(notes: Sequence[leases.Note] = (SENT_ATTEMPT,), provider_id: Any = "") -> leases.Transition[Delivery]:
-    """Return what records that deliveries were sent, with *notes*."""
-    return leases.Transition(
-        Delivery,
-        State.HANDING,
-        State.SENT,
-        notes=notes,
-        provider_id=provider_id,
-        attempts=F("attempts") + 1,
-        code="",
-        reason="",
-        finished_at=DatabaseNow(),
-    )
-
-
-def _attempt(row: Delivery, attempt: Attempt) -> AttemptRow:
-    code, reply = redacted_code(attempt.code), redacted(attempt.reason)
-    return AttemptRow(
-        delivery=row,
-        at=DatabaseNow(),
-        outcome=str(attempt.outcome),
-        code=code,
-        reply=reply,
-        **costs.of(row.channel, attempt),
-    )
-
-
-def _record_failure(row: Delivery, attempt: Attempt) -> list[Delivery]:
-    said: dict[str, Any] = {"code": redacted_code(attempt.code), "reason": redacted(attempt.reason)}
-    ended: dict[str, Any] = {**said, "finished_at": DatabaseNow()}
-    if attempt.outcome is Outcome.SKIPPED:
-        return leases.move([row], State.HANDING, row.ending(State.SKIPPED), **ended)
-    kind = retries.classify(attempt)
-    attempts = row.attempts + kind.spends_attempt
-    said["attempts"] = ended["attempts"] = attempts
-    if kind is ErrorClass.AMBIGUOUS:
-        said["may_have_arrived"] = ended["may_have_arrived"] = row.may_have_arrived = True
-    if kind is ErrorClass.AMBIGUOUS and (row.on_ambiguous == OnAmbiguous.HOLD or retries.is_last(kind, attempts)):
-        return leases.move([row], State.HANDING, State.UNKNOWN, **ended)
-    if retries.is_last(kind, attempts):
-        return leases.move([row], State.HANDING, State.FAILED, **ended)
-    due_at = from_now(retries.wait_before_next(attempts, attempt))
-    # Its time may be over first, and then somebody should know.
-    due_at = Case(When(expires_at__lt=due_at, then=F("expires_at")), default=due_at)
-    return leases.move(
-        [row], State.HANDING, State.QUEUED, only=Q(is_stopped=False), due_at=due_at, claims=0, **said
-    ) or leases.move([row], State.HANDING, row.ending(State.CANCELLED), **ended)
-
-
 def _tell(item: _Item, attempt: Attempt) -> None:
     """Tell the site what came of a hand-over, now that it is recorded."""
     row = item.row
@@ -503,12 +414,6 @@ def _by_end(rows: Sequence[Delivery], to_state: str) -> Iterator[tuple[str, list
         group = [row for row in rows if row.ending(to_state) == state]
         if group:
             yield state, group
-
-
-def _landed(rows: Sequence[Delivery]) -> list[Delivery]:
-    """Return those of *rows* that are in the state to which `_record` moved them, so that it was committed."""
-    states = {row.state for row in rows} - {State.HANDING}
-    return [found for state in states for found in leases.standing([row for row in rows if row.state == state], state)]
 
 
 def _until_it_holds(

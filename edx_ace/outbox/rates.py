@@ -11,7 +11,6 @@ never exceeded by what is taken, and a twentieth of it may be left unused. How m
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
@@ -19,6 +18,7 @@ from typing import TypeVar
 
 import attrs
 
+from edx_ace.limits import parse as parse_limits
 from edx_ace.outbox import usage
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.models import Delivery
@@ -36,7 +36,6 @@ SHARE_WITHOUT_STORE = 0.1
 Answer = TypeVar("Answer")
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "day": 86400}
-_RATE = re.compile(r"\s*(\d+)\s*/\s*(s|min|h|day)\s*")
 
 
 @attrs.frozen
@@ -97,20 +96,8 @@ def parse(text: str) -> tuple[Rate, ...]:
     Raises:
         TypeError, ValueError: If it is none.
     """
-    if not isinstance(text, str):
-        raise TypeError(f"Expected a text such as '14/s, 50000/day', given {text!r}.")
-    rates = []
-    for part in text.split(","):
-        found = _RATE.fullmatch(part)
-        if found is None or int(found[1]) == 0:
-            raise ValueError(
-                f"Expected a number above 0, a slash and one of {', '.join(_SECONDS)}, such as '14/s, 50000/day'; "
-                f"given {part.strip()!r}."
-            )
-        rates.append(Rate(int(found[1]), _SECONDS[found[2]]))
-    if len({rate.seconds for rate in rates}) < len(rates):
-        raise ValueError(f"Expected one limit for each length of time, given {text!r}.")
-    return tuple(rates)
+    limits = parse_limits(text, _SECONDS, "14/s, 50000/day")
+    return tuple(Rate(number, _SECONDS[period]) for number, period in limits)
 
 
 def limited() -> dict[str, tuple[Rate, ...]]:

@@ -58,10 +58,10 @@ def classify(attempt: Attempt) -> ErrorClass:
     return ErrorClass.THROTTLED if attempt.code in _THROTTLED else ErrorClass.TEMPORARY
 
 
-def is_last(kind: ErrorClass, attempts: int) -> bool:
-    """Return whether an error of this kind after so many counted attempts is the end."""
-    if kind is ErrorClass.AMBIGUOUS:
-        return attempts >= min(MAX_AMBIGUOUS_ATTEMPTS, settings.OUTBOX_MAX_ATTEMPTS)
+def is_last(kind: ErrorClass, attempts: int, ambiguous_attempts: int) -> bool:
+    """Return whether an error of this kind is the end after so many counted attempts, so many of them ambiguous."""
+    if kind is ErrorClass.AMBIGUOUS and ambiguous_attempts >= MAX_AMBIGUOUS_ATTEMPTS:
+        return True
     return kind is ErrorClass.PERMANENT or (kind.spends_attempt and attempts >= settings.OUTBOX_MAX_ATTEMPTS)
 
 

@@ -1,5 +1,5 @@
 """
-Public: the health of the outbox, for monitors. A site includes it where it likes::
+Internal: the health of the outbox, for monitors. A site includes it where it likes::
 
     path("outbox/", include("edx_ace.outbox.urls"))
 """

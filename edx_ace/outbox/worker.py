@@ -241,7 +241,8 @@ def sweep() -> tuple[Counter[str], bool]:
     rows = Delivery.objects.all()
     while leases.reclaim(rows, _SWEEP_LIMIT, State.CLAIMED, State.QUEUED):
         pass
-    lost = {"may_have_arrived": True, "attempts": F("attempts") + 1, "code": "worker_lost", "reason": _LOST}
+    spent = {"attempts": F("attempts") + 1, "ambiguous_attempts": F("ambiguous_attempts") + 1}
+    lost = {"may_have_arrived": True, **spent, "code": "worker_lost", "reason": _LOST}
     repeated = Q(on_ambiguous=OnAmbiguous.REPEAT, is_stopped=False)
     while _take_from_lost(rows.filter(repeated), State.QUEUED, **lost):
         pass

@@ -8,7 +8,6 @@ has a slot for today keeps it, however often it is tried. One that in the end ha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import date, time, timedelta
 from functools import cache
@@ -23,6 +22,7 @@ from django.db import IntegrityError, OperationalError, router, transaction
 import edx_ace.channel as channels
 from edx_ace.channel import ChannelType
 from edx_ace.channel.base import ALL_TYPES
+from edx_ace.limits import parse as parse_limits
 from edx_ace.message import Message
 from edx_ace.outbox.people import person_key
 from edx_ace.policy import AllowedChannels, Policy, PolicyResult
@@ -47,7 +47,7 @@ KEPT = timedelta(days=21)
 #: How often counting is tried again when another process has counted for the same people.
 _TRIES = 5
 
-_CAP = re.compile(r"\s*(\d{1,6})\s*/\s*(day|week)\s*")
+_PERIODS = ("day", "week")
 
 
 @attrs.frozen
@@ -65,19 +65,7 @@ def parse(text: str) -> tuple[Cap, ...]:
     Raises:
         TypeError, ValueError: If it is none.
     """
-    if not isinstance(text, str):
-        raise TypeError(f"Expected a text such as '3/day, 10/week', given {text!r}.")
-    caps = []
-    for part in text.split(","):
-        found = _CAP.fullmatch(part)
-        if found is None or int(found[1]) == 0:
-            raise ValueError(
-                f"Expected a number above 0, a slash and day or week, such as '3/day, 10/week'; given {part.strip()!r}."
-            )
-        caps.append(Cap(int(found[1]), found[2]))
-    if len({cap.period for cap in caps}) < len(caps):
-        raise ValueError(f"Expected one cap a period, given {text!r}.")
-    return tuple(caps)
+    return tuple(Cap(most, period) for most, period in parse_limits(text, _PERIODS, "3/day, 10/week"))
 
 
 class FrequencyCapPolicy(Policy):

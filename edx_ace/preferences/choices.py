@@ -15,6 +15,7 @@ from django.db.models import Q
 
 from edx_ace import categories
 from edx_ace.channel import ChannelType
+from edx_ace.channel.base import channel_type_of
 from edx_ace.outbox import reconsider
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.people import person_key, shortened
@@ -117,7 +118,7 @@ def taking(person: Recipient | str, category: str, channel_type: ChannelType | s
     Raises:
         UnknownCategoryError: If there is no such category.
     """
-    kind = _channel_type(channel_type)
+    kind = channel_type_of(channel_type, ChoiceError)
     chosen = chosen_by([person_of(person)]).get(person_of(person), {})
     return effective(categories.get(category), kind, chosen.get(str(kind), {}), shortened(scope))
 
@@ -165,17 +166,9 @@ def checked(category: str, channel_type: ChannelType | str, taking: Taking | str
         ChoiceError: If they cannot.
         UnknownCategoryError: If there is no such category.
     """
-    kind, how = _channel_type(channel_type), _taking(taking)
+    kind, how = channel_type_of(channel_type, ChoiceError), _taking(taking)
     _check(category, kind, how)
     return str(kind), how
-
-
-def _channel_type(given: ChannelType | str) -> ChannelType:
-    try:
-        return ChannelType(given)
-    except ValueError:
-        expected = ", ".join(ChannelType.__members__[name].value for name in ChannelType.__members__)
-        raise ChoiceError(f"Expected a channel type ({expected}), given {shown(given)}.") from None
 
 
 def _taking(given: Taking | str) -> Taking:

@@ -1,5 +1,5 @@
 """
-Public: the links in messages by which people choose without logging in, and what they stand for.
+Internal: the links in messages by which people choose without logging in, and what they stand for.
 
 A link is made for one purpose and is worth nothing for another. It leads to ACE_BASE_URL and never to wherever a
 request came from. `Mandate.read` is how a page learns for whom it acts.

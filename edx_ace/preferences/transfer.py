@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import TextIO
 
 import attrs
@@ -20,7 +20,7 @@ from edx_ace.channel import ChannelType
 from edx_ace.errors import AceError
 from edx_ace.outbox import reconsider
 from edx_ace.outbox.clock import DatabaseNow
-from edx_ace.outbox.people import person_keys_of_address, shortened
+from edx_ace.outbox.people import person_keys_of_address, rehashed, shortened
 from edx_ace.preferences.choices import EVERYTHING, HELD, checked
 from edx_ace.preferences.errors import ChoiceError, TransferError
 from edx_ace.preferences.models import Choice, Taking
@@ -31,6 +31,9 @@ COLUMNS = ("person", "email", "category", "channel_type", "scope", "taking")
 
 #: Those that a file need not have.
 OPTIONAL = ("person", "email", "scope")
+
+#: What may stand between two values, as the first line has it.
+SEPARATORS = ",;\t"
 
 #: Rows written at a time.
 CHUNK_SIZE = 500
@@ -94,10 +97,13 @@ class _Row:
 
 def _rows(file: TextIO) -> Iterator[_Row | str]:
     """Yield each row of *file*, or what is wrong with it."""
-    reader = csv.reader(file, strict=True)
+    reader = csv.reader(())
     try:
-        # A spreadsheet writes a mark at the beginning.
-        names = [name.strip().removeprefix("\ufeff") for name in next(reader, [])]
+        # A spreadsheet writes a mark at the beginning, and where commas are in numbers another separator.
+        first = file.readline().removeprefix("\ufeff")
+        separator = max(SEPARATORS, key=first.count)
+        reader = csv.reader(chain([first], file), delimiter=separator, strict=True)
+        names = [name.strip() for name in next(reader, [])]
         missing = [name for name in COLUMNS if name not in names and name not in OPTIONAL]
         unknown = [name for name in names if name not in COLUMNS]
         if missing or unknown or len(set(names)) < len(names):
@@ -127,7 +133,8 @@ def _row(given: dict[str, str]) -> _Row:
         raise ChoiceError("expected either a person or an email.")
     if not all(map(is_sendable, given.values())):
         raise ChoiceError("a value holds what not every database keeps.")
-    key = shortened(person) if person else person_keys_of_address(ChannelType.EMAIL, email)[0]
+    # What was exported before a key was added is known by all keys now.
+    key = rehashed(person) or shortened(person) if person else person_keys_of_address(ChannelType.EMAIL, email)[0]
     kind, taking = checked(given["category"], given["channel_type"], given["taking"])
     if given["category"] == EVERYTHING and taking is not Taking.OFF:
         raise ChoiceError("everything can only be turned off; leave the row out to leave it on.")

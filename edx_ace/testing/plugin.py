@@ -1,5 +1,5 @@
 """
-Public: the pytest plug-in; pytest finds it by itself once edx-ace is installed.
+Internal: the pytest plug-in; pytest finds it by itself once edx-ace is installed.
 
 Everything is imported inside the fixtures, so that a project which uses none of them pays nothing.
 """

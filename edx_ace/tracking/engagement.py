@@ -1,5 +1,5 @@
 """
-Public: opens and clicks: whether a person or a program made them, and which of them figures have.
+Internal: opens and clicks: whether a person or a program made them, and which of them figures have.
 
 Mail programs load pictures before anybody reads, and filters of companies follow every link. A request that says so
 itself (its method, its headers, the name of its program) is marked when it comes, and nothing of it is kept. What only

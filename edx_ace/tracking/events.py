@@ -20,6 +20,7 @@ from django.db.models import Case, Max, OuterRef, QuerySet, Subquery, When
 
 from edx_ace import categories
 from edx_ace.channel import ChannelType
+from edx_ace.channel.base import channel_type_of
 from edx_ace.errors import InvalidMessageError
 from edx_ace.outbox import leases
 from edx_ace.outbox.clock import DatabaseNow, database_now, from_now
@@ -124,7 +125,7 @@ def record_event(
         BadEventError: If that is no event.
     """
     name = _text(provider, "provider", MAX_PROVIDER_LENGTH)
-    what, kind_of_channel = _kind(kind), _channel_type(channel_type)
+    what, kind_of_channel = _kind(kind), channel_type_of(channel_type, BadEventError)
     reference = _text(provider_id, "provider_id", MAX_ID_LENGTH) if message is None else ""
     if not is_sendable(event_id):
         raise BadEventError(f"event_id must be text that can be encoded, given {shown(event_id)}.")
@@ -274,13 +275,6 @@ def _kind(given: Kind | str) -> Kind:
         return Kind(given)
     except ValueError:
         raise BadEventError(f"Expected one of {', '.join(Kind.values)}, given {shown(given)}.") from None
-
-
-def _channel_type(given: ChannelType | str) -> ChannelType:
-    try:
-        return ChannelType(given)
-    except ValueError:
-        raise BadEventError(f"Expected a channel type, given {shown(given)}.") from None
 
 
 def _moment(given: datetime | None) -> datetime | None:

@@ -33,7 +33,7 @@ from edx_ace.content.absolute_urls import base_url
 from edx_ace.content.documents import appended
 from edx_ace.envelope import Parcel
 from edx_ace.message import Message
-from edx_ace.message_types import is_essential
+from edx_ace.message_types import info
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.renderers import RenderedEmail
 from edx_ace.tokens import sealer
@@ -108,13 +108,14 @@ def without_tokens(text: str) -> str:
 
 def _trackable(parcels: Sequence[Parcel]) -> list[Parcel]:
     on = {name for name, category in categories.all_categories().items() if category.more.get(CATEGORY_KEY) is True}
+    about = cache(info)
     candidates = [
         parcel
         for parcel in parcels
         if on
         and isinstance(parcel.rendered, RenderedEmail)
-        and categories.of(parcel.message) in on
-        and not is_essential(parcel.message)
+        and (known := about(parcel.message.app_label, parcel.message.name)).category_of(parcel.message) in on
+        and not known.is_essential(parcel.message)
         and not parcel.message.options.get("is_test")
     ]
     if not candidates or settings.TRACKING_CONSENT is None:

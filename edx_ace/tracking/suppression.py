@@ -20,6 +20,7 @@ from django.utils.dateparse import parse_datetime
 
 from edx_ace import categories
 from edx_ace.channel import ChannelType
+from edx_ace.channel.base import channel_type_of
 from edx_ace.errors import AceError
 from edx_ace.outbox import reconsider
 from edx_ace.outbox.clock import DatabaseNow
@@ -113,7 +114,7 @@ def lift(
     Raises:
         SuppressionError, InvalidMessageError: If that cannot be one.
     """
-    chosen = of_address(_channel_type(channel_type), address)
+    chosen = of_address(channel_type_of(channel_type, SuppressionError), address)
     if category is not None:
         chosen = chosen.filter(category=category)
     if reason is not None:
@@ -231,7 +232,7 @@ def _read(reader: Iterable[dict[str, str]], refused: list[tuple[int, str]]) -> I
 def _entry(
     address: str, channel_type: ChannelType | str, category: str, reason: Reason | str, expires_at: datetime | None
 ) -> _Entry:
-    kind = _channel_type(channel_type)
+    kind = channel_type_of(channel_type, SuppressionError)
     key = address_key(kind, address)
     if key is None:
         raise SuppressionError("Expected an address, given none.")
@@ -294,14 +295,6 @@ def _is_longer(one: datetime | None, other: datetime | None) -> bool:
 
 def _longest(one: datetime | None, other: datetime | None) -> datetime | None:
     return one if _is_longer(one, other) else other
-
-
-def _channel_type(given: ChannelType | str) -> ChannelType:
-    try:
-        return ChannelType(given)
-    except ValueError:
-        expected = ", ".join(member.value for member in ChannelType.__members__.values())
-        raise SuppressionError(f"Expected a channel type ({expected}), given {shown(given)}.") from None
 
 
 def _reason(given: Reason | str) -> Reason:

@@ -1,5 +1,5 @@
 """
-Public: where the links and pixels of tracked mails lead.
+Internal: where the links and pixels of tracked mails lead.
 
 The answer never waits for what is kept of it: the event is written when the answer has gone, by one INSERT, and is lost
 if the database does not take it. Following a link takes one look-up by primary key. A token that is none of this site's

@@ -1,5 +1,5 @@
 """
-Public: events of mail providers over HTTP, through django-anymail's webhooks for all its providers.
+Internal: events of mail providers over HTTP, through django-anymail's webhooks for all its providers.
 
 `webhook` is the view that `edx_ace.tracking.urls` has an address for: it refuses what is not secured, too large or no
 JSON, and lets one event that cannot be read not spoil the others. Each event then comes here by django-anymail's signal

@@ -16,6 +16,7 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.db.models import F, Q, QuerySet
+from django.test.utils import CaptureQueriesContext
 
 from edx_ace import ChannelType, PolicyResult, Recipient
 from edx_ace.errors import (
@@ -221,6 +222,36 @@ def test_throttling_and_a_channel_that_is_down_spend_no_attempt(script, code, is
     assert (one().attempts, one().may_have_arrived) == (attempts, is_ambiguous)
 
 
+def test_the_refusals_of_a_window_are_recorded_together(script):
+    """
+    In one statement for each state; each with its own code, reason, number of attempts and time.
+    """
+    now = datetime.now(tz=UTC)
+    later = [RecoverableChannelDeliveryError(f"later {n}", now + n * HOUR / 4, code=f"smtp_45{n}") for n in (1, 2)]
+    gone = [FatalChannelDeliveryError(f"gone {n}", code=f"smtp_55{n}") for n in (1, 2)]
+    script(*later, RecoverableChannelDeliveryError("slow down", now + HOUR, code="http_429"), *gone)
+    enqueue([welcome() for _ in range(6)])
+
+    with CaptureQueriesContext(connection) as queries:
+        work()
+
+    written = [query["sql"] for query in queries if "UPDATE" in query["sql"] and "smtp_" in query["sql"]]
+    assert len(written) == 2
+    rows = Delivery.objects.order_by("pk")
+    assert list(rows.values_list("state", "code", "attempts")) == [
+        ("queued", "smtp_451", 1),
+        ("queued", "smtp_452", 1),
+        ("queued", "http_429", 0),
+        ("failed", "smtp_551", 1),
+        ("failed", "smtp_552", 1),
+        ("sent", "", 1),
+    ]
+    assert [row.reason.rpartition(" ")[2] for row in rows] == ["1", "2", "down", "1", "2", ""]
+    waits = [row.due_at - now for row in rows[:3]]
+    assert waits == [pytest.approx(wait, abs=timedelta(minutes=2)) for wait in (HOUR / 4, HOUR / 2, HOUR)]
+    assert Attempt.objects.count() == 6
+
+
 def test_a_delivery_is_tried_again_after_a_while(script, settings):
     """
     Not before its time, which is random up to a limit that doubles.
@@ -267,6 +298,38 @@ def test_attempts_have_a_limit(script, is_ambiguous, state, times):
 
     assert (one().state, one().attempts) == (state, times)
     assert Attempt.objects.count() == times
+
+
+@pytest.mark.parametrize(
+    ("answers", "state"),
+    [
+        # What was clearly refused counts towards the limit of all attempts alone.
+        (["busy", "busy", "lost", "lost", "accepted"], "sent"),
+        (["lost", "busy", "lost", "busy", "lost", "accepted"], "unknown"),
+        # A worker that ends leaves as little known as a lost connection.
+        (["dead worker", "busy", "lost", "dead worker", "lost", "accepted"], "unknown"),
+        (["dead worker", "busy", "busy", "lost", "accepted"], "sent"),
+    ],
+)
+def test_only_what_nobody_knows_the_end_of_counts_towards_its_limit(script, answers, state):
+    """
+    A message that was refused for now twice is repeated when its next connection is lost.
+    """
+    busy = RecoverableChannelDeliveryError("busy", code="smtp_450")
+    lost = RecoverableChannelDeliveryError("lost", code="lost", is_ambiguous=True)
+    script(*[{"busy": busy, "lost": lost, "accepted": None}[answer] for answer in answers if answer != "dead worker"])
+    enqueue(welcome())
+
+    for answer in answers:
+        if answer == "dead worker":
+            leases.permit(claim(10), HOUR)
+            end_leases()
+            sweep()
+        else:
+            work()
+        make_due()
+
+    assert one().state == state
 
 
 def test_what_asked_to_be_held_is_not_repeated_when_ambiguous(script):

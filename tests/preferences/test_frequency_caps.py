@@ -231,7 +231,9 @@ def test_two_who_count_at_the_same_time_do_not_exceed_a_cap(use_channels, settin
     assert {person: got.count(person) for person in range(1, 6)} == dict.fromkeys(range(1, 6), 3)
 
 
-@pytest.mark.parametrize("text", ["", "3", "0/day", "3/month", "3/day, 4/day", "-1/day", "3/day;1/week", "9999999/day"])
+@pytest.mark.parametrize(
+    "text", ["", "3", "0/day", "3/month", "3/day, 4/day", "-1/day", "3/day;1/week", "9999999999/day"]
+)
 def test_what_is_no_cap_is_refused(text):
     """
     The error says what is expected.

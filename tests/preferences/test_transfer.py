@@ -2,7 +2,8 @@
 Internal: choices come from CSV and go there, and nothing is imported by half.
 """
 
-from io import BytesIO, StringIO, TextIOWrapper
+import tracemalloc
+from io import BytesIO, StringIO, TextIOBase, TextIOWrapper
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -118,6 +119,66 @@ def test_a_file_of_a_spreadsheet_may_begin_with_a_mark():
     And have its columns in another order.
     """
     assert import_choices(StringIO("\ufefftaking,channel_type,category,person\noff,email,news,7\n")) == 1
+    assert (
+        import_choices(StringIO('\ufeff"taking","channel_type","category","person"\n"off","email","news","8"\n')) == 1
+    )
+
+    assert {row[0] for row in rows()} == {"7", "8"}
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_file_of_a_spreadsheet_may_have_another_separator(separator):
+    """
+    Where numbers have a comma.
+    """
+    line = separator.join(["7", "", "news", "email", '"course, 1"', "off"])
+
+    assert import_choices(StringIO(HEADER.replace(",", separator) + line)) == 1
+
+    assert rows() == {("7", "news", "email", "course, 1", "off")}
+
+
+def test_what_was_exported_before_a_key_was_added_counts(settings, tmp_path):
+    """
+    The digest of an address is made anew, as the command does it in the table.
+    """
+    settings.ACE_ADDRESS_KEYS = ["one"]
+    choose(ann := Recipient(None, "ann@example.com"), "news", "email", Taking.OFF)
+    exported = run("export")
+    Choice.objects.all().delete()
+    settings.ACE_ADDRESS_KEYS = ["one", "two"]
+
+    import_choices(StringIO(exported, newline=""))
+
+    assert taking(ann, "news", "email") is Taking.OFF
+
+
+def test_a_large_file_is_imported_in_the_memory_of_a_few_rows():
+    """
+    Also where the same is said again and again; the last row counts.
+    """
+
+    def lines():
+        yield HEADER
+        for number in range(4_000):
+            yield f"{number % 700 + 1},,news,email,{'x' * 200},{'off' if number < 3_300 else 'daily'}\n"
+
+    class Lines(TextIOBase):
+        def __init__(self):
+            self.lines = lines()
+
+        def readline(self, size=-1):
+            return next(self.lines, "")
+
+    tracemalloc.start()
+    try:
+        assert import_choices(Lines()) == 4_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 4_000_000
+    assert Choice.objects.filter(taking="daily").count() == Choice.objects.count() == 700
 
 
 def test_many_rows_need_no_query_each(django_assert_max_num_queries):

@@ -16,11 +16,11 @@ from django.core.exceptions import SuspiciousOperation
 from django.urls import reverse
 
 from edx_ace import Recipient
-from edx_ace.outbox import State, enqueue
+from edx_ace.outbox import State, counts, enqueue
 from edx_ace.outbox.models import Delivery
 from edx_ace.tracking import Reason
 from edx_ace.tracking.checks import check_tracking
-from edx_ace.tracking.models import ProviderEvent, Suppression
+from edx_ace.tracking.models import ProviderEvent, Suppression, SuppressionChange
 from edx_ace.tracking.webhooks import MAX_BODY_BYTES
 from tests.outbox.test_worker import work
 from tests.pipeline import Recorder, welcome
@@ -109,6 +109,22 @@ def test_a_provider_says_what_became_of_a_message(sent, post, vendor, what, stat
     assert (event.kind, event.delivery_id, event.address) == (kind, Delivery.objects.get().pk, None)
     assert ANN.lower() not in event.detail.lower()
     assert list(Suppression.objects.values_list("reason", flat=True)) == ([reason] if reason else [])
+
+
+def test_an_event_that_comes_many_times_at_once_counts_once(sent, post, at_once):
+    """
+    Whatever the answers, the provider is told to come again until it is kept.
+    """
+    sent("1")
+    request = vendors.postmark("hard", "1", ANN)
+
+    answers = at_once(lambda: post(request), 8)
+
+    assert 200 in answers
+    assert post(request) == 200
+    assert ProviderEvent.objects.count() == Suppression.objects.count() == SuppressionChange.objects.count() == 1
+    assert Delivery.objects.get().state == State.BOUNCED
+    assert counts.check().differences == []
 
 
 def test_a_thousand_events_with_broken_ones_among_them(sent, post):
