@@ -99,14 +99,15 @@ class _Chosen(Func):
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
     ) -> tuple[str, tuple[str | int, ...]]:
         """Return the SQL; it is the same for every database."""
-        person, channel_type, category, scope = (compiler.compile(one)[0] for one in self.get_source_expressions())
+        compiled = [compiler.compile(one) for one in self.get_source_expressions()]
+        person, channel_type, category, scope = (sql for sql, _ in compiled)
         # The most specific first, as `effective` has it.
         return (
             f"COALESCE((SELECT c.taking FROM {connection.ops.quote_name(Choice._meta.db_table)} c "
             f"WHERE c.person = {person} AND c.channel_type = {channel_type} "
             f"AND c.category IN ({category}, '') AND c.scope IN ({scope}, '') "
             "ORDER BY c.scope DESC, c.category DESC LIMIT 1), '')"
-        ), ()
+        ), tuple(param for _, params in compiled for param in params)
 
 
 def _opted_out() -> Q:
