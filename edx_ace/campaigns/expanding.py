@@ -56,8 +56,9 @@ def _put(campaign: Campaign) -> bool:
     using = router.db_for_write(Campaign)
     now = database_now(Campaign, using)
     limit = CHUNK_SIZE
-    if campaign.most is not None:
-        limit = min(limit, campaign.most - campaign.expanded)
+    is_canary = campaign.canary > 0 and not campaign.is_canary_fine
+    if is_canary:
+        limit = min(limit, campaign.canary - campaign.expanded)
     pace = _pace(campaign)
     # What was not used of it in the past is lost: a campaign that was paused does not catch up.
     paced_to = max(campaign.paced_to or now, now)
@@ -71,6 +72,8 @@ def _put(campaign: Campaign) -> bool:
         changes["expanded_to"] = members[-1][0]
     if pace:
         changes["paced_to"] = paced_to + len(members) * pace
+    if is_canary and changes["expanded"] == campaign.canary:
+        changes["canary_at"] = now
     if len(members) < limit:
         changes["expanded_at"] = now
     with transaction.atomic(using):

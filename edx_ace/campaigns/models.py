@@ -105,6 +105,9 @@ class Campaign(Leased):
     expanded = models.PositiveIntegerField(_("in the outbox"), default=0)
     #: When, by its rate, the next one may go.
     paced_to = models.DateTimeField(null=True, editable=False)
+    #: When all the first ones were in the outbox; and whether what came of them is fine, so that the others may go.
+    canary_at = models.DateTimeField(null=True, editable=False)
+    is_canary_fine = models.BooleanField(default=False, editable=False)
     #: When the last one was put there.
     expanded_at = models.DateTimeField(_("all in the outbox at"), null=True)
     #: Whether deliveries may have been put off while it was paused, so that they have to be brought back.

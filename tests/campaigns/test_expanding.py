@@ -172,8 +172,9 @@ def test_the_first_ones_go_alone(found, accounts, small_chunks):
     assert expand(campaign, always) is False
     assert expand(fresh(campaign), always) is False
     assert len(recipients()) == 4
+    assert fresh(campaign).canary_at is not None
 
-    Campaign.objects.update(is_released=True)
+    Campaign.objects.update(is_canary_fine=True)
     assert expand(fresh(campaign), always) is True
     assert len(recipients()) == 9
 
@@ -186,6 +187,7 @@ def test_fewer_than_the_first_ones_are_all(found, accounts):
     campaign = found("accounts", canary=4)
 
     assert expand(campaign, always) is True
+    assert fresh(campaign).canary_at is None
 
 
 def test_a_rate_gives_each_its_moment(found, accounts):

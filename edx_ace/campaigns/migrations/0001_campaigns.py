@@ -115,6 +115,8 @@ class Migration(migrations.Migration):
                 ("expanded_to", models.BigIntegerField(default=0, editable=False)),
                 ("expanded", models.PositiveIntegerField(default=0, verbose_name="in the outbox")),
                 ("paced_to", models.DateTimeField(editable=False, null=True)),
+                ("canary_at", models.DateTimeField(editable=False, null=True)),
+                ("is_canary_fine", models.BooleanField(default=False, editable=False)),
                 ("expanded_at", models.DateTimeField(null=True, verbose_name="all in the outbox at")),
                 ("is_put_off", models.BooleanField(default=False, editable=False)),
                 ("resumed_at", models.DateTimeField(editable=False, null=True, verbose_name="resumed at")),
