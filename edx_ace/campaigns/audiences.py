@@ -19,7 +19,7 @@ of the group ``openedx.ace.audience``::
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import attrs
@@ -90,6 +90,8 @@ class Audience:
     label: ClassVar[_StrOrPromise]
     #: The form of its parameters; its cleaned data is kept as JSON. None: it has none.
     form_class: ClassVar[type[Form] | None] = None
+    #: Fields of its rows by which staff look for one, as in filters of a queryset, such as ``("email", "name")``.
+    search_fields: ClassVar[Sequence[str]] = ()
 
     @classmethod
     def enabled(cls) -> bool:

@@ -135,7 +135,7 @@ def from_markdown(text: str) -> str:
 
 def fill(variant: Variant) -> None:
     """Set the body of *variant* from its source, which is sanitised itself where it is HTML."""
-    if variant.channel_type != _EMAIL:
+    if variant.channel_type != _EMAIL or not is_sendable(variant.source):
         variant.body = variant.source
     elif variant.format == variant.Format.MARKDOWN:
         variant.body = from_markdown(variant.source)

@@ -94,6 +94,12 @@ def problems(campaign: Campaign, now: datetime) -> list[Problem]:
     return []
 
 
+def comes_twice(campaign: Campaign) -> bool:
+    """Return whether the clocks of the zone of *campaign*, which goes by it, show its time twice."""
+    wall_time, zone = _wall_time(campaign), _zone(campaign.zone, "zone")
+    return moment(wall_time.date(), wall_time.time(), zone, last=True) != _at(wall_time, zone)
+
+
 def _at(wall_time: datetime, zone: tzinfo) -> datetime:
     if isinstance(zone, ZoneInfo):
         return moment(wall_time.date(), wall_time.time(), zone)

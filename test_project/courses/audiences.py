@@ -18,19 +18,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from courses.models import Cohort, Course, Enrolment, Learner, Track
+from courses.scopes import course_of
 from edx_ace import Recipient
 from edx_ace.campaigns.audiences import Audience, Person, register
 
-#: What a scope is called before the slug of its course.
-PREFIX = "course:"
-
 #: How many of those whom a search finds are named.
 _MAX_NAMED = 5
-
-
-def course_of(scope: str) -> Course | None:
-    """Return the course that *scope* is; None: it is none, or none any more."""
-    return Course.objects.filter(slug=scope.removeprefix(PREFIX)).first() if scope.startswith(PREFIX) else None
 
 
 def learners_of(scope: str, condition: Q | None = None) -> QuerySet[Learner]:
@@ -101,8 +94,10 @@ class Staff(_Users):
 
     def resolve(self, scope: str, params: Mapping[str, Any], requester: Any) -> QuerySet[User]:
         """Return their users."""
-        taught = Course.objects.filter(slug=scope.removeprefix(PREFIX)) if scope else Course.objects.all()
-        return User.objects.filter(Exists(taught.filter(instructors=OuterRef("pk")))).select_related("learner")
+        taught = Course.objects.filter(instructors=OuterRef("pk"))
+        if scope:
+            taught = taught.filter(pk=getattr(course_of(scope), "pk", None))
+        return User.objects.filter(Exists(taught)).select_related("learner")
 
 
 @register

@@ -10,18 +10,13 @@ from urllib.parse import urljoin
 from django.utils import formats, translation
 from django.utils.translation import gettext_lazy as _
 
-from courses.audiences import PREFIX, course_of
 from courses.models import Course
+from courses.scopes import course_of, scope_of
 from edx_ace.campaigns.host import Action, Host, Keyword, Scope
 from edx_ace.conf import settings
 
 #: What whoever teaches a course may do in it. To approve is for those who run the campus.
 _INSTRUCTORS_MAY = frozenset([Action.VIEW, Action.WRITE, Action.SEND, Action.SEE_PEOPLE])
-
-
-def scope_of(course: Course) -> str:
-    """Return the scope that *course* is."""
-    return f"{PREFIX}{course.slug}"
 
 
 class CampusHost(Host):

@@ -1,0 +1,104 @@
+"""
+Internal: looking at some of the recipients that a campaign would have now, without finding all of them.
+
+Exclusions are left out of account, and somebody may come more than once: this is for previews and samples. How many
+there are says a forecast.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import reduce
+from itertools import islice
+from operator import or_
+
+import attrs
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+
+from edx_ace.campaigns.audiences import Person
+from edx_ace.campaigns.errors import CampaignError
+from edx_ace.campaigns.models import Campaign, Part
+from edx_ace.campaigns.resolving import asked, key_from, key_of
+
+#: How many people are looked through at most where an audience gives no queryset.
+MAX_READ = 10_000
+
+
+@attrs.frozen
+class Seen:
+    """
+    Somebody an audience gives.
+
+    Attributes:
+        reference: By which `seen` finds them again.
+
+        person: The person, as the audience says now.
+    """
+
+    reference: str
+    person: Person
+
+
+def look(campaign: Campaign, limit: int, search: str = "", start: int = 0) -> list[Seen]:
+    """
+    Return up to *limit* people of *campaign*, audience by audience.
+
+    Args:
+        campaign: Its audiences that are not excluded are asked.
+
+        limit: How many at most.
+
+        search: What has to be in one of the audience's search fields, or of people that come without rows, in their
+            addresses or values.
+
+        start: How many to leave out before.
+
+    Raises:
+        CampaignError: If an audience cannot be read.
+    """
+    found = (seen for part in campaign.parts.filter(is_excluded=False) for seen in _seen_in(campaign, part, search))
+    return list(islice(found, start, start + limit))
+
+
+def seen(campaign: Campaign, reference: str) -> Person:
+    """
+    Return who *reference* stands for, if they still belong to *campaign*.
+
+    Raises:
+        CampaignError: If nobody does.
+    """
+    position, _, key = reference.partition(":")
+    part = campaign.parts.filter(is_excluded=False, position=position).first() if position.isdecimal() else None
+    if part is not None:
+        audience, answer = asked(campaign, part)
+        if isinstance(answer, QuerySet):
+            try:
+                row = answer.filter(pk=key_from(answer.model, key)).first()
+            except (TypeError, ValueError, ValidationError):
+                row = None
+            if row is not None:
+                person: Person = audience.person(row)
+                return person
+        elif key.isdecimal():
+            people: list[Person] = list(islice(answer, int(key), min(int(key) + 1, MAX_READ)))
+            if people:
+                return people[0]
+    raise CampaignError(f"Nobody of this campaign is {reference!r}. Look for somebody else.", code="nobody")
+
+
+def _seen_in(campaign: Campaign, part: Part, search: str) -> Iterator[Seen]:
+    audience, answer = asked(campaign, part)
+    if isinstance(answer, QuerySet):
+        rows = answer.order_by("pk")
+        if search:
+            if not audience.search_fields:
+                return
+            rows = rows.filter(reduce(or_, (Q(**{f"{name}__icontains": search}) for name in audience.search_fields)))
+        for row in rows.iterator(chunk_size=100):
+            yield Seen(f"{part.position}:{key_of(row)}", audience.person(row))
+        return
+    for number, person in enumerate(islice(answer, MAX_READ)):
+        texts = [person.recipient.email_address, *person.recipient.addresses.values(), *person.values.values()]
+        if not search or any(search.lower() in str(text).lower() for text in texts):
+            yield Seen(f"{part.position}:{number}", person)
