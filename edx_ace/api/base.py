@@ -5,11 +5,11 @@ Internal: what all endpoints have in common.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from rest_framework.parsers import BaseParser, JSONParser
-from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,6 +20,9 @@ from edx_ace.api.problems import answer
 from edx_ace.api.schema import Schema
 from edx_ace.campaigns import finding
 from edx_ace.campaigns.models import Campaign
+
+if TYPE_CHECKING:
+    from rest_framework.permissions import _SupportsHasPermission
 
 Shape = type[BaseSerializer[Any]]
 
@@ -35,7 +38,7 @@ class Endpoint(APIView):
     parser_classes: Sequence[type[BaseParser]] = [JSONParser]
     renderer_classes: Sequence[type[BaseRenderer]] = [JSONRenderer]
 
-    def get_permissions(self) -> list[BasePermission]:
+    def get_permissions(self) -> Sequence[_SupportsHasPermission]:
         """Return the site's permissions, and that somebody has to be logged in; functions ask the host."""
         return [IsAuthenticated(), *super().get_permissions()]
 

@@ -80,7 +80,7 @@ class Operation:
         return method
 
 
-class Schema(AutoSchema):  # type: ignore[no-untyped-call]
+class Schema(AutoSchema):
     """Reads what methods say of themselves."""
 
     @property

@@ -7,8 +7,10 @@ What is right is for the functions of campaigns to say, with all problems at onc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from datetime import UTC
+from typing import Any, ClassVar, TypeVar
 
+from django.db import models
 from rest_framework import serializers
 
 from edx_ace.campaigns import audiences, editing, finding
@@ -18,7 +20,25 @@ from edx_ace.campaigns.states import State
 from edx_ace.channel.base import ALL_TYPES
 from edx_ace.errors import did_you_mean
 
+Row = TypeVar("Row", bound=models.Model)
+
 CHANNEL_TYPES = [str(one) for one in ALL_TYPES]
+
+
+class Moment(serializers.DateTimeField):
+    """A time, in UTC wherever the site is."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(default_timezone=UTC, **options)
+
+
+class RowSerializer(serializers.ModelSerializer[Row]):
+    """What a row of a table says."""
+
+    serializer_field_mapping: ClassVar = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.DateTimeField: Moment,
+    }
 
 
 class Input(serializers.Serializer[Any]):
@@ -58,7 +78,7 @@ class ChannelTypes(serializers.ListField):
         return [one for one in data.split(",") if one] if isinstance(data, str) else super().to_representation(data)
 
 
-class VariantSerializer(serializers.ModelSerializer[Variant]):
+class VariantSerializer(RowSerializer[Variant]):
     """What is written for one channel type in one language."""
 
     body = serializers.CharField(read_only=True, help_text="The sanitised HTML: as it is sent, but for keywords.")
@@ -77,30 +97,30 @@ class VariantSerializer(serializers.ModelSerializer[Variant]):
         return super().to_internal_value(data)
 
 
-class PartSerializer(serializers.ModelSerializer[Part]):
+class PartSerializer(RowSerializer[Part]):
     """One audience that a campaign goes to, or does not."""
 
     params = serializers.DictField(required=False, help_text="As the schema of the audience's parameters says.")
-    label = serializers.SerializerMethodField(help_text="What is chosen, for people.")
+    description = serializers.SerializerMethodField(help_text="What is chosen, for people.")
 
     class Meta:
         model = Part
-        fields = (*editing.PART_FIELDS, "label")
+        fields = (*editing.PART_FIELDS, "description")
 
     def to_internal_value(self, data: Any) -> Any:
         """Return what *data* says."""
         if isinstance(data, Mapping):
-            data = {name: value for name, value in data.items() if name != "label"}
+            data = {name: value for name, value in data.items() if name != "description"}
             refuse_unknown(data, self.fields)
         return super().to_internal_value(data)
 
-    def get_label(self, part: Part) -> str:
+    def get_description(self, part: Part) -> str:
         """Return what is chosen."""
         known = audiences.all_audiences()
         return str(known[part.audience].describe(part.params)) if part.audience in known else part.audience
 
 
-class AttachmentSerializer(serializers.ModelSerializer[Attachment]):
+class AttachmentSerializer(RowSerializer[Attachment]):
     """A file that goes with each message."""
 
     class Meta:
@@ -108,7 +128,7 @@ class AttachmentSerializer(serializers.ModelSerializer[Attachment]):
         fields = ("id", "name", "content_type", "size")
 
 
-class CampaignSummarySerializer(serializers.ModelSerializer[Campaign]):
+class CampaignSummarySerializer(RowSerializer[Campaign]):
     """A campaign, without what is written in it."""
 
     id = serializers.UUIDField(source="uuid", read_only=True)
@@ -171,7 +191,7 @@ class CampaignSerializer(CampaignSummarySerializer):
         return finding.actions(self.context["request"].user, campaign.scope, campaign)
 
 
-class CampaignFieldsSerializer(serializers.ModelSerializer[Campaign]):
+class CampaignFieldsSerializer(RowSerializer[Campaign]):
     """What can be written."""
 
     channel_types = ChannelTypes(required=False)
@@ -222,7 +242,7 @@ class ScheduleSerializer(SeenVersionSerializer):
     )
 
 
-class WhenSerializer(serializers.ModelSerializer[Campaign]):
+class WhenSerializer(RowSerializer[Campaign]):
     """Another time."""
 
     version = serializers.IntegerField(help_text="The one that you have seen.")

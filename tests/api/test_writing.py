@@ -37,7 +37,7 @@ def test_what_is_created_can_be_read(client_of, ann):
             "audience": "pupils",
             "params": {"start": "pupil", "year": ""},
             "is_excluded": False,
-            "label": "Pupils: pupil",
+            "description": "Pupils: pupil",
         }
     ]
     assert read.json()["channel_types"] == ["email"]
@@ -70,9 +70,9 @@ def test_all_that_is_wrong_is_told_and_nothing_kept(client_of, ann):
     assert answer.status_code == 422
     assert answer["Content-Type"] == "application/problem+json"
     body = answer.json()
-    assert (body["status"], body["code"], body["title"]) == (422, "refused", "Unprocessable Entity")
+    assert (body["status"], body["code"], body["type"]) == (422, "refused", "about:blank")
     places = {problem["where"]: problem["code"] for problem in body["problems"]}
-    assert places == {"category": "unknown_category", "variants.email.en.source": "unknown_keyword"}
+    assert places == {"category": "unknown_category", "variants.email.en.body": "unknown_keyword"}
     assert not Campaign.objects.exists()
 
 
