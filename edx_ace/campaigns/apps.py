@@ -15,8 +15,8 @@ class CampaignsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the guard, the source, the chore, the audiences that campaigns bring, and what is kept of people."""
-        from edx_ace.campaigns import audiences, own_audiences, running
+        """Register the guard, the source, the chore, the checks, audiences of its own, and what is kept of people."""
+        from edx_ace.campaigns import audiences, checks, own_audiences, running  # noqa: F401  # checks
         from edx_ace.campaigns.holding import HOLDING
         from edx_ace.campaigns.pausing import PAUSED
         from edx_ace.campaigns.source import SOURCE

@@ -191,6 +191,8 @@ def _problems_of_values(
     for variant in variants:
         needed |= keywords.needed(variant.subject) | keywords.needed(variant.preheader)
         needed |= keywords.needed(variant.body, is_html=variant.channel_type == str(ChannelType.EMAIL))
+    # Others are told as unknown.
+    needed &= {keyword.name for keyword in host().keywords(campaign.scope)}
     given = host().scope_values(campaign.scope, campaign.language) if needed else {}
     for name in sorted(needed):
         if str(given.get(name) or "").strip():

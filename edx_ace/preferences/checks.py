@@ -124,23 +124,36 @@ def _check_pages() -> Iterator[CheckMessage]:
 @register("edx_ace")
 def check_settings(**kwargs: object) -> list[CheckMessage]:
     """Check that the settings of preferences can be used."""
-    return [*_check_people(), *_check_hours(), *_check_caps(), *_check_send_time(), *_check_policies()]
+    return [
+        *_check_people(),
+        *_check_scope_names(),
+        *_check_hours(),
+        *_check_caps(),
+        *_check_send_time(),
+        *_check_policies(),
+    ]
 
 
 def _check_people() -> Iterator[CheckMessage]:
     hint = "For example: ACE_PEOPLE = 'shop.people.places', a function that takes a list of recipients."
-    hook: Any = settings.PEOPLE
+    yield from _check_hook("ACE_PEOPLE", settings.PEOPLE, hint, "ace_preferences.E006")
+
+
+def _check_scope_names() -> Iterator[CheckMessage]:
+    hint = "For example: ACE_SCOPE_NAMES = 'shop.courses.names', a function that takes a list of scopes."
+    yield from _check_hook("ACE_SCOPE_NAMES", settings.SCOPE_NAMES, hint, "ace_preferences.E010")
+
+
+def _check_hook(name: str, hook: Any, hint: str, id: str) -> Iterator[CheckMessage]:
     if hook is None:
         return
     try:
         is_callable = callable(import_string(hook))
     except Exception as error:
-        yield Error(
-            f"ACE_PEOPLE cannot be imported: {type(error).__name__}: {error}", hint=hint, id="ace_preferences.E006"
-        )
+        yield Error(f"{name} cannot be imported: {type(error).__name__}: {error}", hint=hint, id=id)
     else:
         if not is_callable:
-            yield Error(f"ACE_PEOPLE names {hook!r}, which cannot be called.", hint=hint, id="ace_preferences.E006")
+            yield Error(f"{name} names {hook!r}, which cannot be called.", hint=hint, id=id)
 
 
 def _check_hours() -> Iterator[CheckMessage]:

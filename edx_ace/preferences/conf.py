@@ -17,6 +17,9 @@ class Settings(conf.Settings):
     #: (``"Asia/Tokyo"``) and a language (``"ja"``), or None for either. Unset, or None: ``TIME_ZONE`` and
     #: ``LANGUAGE_CODE``.
     PEOPLE: str | None = None
+    #: Dotted path of a callable ``hook(scopes)`` that returns, for each ``options["scope"]`` in order, what people call
+    #: it in the active language (``"Statistics for the Curious"``), or None. Unset: no page names any.
+    SCOPE_NAMES: str | None = None
     #: From when to when people are left alone who have not said it themselves: ``("22:00", "07:00")``. Unset: never.
     QUIET_HOURS: tuple[str, str] | None = None
     #: How many messages a person gets at most in a day or a week of theirs, by channel type, and under ``"all"`` over

@@ -1,9 +1,10 @@
 """
 Public: why did, or didn't, she get it? Finding messages, and telling each one's way.
 
-`find` looks up a message, a send, an idempotency key, a person or an address; each follows an index. `way_of` tells
-what happened to one delivery, in the order in which it did: why it waited or did not go, each hand-over with what the
-channel answered, what the provider said, and what was done with it.
+`find` looks up a message, a send, an idempotency key, a person or an address; each follows an index. `verdict_on` and
+`why` say in two sentences what became of one delivery. `way_of` tells what happened to it, in the order in which it
+did: why it waited or did not go, each hand-over with what the channel answered, what the provider said, and what was
+done with it.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ TONES: Mapping[str, str] = {
 
 #: The answer in one sentence, by state. What is known beyond that stands beside it.
 VERDICTS: Mapping[str, _StrOrPromise] = {
-    State.QUEUED: _("It has not been sent yet: it waits for its time, or for a worker."),
+    State.QUEUED: _("It has not been sent yet, and goes with the next that go."),
     State.CLAIMED: _("It is being prepared at this moment."),
     State.HANDING: _("It is being handed over at this moment."),
     State.SENT: _("It was sent, and accepted. Whether it reached the mailbox nobody has said."),
@@ -106,6 +107,25 @@ VERDICTS: Mapping[str, _StrOrPromise] = {
     State.CANCELLED: _("It was not sent: somebody stopped it."),
     State.FOLDED: _("It became part of a digest."),
     State.UNKNOWN: _("It may have arrived: nobody knows whether it was accepted, and it was not to be repeated."),
+}
+
+#: What is said of a delivery that waits for something, or was tried before.
+_WAITS = _("It has not been sent yet: it waits.")
+_TRIED = _("It has not been sent yet: it was not accepted for now, and is tried again.")
+
+#: Why, in words of whoever is asked, by the code of what decided it. What has none is said in the decision's own words.
+REASONS: Mapping[str, _StrOrPromise] = {
+    "opted_out": _("They turned messages of this kind off."),
+    "not_opted_in": _("Messages of this kind go only to those who asked for them, and they did not."),
+    "suppressed": _("Their address must not be used: messages to it came back, they complained, or somebody said so."),
+    "quiet_hours": _("They are left alone at these hours; it goes when the hours are over."),
+    "frequency_cap": _("They have had as many messages as they may get in this time; it goes when that is over."),
+    "digest": _("They take messages of this kind once a day or a week; it goes with the next of these."),
+    "folded": _("They take messages of this kind once a day or a week, together."),
+    "send_time": _("It goes when they are likely to read it."),
+    "budget_spent": _("What this channel may cost in a month is spent."),
+    "no_address": _("They have no address for this channel."),
+    "expired": _("It was of use until a certain time only, and could not be handed over before."),
 }
 
 _ATTEMPTS: Mapping[str, tuple[_StrOrPromise, str]] = {
@@ -144,6 +164,20 @@ def find(term: str, *, may_see_people: bool, limit: int = LIMIT) -> Found:
     term = term.strip()
     rows = Delivery.objects.select_related("payload").defer("payload__content")
     return next(filter(None, _attempts_to_find(rows, term, may_see_people, limit)), Found([], True, ""))
+
+
+def verdict_on(delivery: Delivery) -> _StrOrPromise:
+    """Return what became of *delivery*, in one sentence."""
+    if delivery.state == State.QUEUED and delivery.code in REASONS:
+        return _WAITS
+    if delivery.state == State.QUEUED and delivery.attempts:
+        return _TRIED
+    return VERDICTS[delivery.state]
+
+
+def why(delivery: Delivery) -> _StrOrPromise:
+    """Return why, in one sentence; empty where there is no more to say."""
+    return REASONS.get(delivery.code, delivery.reason)
 
 
 def way_of(delivery: Delivery) -> list[Step]:

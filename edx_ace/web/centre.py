@@ -4,7 +4,7 @@ Internal: the form on which people choose what reaches them: how it stands, what
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 from django.db import router, transaction
@@ -16,10 +16,12 @@ from edx_ace import channel as channels
 from edx_ace.categories import Category
 from edx_ace.channel import ChannelType
 from edx_ace.channel.base import ALL_TYPES
+from edx_ace.outbox.people import shortened
 from edx_ace.preferences import Taking, choose
-from edx_ace.preferences.choices import DIGESTS, EVERYTHING, chosen_by, effective
+from edx_ace.preferences.choices import DIGESTS, EVERYTHING, Chosen, chosen_by, effective
 from edx_ace.preferences.lookup import is_enabled
 from edx_ace.preferences.models import Choice
+from edx_ace.preferences.scopes import name_of, names_of
 from edx_ace.signals import PAGE
 from edx_ace.web.hours import QuietChoice
 from edx_ace.web.pages import BadFormError
@@ -44,23 +46,38 @@ TAKING_LABELS: Mapping[Taking, str | Promise] = {
 
 
 def takings(category: Category, channel_type: ChannelType | str) -> tuple[Taking, ...]:
-    """Return how people may take *category* over *channel_type*; digests are emails."""
-    is_digest = category.digest and str(channel_type) == ChannelType.EMAIL.value
+    """Return how people may take *category* over *channel_type*; digests are emails, where the site makes some."""
+    is_digest = category.digest and str(channel_type) == ChannelType.EMAIL.value and is_enabled("digest")
     return tuple(Taking) if is_digest else (Taking.OFF, Taking.IMMEDIATE)
+
+
+def nearest(taking: Taking, category: Category, channel_type: ChannelType | str) -> Taking:
+    """Return *taking*, or as it comes where that is how it comes: the site makes no digests any more."""
+    return taking if taking in takings(category, channel_type) else Taking.IMMEDIATE
 
 
 @attrs.frozen
 class Line:
-    """A category over a channel, as the form shows it: one of *options* is *taking*."""
+    """
+    A category over a channel, as the form shows it: one of *options* is *taking*.
+
+    Attributes:
+        scope: What it is narrowed to; empty: nothing.
+
+        place: What people call the scope.
+    """
 
     category: Category
     channel_type: ChannelType
     taking: Taking
+    scope: str = ""
+    place: str = ""
 
     @property
     def name(self) -> str:
         """The name of its field."""
-        return f"{self.category.name}:{self.channel_type}"
+        name = f"{self.category.name}:{self.channel_type}"
+        return f"{name}:{self.scope}" if self.scope else name
 
     @property
     def label(self) -> str | Promise:
@@ -79,7 +96,8 @@ class Form:
     What a person can choose, and how they have it.
 
     Attributes:
-        lines: Each category that can be turned off, over each channel that the site uses.
+        lines: Each category that can be turned off, over each channel that the site uses, and those that the person
+            chose otherwise for a scope that has a name.
 
         quiet: Their quiet hours; None: the site leaves nobody alone.
     """
@@ -95,7 +113,19 @@ class Form:
     @property
     def topics(self) -> list[tuple[Category, list[Line]]]:
         """Each category with its lines; there are none where it cannot be turned off."""
-        return [(one, [line for line in self.lines if line.category.name == one.name]) for one in _categories()]
+        return [
+            (one, [line for line in self.lines if line.category.name == one.name and not line.scope])
+            for one in _categories()
+        ]
+
+    @property
+    def places(self) -> list[tuple[str, list[Line]]]:
+        """What each scope is called that the person chose something for, with its lines."""
+        found: dict[str, list[Line]] = {}
+        for line in self.lines:
+            if line.scope:
+                found.setdefault(line.scope, []).append(line)
+        return [(lines[0].place, lines) for lines in found.values()]
 
     @property
     def is_everything_off(self) -> bool:
@@ -120,13 +150,21 @@ class Form:
         by_name = {line.name: line for line in self.lines}
         lines = []
         for name, values in fields.items():
-            line = by_name.get(name)
+            line = by_name.get(name) or self._narrowed(name)
             if line is None or len(values) != 1 or values[0] not in takings(line.category, line.channel_type):
                 raise BadFormError
             lines.append(attrs.evolve(line, taking=Taking(values[0])))
         if verb not in (["save"], ["nothing"], ["undo"]):
             raise BadFormError
         return Wish(verb[0], lines, quiet)
+
+    def _narrowed(self, name: str) -> Line | None:
+        """Return the line of a field that the form had before everything was turned off, if its scope has a name."""
+        for line in self.lines:
+            scope = name.removeprefix(f"{line.name}:")
+            if not line.scope and scope != name and scope == shortened(scope) and (place := name_of(scope)):
+                return attrs.evolve(line, scope=scope, place=place)
+        return None
 
     def filled_in(self, wish: Wish) -> Form:
         """Return the form with what is wished in the place of how things are."""
@@ -165,12 +203,17 @@ class Wish:
                 for kind in ALL_TYPES:
                     choose(person, EVERYTHING, kind, everything, source=PAGE)
             if self.verb in ("save", "undo"):
-                now = {line.name: line.taking for line in _lines(person)}
-                for line in self.lines:
-                    if line.taking != now.get(line.name):
-                        choose(person, line.category.name, line.channel_type, line.taking, source=PAGE)
+                # What is turned off is so in every scope: what is wished for one comes after it.
+                self._choose(person, [line for line in self.lines if not line.scope])
+                self._choose(person, [line for line in self.lines if line.scope])
                 if self.quiet:
                     self.quiet.write(person)
+
+    def _choose(self, person: str, lines: Iterable[Line]) -> None:
+        chosen = chosen_by([person]).get(person, {})
+        for line in lines:
+            if line.taking != _taking(line.category, line.channel_type, chosen, line.scope):
+                choose(person, line.category.name, line.channel_type, line.taking, scope=line.scope, source=PAGE)
 
 
 def _categories() -> list[Category]:
@@ -183,9 +226,22 @@ def _lines(person: str) -> list[Line]:
     registered = channels.channels().channel_type_to_channel_impl
     kinds = [kind for kind in ALL_TYPES if registered.get(kind)]
     chosen = chosen_by([person]).get(person, {})
-    return [
-        Line(category, kind, effective(category, kind, chosen.get(str(kind), {})))
+    lines = [
+        Line(category, kind, _taking(category, kind, chosen))
         for category in _categories()
         for kind in kinds
         if category.can_be_turned_off and category.offers(kind)
     ]
+    scopes = sorted({scope for of_kind in chosen.values() for _, scope in of_kind if scope})
+    narrowed = [
+        attrs.evolve(line, scope=scope, place=place, taking=_taking(line.category, line.channel_type, chosen, scope))
+        for scope, place in zip(scopes, names_of(scopes), strict=True)
+        if place
+        for line in lines
+        if not {(line.category.name, scope), (EVERYTHING, scope)}.isdisjoint(chosen.get(str(line.channel_type), {}))
+    ]
+    return lines + sorted(narrowed, key=lambda line: line.place)
+
+
+def _taking(category: Category, kind: ChannelType, chosen: Mapping[str, Chosen], scope: str = "") -> Taking:
+    return nearest(effective(category, kind, chosen.get(str(kind), {}), scope), category, kind)

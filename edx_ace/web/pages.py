@@ -86,9 +86,14 @@ def page(
     request: HttpRequest, name: str, context: Mapping[str, Any] | None = None, *, language: str = "", status: int = 200
 ) -> HttpResponse:
     """Return the page called *name* in *language*, or where the site has not that, in one that the browser asks for."""
-    with translation.override(language_for(request, language)):
+    with in_language(request, language):
         html = render_to_string(f"edx_ace/web/{name}.html", dict(context or {}), request)
         return HttpResponse(html, status=status, headers={"Content-Language": translation.get_language() or ""})
+
+
+def in_language(request: HttpRequest, language: str) -> translation.override:
+    """Return what makes *language* the active one, or where the site has not that, one that the browser asks for."""
+    return translation.override(language_for(request, language))
 
 
 def language_for(request: HttpRequest, language: str) -> str:

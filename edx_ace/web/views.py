@@ -24,10 +24,11 @@ from edx_ace.outbox import loading
 from edx_ace.outbox.people import account_of, person_key
 from edx_ace.preferences import Taking, choose, links, taking
 from edx_ace.preferences.links import Mandate
-from edx_ace.web.centre import Form, takings
+from edx_ace.preferences.scopes import name_of
+from edx_ace.web.centre import Form, nearest, takings
 from edx_ace.web.conf import settings
 from edx_ace.web.hours import Clock
-from edx_ace.web.pages import BadFormError, by_link, lasting, page, posted, private
+from edx_ace.web.pages import BadFormError, by_link, in_language, lasting, page, posted, private
 
 #: Methods that only look. Whatever is neither among them nor POST is refused with 400.
 LOOKING = ("GET", "HEAD", "OPTIONS")
@@ -53,13 +54,16 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     before = taking(mandate.person, category.name, mandate.channel_type, scope=mandate.scope)
     if wished and not mandate.is_test:
         lasting(partial(_choose, mandate, wished))
+    with in_language(request, mandate.language):
+        place = name_of(mandate.scope)
     context |= {
         "category": category,
+        "place": place,
         "channel_type": mandate.channel_type,
         "is_scoped": bool(mandate.scope),
         "is_off": (wished or before) == Taking.OFF,
         "has_changed": wished not in (None, before) and not mandate.is_test,
-        "on": Taking.IMMEDIATE if before == Taking.OFF else before,
+        "on": Taking.IMMEDIATE if before == Taking.OFF else nearest(before, category, mandate.channel_type),
     }
     return page(request, "unsubscribe", context, language=mandate.language)
 
@@ -125,6 +129,16 @@ def _preferences(
     is_by_link: bool = False,
     is_test: bool = False,
 ) -> HttpResponse:
+    with in_language(request, language):
+        context, status = _choices(request, person, recipient, is_test=is_test)
+    context |= {"is_by_link": is_by_link, "is_test": is_test}
+    return page(request, "preferences", context, language=language, status=status)
+
+
+def _choices(
+    request: HttpRequest, person: str, recipient: Recipient | None, *, is_test: bool
+) -> tuple[dict[str, Any], int]:
+    """Do what the form says; return what the page shows then, and its status."""
     before = Form.of(person)
     after, verb, status = before, "", 200
     if request.method not in LOOKING:
@@ -136,17 +150,16 @@ def _preferences(
             if not is_test:
                 lasting(partial(wish.write, person))
                 after = Form.of(person)
-    context = {
+    context: dict[str, Any] = {
         "topics": after.topics,
+        "places": after.places,
         "is_everything_off": after.is_everything_off,
         "quiet": after.quiet,
         "clock": Clock.of(recipient) if after.quiet else None,
         "verb": verb,
         "before": before.fields if after != before else [],
-        "is_by_link": is_by_link,
-        "is_test": is_test,
     }
-    return page(request, "preferences", context, language=language, status=status)
+    return context, status
 
 
 #: The body of a document: its start tag, its content, its end tag.

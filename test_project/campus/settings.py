@@ -146,7 +146,10 @@ ACE_DEFAULT_CATEGORY = "news"
 ACE_POSTAL_ADDRESS = "Lantern Campus\n1 Harbour Street\nDublin, Ireland"
 #: As public as the key above.
 ACE_ADDRESS_KEYS = ["test-project"]
+# In euros.
+ACE_PRICES = {"django_email": "0.0004"}
 ACE_PEOPLE = "courses.people.places"
+ACE_SCOPE_NAMES = "courses.scopes.names"
 ACE_RECIPIENT_OF_USER = "courses.people.recipient_of"
 # Who wants to choose without a link logs in here.
 LOGIN_URL = "admin:login"

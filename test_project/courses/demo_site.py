@@ -18,6 +18,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from courses.models import Course, Enrolment, Learner
+from courses.scopes import scope_of
 from edx_ace import ChannelType
 from edx_ace.preferences import Taking, choose
 from edx_ace.preferences.models import Choice
@@ -302,6 +303,9 @@ def _opt_out() -> None:
     Choice.objects.all().delete()
     for learner in Learner.objects.order_by("pk")[_FIRST_OPTED_OUT::_STRIDE_OPTED_OUT]:
         choose(learner.recipient, "courses", ChannelType.EMAIL, Taking.OFF, source="page")
+    # The first, whom the one user is, wants no reminders in one of their courses.
+    first = Enrolment.objects.select_related("learner", "course").order_by("learner", "pk")[0]
+    choose(first.learner.recipient, "deadlines", ChannelType.EMAIL, Taking.OFF, scope=scope_of(first.course))
 
 
 def _enrolments() -> Iterator[Enrolment]:

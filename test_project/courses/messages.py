@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from courses.models import Course, Enrolment, Learner
+from courses.scopes import scope_of
 from edx_ace import Message, MessageType
 
 
@@ -74,7 +75,7 @@ class Deadline(MessageType):
     def for_enrolment(self, enrolment: Enrolment, assignment: str, due_at: datetime, now: datetime) -> Message:
         """Return the reminder that *assignment* is due at *due_at*, as of *now*."""
         learner, course = enrolment.learner, enrolment.course
-        return self.personalize(
+        message = self.personalize(
             learner.recipient,
             learner.language,
             {
@@ -87,6 +88,8 @@ class Deadline(MessageType):
                 "days_left": (due_at - now).days,
             },
         )
+        message.options["scope"] = scope_of(course)
+        return message
 
     @classmethod
     def sample_context(cls) -> dict[str, Any]:

@@ -6,15 +6,13 @@ With ``ACE_SCREENSHOTS=folder`` in the environment a picture of each page is lef
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
+from tests.browser.pages import check
 from tests.running_site import RunningSite
 
 #: How a page is looked at: the options of a browser, and the language of the message that links to it.
@@ -71,34 +69,6 @@ def links(site: RunningSite) -> Callable[..., dict[str, str]]:
         return {purpose: site.url + path for purpose, path in paths.items()}
 
     return make
-
-
-@pytest.fixture
-def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Return a function that opens a page as its keyword arguments say; what it complains about fails the test."""
-    contexts, complaints = [], []
-
-    def make(**options: Any) -> Page:
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("requestfailed", lambda request: complaints.append(request.url))
-        return page
-
-    yield make
-    for context in contexts:
-        context.close()
-    assert complaints == []
-
-
-def check(page: Page, name: str) -> None:
-    """Check that *page* is accessible and fits the window; leave a picture of it called *name*."""
-    if folder := os.environ.get("ACE_SCREENSHOTS"):
-        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
-    results = Axe().run(page)
-    assert results.violations_count == 0, f"{name}: {results.generate_report()}"
-    assert page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth"), f"{name} scrolls sideways"
 
 
 @pytest.mark.parametrize("look", LOOKS)

@@ -33,6 +33,7 @@ def test_what_the_howto_sets_is_fine():
         ACE_ENABLED_POLICIES=["preference", "quiet_hours", "frequency_cap", "digest"],
         ACE_CATEGORIES={"news": {"digest": True}},
         ACE_PEOPLE="tests.preferences.test_places.of_ann_alone",
+        ACE_SCOPE_NAMES="tests.preferences.test_scopes.of_courses",
         ACE_QUIET_HOURS=["22:00", "07:00"],
         ACE_FREQUENCY_CAPS={"all": "5/day", "email": "3/day, 10/week"},
         ACE_DIGEST_TIME="06:30",
@@ -46,6 +47,8 @@ def test_what_the_howto_sets_is_fine():
     [
         ("PEOPLE", "tests.preferences.test_places.nobody", 6, "ACE_PEOPLE cannot be imported"),
         ("PEOPLE", "tests.preferences.test_places.calls", 6, "which cannot be called"),
+        ("SCOPE_NAMES", "tests.preferences.test_scopes.nobody", 10, "ACE_SCOPE_NAMES cannot be imported"),
+        ("SCOPE_NAMES", "tests.preferences.test_scopes.calls", 10, "which cannot be called"),
         ("QUIET_HOURS", "22:00", 7, "must be two times of the day"),
         ("QUIET_HOURS", ("22:00", "25:00"), 7, "must be two times of the day"),
         ("QUIET_HOURS", ("22:00", "22:00"), 7, "must be two times of the day"),
@@ -67,7 +70,7 @@ def test_what_cannot_be_used_is_an_error(name, value, number, text):
     with override_settings(**{f"ACE_{name}": value}):
         [(identifier, message)] = [one for one in found() if ".E" in one[0]]
 
-    assert identifier == f"ace_preferences.E00{number}"
+    assert identifier == f"ace_preferences.E{number:03}"
     assert text in message
 
 

@@ -20,7 +20,7 @@ ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 def site(settings: Settings, use_channels: Callable[..., None]) -> None:
     """A site with four categories, and mail and push."""
     settings.ACE_BASE_URL = "https://news.example"
-    settings.ACE_ENABLED_POLICIES = ["preference"]
+    settings.ACE_ENABLED_POLICIES = ["preference", "digest"]
     settings.ACE_CATEGORIES = {
         "news": {"label": "News", "description": "What is new, once a month.", "digest": True},
         "offers": {"label": "Offers", "default": False, "channels": ["email"]},

@@ -47,7 +47,12 @@ def test_every_category_and_channel_can_be_chosen(client, centre):
 
     html = client.get(centre).text
 
-    assert fields_of(html) == {"news:email": "immediate", "news:push": "off", "offers:email": "off"}
+    assert fields_of(html) == {
+        "news:email": "immediate",
+        "news:push": "off",
+        "offers:email": "off",
+        "digest:email": "immediate",
+    }
     assert re.findall(r'name="(?:news:email|news:push|offers:email)" value="(\w+)"', html) == [
         *("off", "immediate", "daily", "weekly"),
         *("off", "immediate"),
@@ -55,7 +60,7 @@ def test_every_category_and_channel_can_be_chosen(client, centre):
     ]
     assert "What is new, once a month." in html
     assert html.count("Always sent") == 1
-    assert html.count("<legend>") == 3
+    assert html.count("<legend>") == 4
 
 
 @pytest.mark.parametrize("method", ["get", "head", "options"])
@@ -124,7 +129,12 @@ def test_everything_can_be_turned_off_and_back(client, centre):
     response = client.post(centre, hidden_of(response.text))
 
     assert "Everything is as it was before." in response.text
-    assert fields_of(response.text) == {"news:email": "weekly", "news:push": "immediate", "offers:email": "off"}
+    assert fields_of(response.text) == {
+        "news:email": "weekly",
+        "news:push": "immediate",
+        "offers:email": "off",
+        "digest:email": "immediate",
+    }
 
 
 def test_one_thing_can_be_turned_on_while_everything_is_off(client, centre):
@@ -170,7 +180,112 @@ def test_with_one_channel_the_page_is_simple(client, centre, use_channels):
     """
     use_channels(mail=Recorder())
 
-    assert fields_of(client.get(centre).text).keys() == {"news:email", "offers:email"}
+    assert fields_of(client.get(centre).text).keys() == {"news:email", "offers:email", "digest:email"}
+
+
+def test_a_site_that_makes_no_digests_offers_none(client, centre, settings):
+    """
+    Who chose one before gets what comes as it comes, and is told so; saving leaves what they chose.
+    """
+    choose("7", "news", "email", WEEKLY)
+    settings.ACE_ENABLED_POLICIES = ["preference"]
+
+    html = client.get(centre).text
+    assert "daily" not in html and "weekly" not in html
+    assert fields_of(html) == {"news:email": "immediate", "news:push": "immediate", "offers:email": "off"}
+
+    client.post(centre, {**fields_of(html), "offers:email": "immediate", "do": "save"})
+    assert client.post(centre, {"news:email": "daily", "do": "save"}).status_code == 400
+    assert taking("7", "news", "email") is WEEKLY
+    assert taking("7", "offers", "email") is ON
+
+
+def courses(scopes):
+    """Return what the courses of a site are called; some are gone."""
+    return [{"course:1": "Bread & Butter", "course:2": "Astronomy"}.get(scope) for scope in scopes]
+
+
+@pytest.fixture
+def names(settings):
+    """The site names its scopes."""
+    settings.ACE_SCOPE_NAMES = f"{__name__}.courses"
+
+
+def test_what_was_chosen_for_one_thing_alone_is_shown(client, centre, names):
+    """
+    By the names that the site has for them; what has no name is not shown.
+    """
+    choose("7", "news", "email", OFF, scope="course:1")
+    choose("7", "news", "push", ON, scope="course:2")
+    choose("7", "news", "email", OFF, scope="course:3")
+    choose("7", "", "push", OFF, scope="course:2")
+
+    html = client.get(centre).text
+
+    assert html.index("<legend>Astronomy</legend>") < html.index("<legend>Bread &amp; Butter</legend>")
+    assert html.count("<legend>") == 6
+    narrowed = {name: value for name, value in fields_of(html).items() if name.count(":") > 1}
+    assert narrowed == {"news:push:course:2": "off", "news:email:course:1": "off"}
+
+
+def test_one_thing_alone_is_chosen_for(client, centre, names):
+    """
+    Without a change to anything else; and the undo knows it.
+    """
+    choose("7", "news", "email", OFF, scope="course:1")
+    form = {**fields_of(client.get(centre).text), "news:email:course:1": "daily", "do": "save"}
+
+    response = client.post(centre, form)
+
+    assert taking("7", "news", "email", scope="course:1") is DAILY
+    assert taking("7", "news", "email") is ON
+    client.post(centre, hidden_of(response.text))
+    assert taking("7", "news", "email", scope="course:1") is OFF
+
+
+def test_what_is_wished_for_one_thing_stands_beside_what_is_turned_off(client, centre, names):
+    """
+    In the same form.
+    """
+    choose("7", "news", "email", DAILY, scope="course:1")
+    form = {**fields_of(client.get(centre).text), "news:email": "off", "do": "save"}
+
+    client.post(centre, form)
+
+    assert taking("7", "news", "email") is OFF
+    assert taking("7", "news", "email", scope="course:1") is DAILY
+
+
+def test_the_way_back_from_nothing_knows_single_things(client, centre, names):
+    """
+    Which are off with everything else.
+    """
+    choose("7", "news", "email", WEEKLY, scope="course:1")
+    response = client.post(centre, {"do": "nothing"})
+    assert taking("7", "news", "email", scope="course:1") is OFF
+
+    client.post(centre, hidden_of(response.text))
+
+    assert taking("7", "news", "email", scope="course:1") is WEEKLY
+
+
+@pytest.mark.parametrize("scope", ["course:9", "course:1" * 100, ""])
+def test_only_for_what_has_a_name_can_be_chosen(client, centre, names, scope):
+    """
+    Whatever is posted.
+    """
+    assert client.post(centre, {f"news:email:{scope}": "off", "do": "save"}).status_code == 400
+    assert not Choice.objects.exists()
+
+
+def test_a_site_that_names_nothing_shows_nothing_of_it(client, centre):
+    """
+    As people would not know what it is.
+    """
+    choose("7", "news", "email", OFF, scope="course:1")
+
+    assert client.get(centre).text.count("<legend>") == 4
+    assert client.post(centre, {"news:email:course:1": "immediate", "do": "save"}).status_code == 400
 
 
 def test_the_link_of_a_test_changes_nothing(client, path):

@@ -26,7 +26,7 @@ OWN = {"quiet": "own", "quiet_start": "21:30", "quiet_end": "08:00", "do": "save
 
 @pytest.fixture(autouse=True)
 def policies(site, settings):
-    settings.ACE_ENABLED_POLICIES = ["preference", "quiet_hours"]
+    settings.ACE_ENABLED_POLICIES = ["preference", "quiet_hours", "digest"]
     settings.ACE_QUIET_HOURS = ("22:00", "07:00")
     settings.TIME_ZONE = "Europe/Berlin"
 

@@ -13,9 +13,10 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.utils import timezone, translation
+from lxml import html
 
 from edx_ace import Recipient, outbox
-from edx_ace.errors import FatalChannelDeliveryError
+from edx_ace.errors import FatalChannelDeliveryError, RecoverableChannelDeliveryError
 from edx_ace.outbox.models import Delivery, Payload
 from edx_ace.outbox.states import State
 from edx_ace.outbox.worker import Worker
@@ -23,7 +24,7 @@ from edx_ace.preferences import Taking, choose
 from edx_ace.tracking import record_event, suppress
 from edx_ace.tracking.models import Engagement, Link
 from edx_ace.tracking.search import find
-from tests.pipeline import Scripted, welcome
+from tests.pipeline import Recorder, Scripted, welcome
 
 pytestmark = pytest.mark.django_db
 
@@ -381,3 +382,143 @@ def test_every_look_up_follows_an_index(django_assert_max_num_queries):
 
     assert plans
     assert not [plan for plan in plans if "Seq Scan" in plan]
+
+
+def sent(settings, use_channels):
+    use_channels(mail=Recorder())
+    return send()
+
+
+def refused(settings, use_channels):
+    use_channels(mail=Scripted(FatalChannelDeliveryError("550 no mailbox ann@example.com here")))
+    return send()
+
+
+def put_off(settings, use_channels):
+    use_channels(mail=Scripted(RecoverableChannelDeliveryError("450 greylisted")))
+    return send()
+
+
+def opted_out(settings, use_channels):
+    choose("7", "news", "email", Taking.OFF)
+    return send()
+
+
+def suppressed(settings, use_channels):
+    settings.ACE_ENABLED_POLICIES = ["suppression"]
+    suppress("ann@example.com", "hard_bounce", who="test")
+    return send()
+
+
+def in_quiet_hours(settings, use_channels):
+    settings.ACE_ENABLED_POLICIES = ["quiet_hours"]
+    now = timezone.localtime()
+    settings.ACE_QUIET_HOURS = (f"{now - timedelta(hours=2):%H:%M}", f"{now + timedelta(hours=2):%H:%M}")
+    return send()
+
+
+def capped(settings, use_channels):
+    settings.ACE_ENABLED_POLICIES = ["frequency_cap"]
+    settings.ACE_FREQUENCY_CAPS = {"email": "1/day"}
+    send()
+    return send()
+
+
+def held(settings, use_channels):
+    choose("7", "news", "email", Taking.DAILY)
+    return send()
+
+
+def folded(settings, use_channels):
+    message = held(settings, use_channels)
+    Delivery.objects.update(due_at=timezone.now())
+    Worker(once=True).run()
+    Worker(once=True).run()
+    return message
+
+
+def bounced(settings, use_channels):
+    return said("hard_bounce", detail="550 no mailbox ann@example.com here")
+
+
+def complained(settings, use_channels):
+    return said("complained")
+
+
+def said(kind, **fields):
+    message = send()
+    provider_id = Delivery.objects.get(channel_type="email").provider_id
+    record_event("postmark", kind, address="ann@example.com", provider_id=provider_id, **fields)
+    return message
+
+
+@pytest.mark.parametrize(
+    ("happen", "expected"),
+    [
+        (sent, "It was sent, and accepted. Whether it reached the mailbox nobody has said."),
+        # What the channel said stands there, without the address.
+        (refused, "It was not sent: it could not be handed over. 550 no mailbox (address) here"),
+        (
+            put_off,
+            "It has not been sent yet: it was not accepted for now, and is tried again. 450 greylisted",
+        ),
+        (opted_out, "It was not sent, on purpose. They turned messages of this kind off."),
+        (suppressed, "It was not sent, on purpose. Their address must not be used: messages to it came back"),
+        (in_quiet_hours, "It has not been sent yet: it waits. They are left alone at these hours; it goes when"),
+        (capped, "It has not been sent yet: it waits. They have had as many messages as they may get in this time"),
+        (
+            held,
+            "It has not been sent yet: it waits. They take messages of this kind once a day or a week; it goes",
+        ),
+        (folded, "It became part of a digest. They take messages of this kind once a day or a week, together."),
+        (bounced, "It was sent, and the recipient's side returned it. 550 no mailbox (address) here"),
+        (complained, "It arrived, and the recipient reported it as unwanted."),
+    ],
+    ids=lambda one: getattr(one, "__name__", None),
+)
+def test_what_became_of_it_is_said_in_words_of_whoever_is_asked(knowing, settings, use_channels, happen, expected):
+    """
+    Where it is found and on its page; what waits says until when.
+    """
+    message = happen(settings, use_channels)
+
+    for address in (f"/staff/?q={message.uuid}", f"/staff/{message.uuid}/"):
+        page = html.fromstring(knowing.get(address).content)
+        texts = [" ".join(one.text_content().split()) for one in page.xpath("//p[strong]")]
+        found = [text for text in texts if expected in text]
+        assert found, texts
+        assert ("Not before" in found[0]) == expected.startswith("It has not been sent yet")
+
+
+def test_what_was_folded_leads_to_its_digest(knowing, settings, use_channels):
+    """
+    With one click.
+    """
+    page = html.fromstring(page_of(knowing, folded(settings, use_channels)))
+    [link] = page.xpath("//a[text()='See the digest']/@href")
+
+    assert "ace_preferences.digest" in knowing.get(link).text
+
+
+def test_reasons_are_said_in_the_language_of_the_page(looking):
+    """
+    What decided was written down in English.
+    """
+    choose("7", "news", "email", Taking.OFF)
+    message = send()
+    with translation.override("de"):
+        text = looking.get(f"/staff/?q={message.uuid}").text
+
+    assert "Nachrichten dieser Art wurden abbestellt." in text
+    assert "The person" not in text
+
+
+def test_what_it_belongs_to_is_called_as_the_site_calls_it(looking, settings):
+    """
+    Where the site has a name for it.
+    """
+    message = send(options={"scope": "course:1"})
+    assert "course:1" in page_of(looking, message)
+    settings.ACE_SCOPE_NAMES = "tests.preferences.test_scopes.of_courses"
+
+    assert "Astronomy" in page_of(looking, message)

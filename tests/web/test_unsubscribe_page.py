@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils import translation
 
 from edx_ace import Recipient
 from edx_ace.preferences import Taking, choose, links, taking
@@ -214,6 +215,23 @@ def test_a_token_survives_new_keys(client, path, settings):
 
     assert client.post(address, ONE_CLICK).status_code == 200
     assert taking(ann, "news", "email") is Taking.OFF
+
+
+def in_the_language_of_the_page(scopes):
+    """Return what people call courses."""
+    return [f"{translation.get_language()} & {scope}" for scope in scopes]
+
+
+def test_the_page_says_of_which_topic(client, path, settings):
+    """
+    As the site calls it in the language of the page.
+    """
+    settings.ACE_SCOPE_NAMES = f"{__name__}.in_the_language_of_the_page"
+    with translation.override("de"):
+        address = path(options={"scope": "course:1"})
+
+    assert "„News“ zu „de &amp; course:1“ abbestellen?" in client.get(address).text
+    assert "„News“ zu „de &amp; course:1“ kommt nicht mehr an." in client.post(address, ONE_CLICK).text
 
 
 def test_a_scoped_message_turns_off_its_topic_alone(client, path):

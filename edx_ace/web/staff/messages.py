@@ -4,6 +4,7 @@ Internal: the search for messages, the way of one, what was really sent, and sen
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -25,9 +26,10 @@ from edx_ace.outbox import requeue
 from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.states import State
 from edx_ace.preferences import Taking, taking
+from edx_ace.preferences.scopes import name_of
 from edx_ace.tracking import copies, links
 from edx_ace.tracking.models import PASSED_BY_ESSENTIAL, Suppression
-from edx_ace.tracking.search import TONES, VERDICTS, Found, Step, find, way_of
+from edx_ace.tracking.search import TONES, Found, Step, find, verdict_on, way_of, why
 from edx_ace.tracking.suppression import in_force
 from edx_ace.web.centre import CHANNEL_LABELS
 from edx_ace.web.staff.access import OPERATE, SEE_COPIES, SEE_PEOPLE, may_see_people, staff_only
@@ -64,12 +66,17 @@ class Told:
 
     row: Delivery
     verdict: _StrOrPromise
+    why: _StrOrPromise
     tone: str
     channel: str | Promise
     category: _StrOrPromise
     to: str
     way: list[Step] = attrs.field(factory=list)
     against: list[_StrOrPromise] = attrs.field(factory=list)
+    #: Until when it waits for something.
+    waits_until: datetime | None = None
+    #: What people call what it belongs to.
+    scope: str = ""
     has_copy: bool = False
     can_be_sent_again: bool = False
 
@@ -103,6 +110,7 @@ def message(request: HttpRequest, uuid: UUID) -> HttpResponse:
         attrs.evolve(
             _told(request, row),
             way=way_of(row),
+            scope=name_of(row.scope) or row.scope,
             against=_against(row) if may_see_people(request) else [],
             has_copy=_may_see_copies(request) and copies.kept(row.payload_id, row.channel_type).exists(),
             can_be_sent_again=row.state == State.FAILED and request.user.has_perm(OPERATE),
@@ -157,11 +165,13 @@ def _told(request: HttpRequest, row: Delivery) -> Told:
     known = categories.all_categories().get(row.category)
     return Told(
         row=row,
-        verdict=VERDICTS[row.state],
+        verdict=verdict_on(row),
+        why=why(row),
         tone=TONES.get(row.state, ""),
         channel=CHANNEL_LABELS[ChannelType(row.channel_type)],
         category=row.category if known is None else known.label,
         to=(row.address or row.recipient or "") if may_see_people(request) else "",
+        waits_until=row.due_at if row.state == State.QUEUED and row.code else None,
     )
 
 

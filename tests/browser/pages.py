@@ -1,0 +1,25 @@
+"""
+Internal: what every page is looked at for.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+
+def picture(page: Page, name: str) -> None:
+    """Leave a picture of *page* called *name* in the folder ``ACE_SCREENSHOTS``, if that is set."""
+    if folder := os.environ.get("ACE_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+def check(page: Page, name: str) -> None:
+    """Check that *page* is accessible and fits the window; leave a picture of it called *name*."""
+    picture(page, name)
+    results = Axe().run(page)
+    assert results.violations_count == 0, f"{name}: {results.generate_report()}"
+    assert page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth"), f"{name} scrolls sideways"

@@ -1,0 +1,221 @@
+"""
+Internal: the pages of the staff in a browser, as ``make test-browser`` runs them.
+
+With ``ACE_SCREENSHOTS=folder`` in the environment a picture of each page is left there, to be looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from edx_ace.testing.smtp import SmtpSink
+from tests.browser.pages import check, picture
+from tests.running_site import RunningSite
+
+NARROW = {"width": 375, "height": 740}
+
+#: How the pages are looked at: the options of a browser.
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light", "locale": "en-GB"},
+    "dark": {"color_scheme": "dark", "locale": "en-GB"},
+    "narrow": {"viewport": NARROW, "locale": "de"},
+    "arabic": {"locale": "ar"},
+    "arabic-narrow-dark": {"viewport": NARROW, "color_scheme": "dark", "locale": "ar"},
+}
+
+#: Sends a welcome to each of a dozen learners, of whom one turned it off, one bounces and one cannot be reached;
+#: returns the message of each, by what became of it.
+SEND = """
+from courses import reactions
+from courses.messages import Welcome
+from courses.models import Learner
+from edx_ace import outbox
+from edx_ace.outbox.models import Delivery
+from edx_ace.outbox.states import State
+from edx_ace.outbox.worker import Worker, sweep
+from edx_ace.preferences import choose
+from edx_ace.tracking import Kind, record_event, suppress
+learners = Learner.objects.filter(language="en").order_by("pk")[10:22]
+choose(learners[0].recipient, "courses", "email", "off")
+suppress(learners[1].email, "complaint", who="test")
+welcome = Welcome()
+messages = [welcome.for_learner(learner, list(learner.courses.all())) for learner in learners]
+outbox.enqueue(messages)
+Worker(once=True).run()
+rows = {row.payload_id: row for row in Delivery.objects.filter(payload__in=[message.uuid for message in messages])}
+reactions.happen(messages[0].send_uuid)
+bounced = messages[2]
+record_event("campus-mail", Kind.HARD_BOUNCE, address=learners[2].email, message=bounced.uuid, event_id="bounced",
+             code="5.1.1", detail="550 5.1.1 The mailbox does not exist.")
+failed = rows[messages[3].uuid]
+Delivery.objects.filter(pk=failed.pk).update(state=State.FAILED, code="smtp_554", reason="554 5.7.1 Refused by policy.")
+waiting = Delivery.objects.filter(pk=rows[messages[4].uuid].pk)
+waiting.update(state=State.QUEUED, code="quiet_hours", reason="The person has quiet hours.", finished_at=None)
+sweep()
+names = ["skipped", "suppressed", "bounced", "failed", "waiting", "sent"]
+answer = {name: str(message.uuid) for name, message in zip(names, messages)}
+answer["send"] = str(messages[0].send_uuid)
+answer["address"] = learners[2].email
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSite]:
+    """The demo site, whose mail arrives."""
+    with SmtpSink(keep=False) as sink, RunningSite(tmp_path_factory.mktemp("site"), smtp_port=sink.port) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def sent(site: RunningSite) -> dict[str, str]:
+    """The messages of one send, by what became of them."""
+    found: dict[str, str] = site.run(SEND)
+    return found
+
+
+@pytest.fixture
+def log_in(site: RunningSite, open_page: Callable[..., Page]) -> Callable[..., Page]:
+    """Return a function that opens a page as its keyword arguments say, with the staff logged in."""
+
+    def make(**options: Any) -> Page:
+        page = open_page(**options)
+        page.goto(f"{site.url}/admin/login/?next=/staff/")
+        page.locator("#id_username").fill("staff")
+        page.locator("#id_password").fill("staff")
+        page.locator("#id_password").press("Enter")
+        page.wait_for_url("**/staff/")
+        return page
+
+    return make
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_every_page_is_accessible(
+    site: RunningSite, sent: dict[str, str], log_in: Callable[..., Page], look: str
+) -> None:
+    """
+    In light and dark, on a telephone, from right to left; with much, with little and with nothing on it.
+    """
+    page = log_in(**LOOKS[look])
+    assert page.locator("html").get_attribute("dir") == ("rtl" if "arabic" in look else "ltr")
+    pages = {
+        "search": "",
+        "found-person": f"?q={sent['address']}",
+        "found-send": f"?q={sent['send']}",
+        "found-nothing": f"?q=nobody-of-{'a-very-long-name' * 5}@example.com",
+        **{f"message-{name}": f"{sent[name]}/" for name in ("skipped", "suppressed", "bounced", "failed", "waiting")},
+        "copy": f"{sent['sent']}/copy/email/",
+        "figures": "figures/",
+        "figures-category": "figures/?category=courses&message_type=courses.welcome",
+        "figures-send": f"figures/?batch={sent['send']}",
+        "figures-empty": "figures/?since=2020-01-01&until=2020-01-30",
+        "figures-wrong": "figures/?since=2020-02-01&until=2020-01-30&category=courses",
+    }
+    for name, path in pages.items():
+        page.goto(f"{site.url}/staff/{path}")
+        check(page, f"staff-{look}-{name}")
+
+
+@pytest.mark.parametrize("look", ["light", "arabic-narrow-dark"])
+def test_a_drawing_begins_with_its_latest_days(
+    site: RunningSite, sent: dict[str, str], log_in: Callable[..., Page], look: str
+) -> None:
+    """
+    Where it is wider than the window, these are what is seen of it, on the side at which its readers end.
+    """
+    page = log_in(**LOOKS[look])
+    page.goto(f"{site.url}/staff/figures/")
+    last = page.locator(".ace-chart .ace-bars rect").last.bounding_box()
+    first = page.locator(".ace-chart .ace-bars rect").first.bounding_box()
+    room = page.locator(".ace-chart-room").bounding_box()
+    assert last and first and room
+
+    assert room["x"] <= last["x"] and last["x"] + last["width"] <= room["x"] + room["width"]
+    assert (first["x"] < last["x"]) == (look == "light")
+
+
+def test_what_happened_is_told_from_top_to_bottom(
+    site: RunningSite, sent: dict[str, str], log_in: Callable[..., Page]
+) -> None:
+    """
+    Each step below the one before.
+    """
+    page = log_in()
+    page.goto(f"{site.url}/staff/{sent['bounced']}/")
+    boxes = [step.bounding_box() for step in page.locator(".ace-step").all()]
+
+    assert len(boxes) >= 3
+    for box, following in pairwise(boxes):
+        assert box and following and box["x"] == following["x"] and box["y"] + box["height"] <= following["y"] + 1
+
+
+def test_the_way_to_an_answer_needs_a_keyboard_alone(
+    site: RunningSite, sent: dict[str, str], log_in: Callable[..., Page]
+) -> None:
+    """
+    The search has the focus; what is found is reached by the tabulator, and sent again by a key.
+    """
+    page = log_in(locale="en-GB")
+    page.keyboard.type(sent["failed"])
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/staff/?q=*")
+    reach(page, "courses.welcome")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/staff/*-*/")
+    reach(page, "Send again")
+    outline = "getComputedStyle(document.activeElement).outlineStyle"
+    assert page.evaluate(outline) == "solid"
+    page.keyboard.press("Enter")
+
+    page.get_by_text("It is queued again.").wait_for()
+    check(page, "staff-sent-again")
+
+
+def reach(page: Page, text: str) -> None:
+    """Press the tabulator until what says *text* has the focus."""
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.innerText") == text:
+            return
+    raise AssertionError(f"The tabulator does not reach {text!r}.")
+
+
+def test_all_of_it_works_without_scripts(site: RunningSite, sent: dict[str, str], log_in: Callable[..., Page]) -> None:
+    """
+    The search, the figures and what they can be narrowed to, and taking them along.
+    """
+    page = log_in(java_script_enabled=False, locale="en-GB")
+    page.get_by_role("searchbox").fill(sent["address"])
+    page.get_by_role("button", name="Look up").click()
+    assert "bounced" in page.locator(".ace-result").first.inner_text()
+    page.get_by_role("link", name="Figures").click()
+    page.get_by_label("Category", exact=True).select_option("courses")
+    page.get_by_role("button", name="Show").click()
+    assert page.get_by_label("Category", exact=True).input_value() == "courses"
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    assert download.value.suggested_filename == "figures.csv"
+    assert "courses.welcome" in download.value.path().read_text()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_what_operators_see_above_deliveries_is_accessible(
+    site: RunningSite, sent: dict[str, str], log_in: Callable[..., Page], look: str
+) -> None:
+    """
+    The rest of the page is that of Django's admin.
+    """
+    page = log_in(**LOOKS[look])
+    page.goto(f"{site.url}/admin/ace_outbox/delivery/")
+    picture(page, f"staff-{look}-admin-outbox")
+
+    results = Axe().run(page, context=".ace-figures")
+    assert results.violations_count == 0, results.generate_report()
+    box = page.locator(".ace-figures").bounding_box()
+    assert box and box["x"] >= 0 and box["x"] + box["width"] <= page.viewport_size["width"]
