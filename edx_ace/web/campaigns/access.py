@@ -1,6 +1,5 @@
 """
-Internal: what the pages of campaigns have in common: who gets in, what is answered to whoever may not, and what a page may
-load.
+Internal: what the pages of campaigns have in common: who gets in, what others are answered, what a page may load.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ def campaign_page(view: View) -> View:
     """
     Let whoever is logged in use *view*, in which functions of campaigns ask the host; others are asked to log in.
 
-    What is forbidden is answered with 403, what somebody else has changed meanwhile with 409. No page is kept by a cache.
+    What is forbidden is answered with 403, what somebody else has changed meanwhile with 409. No cache keeps a page.
     """
 
     @csrf_protect
@@ -73,7 +72,7 @@ def show(
 
 
 def problem(request: HttpRequest, title: str, text: str, status: int) -> HttpResponse:
-    """Return a page that says what is wrong, with a way back to the campaign that the address names, if it may be seen."""
+    """Return a page that says what is wrong, with a way back to the campaign that the address names."""
     campaign = None
     if request.resolver_match is not None and "uuid" in request.resolver_match.kwargs:
         campaign = Campaign.objects.filter(uuid=request.resolver_match.kwargs["uuid"]).first()
@@ -114,7 +113,7 @@ def nonce(request: HttpRequest) -> str:
 
 
 def policy(request: HttpRequest) -> str:
-    """Return what a page may load: nothing that is written into it runs, and scripts come from where the site's files do."""
+    """Return what a page may load: scripts come from where the site's files do, and none is written into it."""
     place = urlsplit(static("edx_ace/web/pages.css"))
     files = f"'self' {place.scheme}://{place.netloc}" if place.scheme else "'self'"
     return (

@@ -4,6 +4,7 @@ Internal: beginning a campaign: a blank one, or one from a saved template.
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import uuid4
 
 from django.http import HttpRequest, HttpResponse
@@ -34,7 +35,7 @@ def page(request: HttpRequest) -> HttpResponse:
         if not name:
             problems = [Problem("no_name", _("Give it a name."), "name")]
         else:
-            given = {"scope": scope, "idempotency_key": request.POST.get("once") or None, "name": name}
+            given: dict[str, Any] = {"scope": scope, "idempotency_key": request.POST.get("once") or None, "name": name}
             chosen = request.POST.get("template", "")
             version = templates.filter(pk=chosen).first() if chosen.isdecimal() else None
             try:

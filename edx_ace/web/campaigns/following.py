@@ -122,7 +122,9 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "counted": None if numbers is None else numbers.get("", 0),
         "variants": [(one, named(one.language)[0]) for one in campaign.variants.order_by("channel_type", "language")],
         "attachments": campaign.attachments.defer("content").order_by("pk"),
-        "entries": [(ACTIONS.get(one.action, one.action), one) for one in campaign.entries.order_by("-at", "-pk")[:100]],
+        "entries": [
+            (ACTIONS.get(one.action, one.action), one) for one in campaign.entries.order_by("-at", "-pk")[:100]
+        ],
         "engagement": _engagement(campaign),
         "is_editable": campaign.state in EDITABLE,
         "is_finished": campaign.state in FINISHED,
@@ -162,7 +164,9 @@ def recipients(request: HttpRequest, uuid: UUID) -> HttpResponse:
     following["after"] = found.next
     context = {
         "campaign": campaign,
-        "outcomes": [(one, _label(one.state), _LOOKS.get(one.state, ""), _reason(one.code, one.reason)) for one in found.outcomes],
+        "outcomes": [
+            (one, _label(one.state), _LOOKS.get(one.state, ""), _reason(one.code, one.reason)) for one in found.outcomes
+        ],
         "states": [(name, _label(name)) for name in _LOOKS],
         "next": following.urlencode() if found.next else "",
         "is_first": not after,
@@ -182,7 +186,7 @@ def export(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 
-def _asked(request: HttpRequest) -> dict[str, str]:
+def _asked(request: HttpRequest) -> dict[str, Any]:
     state = request.GET.get("state", "")
     return {"search": request.GET.get("search", "").strip(), "state": state if state in _LOOKS else ""}
 
@@ -217,7 +221,9 @@ def _progress(campaign: Campaign) -> dict[str, Any]:
 def _is_live(campaign: Campaign) -> bool:
     """Return whether what is shown of it will soon be otherwise."""
     is_soon = campaign.due_at < datetime.now(UTC) + timedelta(minutes=5)
-    return campaign.finished_at is None and (campaign.state not in EDITABLE or (campaign.state == State.SCHEDULED and is_soon))
+    return campaign.finished_at is None and (
+        campaign.state not in EDITABLE or (campaign.state == State.SCHEDULED and is_soon)
+    )
 
 
 def _label(name: str) -> _StrOrPromise:
@@ -229,7 +235,7 @@ def _reason(code: str, reason: str) -> _StrOrPromise:
 
 
 def _engagement(campaign: Campaign) -> dict[str, Any] | None:
-    """Return the chart of what was sent, opened and clicked on each day, and its table; None: there is nothing to show."""
+    """Return the chart of what was sent, opened and clicked on each day, and its table; None: nothing was."""
     rows = dict(progress.engagement(campaign))
     if not rows:
         return None
@@ -244,4 +250,10 @@ def _engagement(campaign: Campaign) -> dict[str, Any] | None:
     table: list[tuple[date, list[int]]] = [
         (day, [series[name][place] for name in series]) for place, day in enumerate(days) if day in rows
     ]
-    return {"chart": drawn, "first": days[0], "last": days[-1], "days": table, "totals": {name: sum(numbers) for name, numbers in series.items()}}
+    return {
+        "chart": drawn,
+        "first": days[0],
+        "last": days[-1],
+        "days": table,
+        "totals": {name: sum(numbers) for name, numbers in series.items()},
+    }

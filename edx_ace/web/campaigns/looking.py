@@ -105,7 +105,9 @@ def test(request: HttpRequest, uuid: UUID) -> HttpResponse:
             if report:
                 said.success(request, _("A test is on its way to you."))
             else:
-                said.error(request, _("The test was not sent: %(reason)s") % {"reason": delivery.reason or delivery.code})
+                said.error(
+                    request, _("The test was not sent: %(reason)s") % {"reason": delivery.reason or delivery.code}
+                )
     return redirect(f"{reverse('ace_campaigns_web:preview', args=[campaign.uuid])}?{_query(about)}")
 
 
@@ -120,4 +122,3 @@ def _query(about: dict[str, Any]) -> str:
 
 def _own(request: HttpRequest) -> str:
     return getattr(request.user, "email", "")
-

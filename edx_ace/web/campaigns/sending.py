@@ -83,8 +83,8 @@ def cancel(request: HttpRequest, uuid: UUID) -> HttpResponse:
     require(request.user, Action.SEND, campaign.scope, campaign)
     if request.method == "POST":
         stopped = operations.cancel(request.user, campaign, request.POST.get("why", "").strip())
-        text = ngettext("%(number)d message is stopped.", "%(number)d messages are stopped.", stopped.cancelled)
-        told = [text % {"number": stopped.cancelled}]
+        text = ngettext("%(number)d message is stopped.", "%(number)d messages are stopped.", stopped.stopped)
+        told = [text % {"number": stopped.stopped}]
         if stopped.in_flight:
             text = ngettext(
                 "%(number)d is being handed over and may arrive.",
@@ -98,7 +98,12 @@ def cancel(request: HttpRequest, uuid: UUID) -> HttpResponse:
         return redirect("ace_campaigns_web:detail", uuid=campaign.uuid)
     found = progress(campaign)
     in_flight = found.numbers.get(DeliveryState.HANDING.value, 0)
-    context = {"campaign": campaign, "left": found.left - in_flight, "in_flight": in_flight, "done": found.total - found.left}
+    context = {
+        "campaign": campaign,
+        "left": found.left - in_flight,
+        "in_flight": in_flight,
+        "done": found.total - found.left,
+    }
     return show(request, "cancel.html", context)
 
 
@@ -177,7 +182,11 @@ def _changed(campaign: Campaign, data: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _shown(
-    request: HttpRequest, campaign: Campaign, problems: Sequence[Problem] = (), *, posted: Mapping[str, str] | None = None
+    request: HttpRequest,
+    campaign: Campaign,
+    problems: Sequence[Problem] = (),
+    *,
+    posted: Mapping[str, str] | None = None,
 ) -> HttpResponse:
     found = preflight.preflight(request.user, campaign)
     fields = {name: getattr(campaign, name) for name in _WHEN}

@@ -7,12 +7,13 @@ What is posted is shown again as it was, also when nothing of it was saved.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import attrs
 from django import forms
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
+from django.utils.functional import Promise
 from django.utils.translation import get_language_info
 
 from edx_ace import channel as channel_package
@@ -24,9 +25,6 @@ from edx_ace.campaigns.states import EDITABLE
 from edx_ace.channel import ChannelType
 from edx_ace.channel.base import ALL_TYPES
 from edx_ace.web.centre import CHANNEL_LABELS
-
-if TYPE_CHECKING:
-    from django.utils.functional import _StrOrPromise
 
 #: The fields of the campaign that the form has.
 FIELDS = ("name", "category", "from_name", "reply_to", "language")
@@ -62,7 +60,7 @@ class Text:
         return not any(text.strip() for text in (self.subject, self.preheader, self.source, self.url))
 
     @property
-    def label(self) -> _StrOrPromise:
+    def label(self) -> str | Promise:
         """What people read for its channel type."""
         return CHANNEL_LABELS[ChannelType(self.channel_type)]
 
@@ -148,9 +146,9 @@ class Sheet:
         """Return the form as it was posted, with what it had and *campaign* has not."""
         texts = []
         for number in range(MAX_TEXTS):
-            channel_type, language = data.get(f"text-{number}-channel"), data.get(f"text-{number}-language")
+            channel_type, language = data.get(f"text-{number}-channel", ""), data.get(f"text-{number}-language")
             if channel_type in map(str, ALL_TYPES) and language:
-                given = {name: data.get(f"text-{number}-{name}", "") for name in TEXT_FIELDS}
+                given: dict[str, Any] = {name: data.get(f"text-{number}-{name}", "") for name in TEXT_FIELDS}
                 given["format"] = given["format"] or Variant.Format.HTML
                 texts.append(Text(number, channel_type, language, **given))
         choices: list[Choice] = []
@@ -172,7 +170,7 @@ class Sheet:
         return found.renumbered().completed([found.values["language"] or campaign.language])
 
     def completed(self, languages: Sequence[str]) -> Self:
-        """Return the form with a text for each channel type of the site in each language that it has, and *languages*."""
+        """Return the form with a text for each channel type of the site in each of its languages and *languages*."""
         codes = list(dict.fromkeys([*languages, *(text.language for text in self.texts)]))
         there = {(text.language, text.channel_type): text for text in self.texts}
         kinds = list(dict.fromkeys([*map(str, enabled_types()), *(text.channel_type for text in self.texts)]))
@@ -221,7 +219,9 @@ class Sheet:
                 if place < len(choices):
                     choices[place] = attrs.evolve(choices[place], problems=[*choices[place].problems, one])
             else:
-                about.setdefault(kind if kind in (*FIELDS, "channel_types", "parts", "attachments") else "", []).append(one)
+                about.setdefault(kind if kind in (*FIELDS, "channel_types", "parts", "attachments") else "", []).append(
+                    one
+                )
         return attrs.evolve(self, texts=texts, choices=choices, problems=about)
 
     def fields(self) -> dict[str, Any]:
@@ -245,9 +245,7 @@ class Sheet:
     def languages(self) -> list[Language]:
         """The languages in which something is, or is to be, written."""
         codes = dict.fromkeys(text.language for text in self.texts)
-        return [
-            Language(code, *named(code), [text for text in self.texts if text.language == code]) for code in codes
-        ]
+        return [Language(code, *named(code), [text for text in self.texts if text.language == code]) for code in codes]
 
 
 def enabled_types() -> list[ChannelType]:

@@ -1,5 +1,5 @@
 """
-Public: addresses of the staff's pages of campaigns. A site includes them where it likes, without a namespace of its own::
+Public: addresses of the pages of campaigns. A site includes them where it likes, without a namespace of its own::
 
     path("staff/campaigns/", include("edx_ace.web.campaigns.urls"))
 """

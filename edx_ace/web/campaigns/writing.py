@@ -102,19 +102,23 @@ def _saved(request: HttpRequest, sheet: Sheet, verb: str, about: str) -> HttpRes
     try:
         version = editing.save(request.user, campaign, version=version, **sheet.fields()).version
         for file in request.FILES.getlist("attachments"):
-            editing.attach(
-                request.user, campaign, version=campaign.version, name=file.name or "", file=file.read()
-            )
+            editing.attach(request.user, campaign, version=campaign.version, name=file.name or "", file=file.read())
         if verb == "detach":
-            for one in campaign.attachments.filter(pk=about if about.isdecimal() else None):
+            for one in campaign.attachments.filter(pk=int(about) if about.isdecimal() else 0):
                 editing.detach(request.user, campaign, version=campaign.version, attachment=one)
         if verb == "keep":
             kept = editing.save_template(request.user, campaign, request.POST.get("template_name", ""))
             said.success(
-                request, _("Kept as “%(name)s”, version %(number)d.") % {"name": kept.template.name, "number": kept.number}
+                request,
+                _("Kept as “%(name)s”, version %(number)d.") % {"name": kept.template.name, "number": kept.number},
             )
     except RefusedError as error:
-        return _shown(request, Sheet.posted(_now(campaign), request.POST), error.problems, version=campaign.version if version != sheet.version else version)
+        return _shown(
+            request,
+            Sheet.posted(_now(campaign), request.POST),
+            error.problems,
+            version=campaign.version if version != sheet.version else version,
+        )
     except ConflictError as error:
         now = _now(campaign)
         if now.state not in EDITABLE or now.version == sheet.version:
