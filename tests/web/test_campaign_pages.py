@@ -389,7 +389,9 @@ def test_languages_are_added_and_taken_away(client, ann, settings):
     page = client.post(url(campaign, "write/"), posted | {"do": "language", "new_language": "ar"})
     filled = form_of(page)
     assert filled["text-0-subject"] == "Changed"
-    [subject] = html.fromstring(page.content).xpath("//*[@id='in-ar']//fieldset[contains(@class, 'email')]//input[contains(@name, 'subject')]")
+    [subject] = html.fromstring(page.content).xpath(
+        "//*[@id='in-ar']//fieldset[contains(@class, 'email')]//input[contains(@name, 'subject')]"
+    )
     assert subject.get("dir") == "rtl"
 
     client.post(url(campaign, "write/"), filled | {subject.get("name"): "مرحبا"})

@@ -16,15 +16,15 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from edx_ace import categories
-from edx_ace.campaigns import preflight, progress
+from edx_ace.campaigns import forecasting, progress
 from edx_ace.campaigns.host import host
-from edx_ace.campaigns.models import Campaign, Member
+from edx_ace.campaigns.models import Campaign, Variant
 from edx_ace.campaigns.progress import FORGOTTEN, STOPPED, WAITING
 from edx_ace.campaigns.states import EDITABLE, FINISHED, State
 from edx_ace.outbox.states import OPEN
 from edx_ace.outbox.states import State as DeliveryState
 from edx_ace.web.campaigns.access import TONES, campaign_of, campaign_page, offered, show
-from edx_ace.web.campaigns.sending import described
+from edx_ace.web.campaigns.sending import REASONS, described, left_out
 from edx_ace.web.campaigns.sheet import named
 from edx_ace.web.centre import CHANNEL_LABELS
 from edx_ace.web.staff.charts import Chart, chart
@@ -57,16 +57,6 @@ _LABELS: Mapping[str, _StrOrPromise] = {
     WAITING: _("waiting"),
     STOPPED: _("stopped before"),
     FORGOTTEN: _("too old to know"),
-}
-
-#: What people read for why nothing is sent to somebody.
-REASONS: Mapping[str, _StrOrPromise] = {
-    Member.EXCLUDED: _("left out by your choice"),
-    Member.INACTIVE: _("not active"),
-    Member.NO_ADDRESS: _("without an address"),
-    Member.BAD_ADDRESS: _("with an address that is none"),
-    "opted_out": _("turned it off"),
-    "suppressed": _("with a suppressed address"),
 }
 
 #: What people read for what was done.
@@ -110,7 +100,7 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show how far it is, what it says, who it goes to, and what was done."""
     campaign = campaign_of(request, uuid)
     known = categories.all_categories().get(campaign.category)
-    numbers = preflight.numbers_of(campaign) if campaign.state in EDITABLE else None
+    counted = forecasting.kept(campaign) if campaign.state in EDITABLE else None
     context = {
         **_progress(campaign),
         "campaign": campaign,
@@ -119,8 +109,8 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "category": campaign.category if known is None else known.label,
         "channels": [CHANNEL_LABELS[kind] for kind in CHANNEL_LABELS if str(kind) in campaign.channels],
         "parts": described(campaign),
-        "counted": None if numbers is None else numbers.get("", 0),
-        "variants": [(one, named(one.language)[0]) for one in campaign.variants.order_by("channel_type", "language")],
+        "counted": None if counted is None else counted.numbers.get("", 0),
+        "variants": [(one, named(one.language)[0]) for one in _variants(campaign)],
         "attachments": campaign.attachments.defer("content").order_by("pk"),
         "entries": [
             (ACTIONS.get(one.action, one.action), one) for one in campaign.entries.order_by("-at", "-pk")[:100]
@@ -207,7 +197,7 @@ def _progress(campaign: Campaign) -> dict[str, Any]:
         "shares": shares,
         "done": found.total - found.left,
         "in_flight": found.numbers.get(DeliveryState.HANDING.value, 0),
-        "reasons": [(REASONS.get(name, name), number) for name, number in found.reasons.items() if number],
+        "reasons": left_out(found.reasons),
         "per_minute": None if found.per_second is None else 60 * found.per_second,
         "minutes_left": None if left is None else max(1, round(left / 60)),
         "tone": TONES[campaign.state],
@@ -216,6 +206,13 @@ def _progress(campaign: Campaign) -> dict[str, Any]:
         # What a screen reader says is new only every tenth.
         "said": int(found.percent // 10 * 10),
     }
+
+
+def _variants(campaign: Campaign) -> list[Variant]:
+    """Return what is written, first what most people get."""
+    return sorted(
+        campaign.variants.all(), key=lambda one: (one.channel_type != "email", one.language != campaign.language)
+    )
 
 
 def _is_live(campaign: Campaign) -> bool:

@@ -5,28 +5,42 @@ Internal: the page on which a campaign is checked and scheduled, and what is don
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from zoneinfo import available_timezones
 
 from django.contrib import messages as said
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from edx_ace.campaigns import editing, operations, preflight
+from edx_ace.campaigns import audiences, editing, forecasting, operations, preflight
 from edx_ace.campaigns import schedule as schedules
 from edx_ace.campaigns.access import require
-from edx_ace.campaigns.errors import ConflictError, Problem, RefusedError
+from edx_ace.campaigns.errors import CampaignError, ConflictError, Problem, RefusedError
 from edx_ace.campaigns.host import Action, host
-from edx_ace.campaigns.models import Campaign, Timing
+from edx_ace.campaigns.models import Campaign, Member, Timing
 from edx_ace.campaigns.progress import progress
 from edx_ace.campaigns.states import EDITABLE, State
 from edx_ace.outbox.states import State as DeliveryState
 from edx_ace.web.campaigns.access import campaign_of, campaign_page, offered, show
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise
+
+#: What people read for why nothing is sent to somebody.
+REASONS: Mapping[str, _StrOrPromise] = {
+    Member.EXCLUDED: gettext_lazy("left out by your choice"),
+    Member.INACTIVE: gettext_lazy("not active"),
+    Member.NO_ADDRESS: gettext_lazy("without an address"),
+    Member.BAD_ADDRESS: gettext_lazy("with an address that is none"),
+    "opted_out": gettext_lazy("turned it off"),
+    "suppressed": gettext_lazy("with a suppressed address"),
+}
 
 #: The fields of the form that says when.
 _WHEN = ("timing", "wall_time", "zone", "anchor", "offset_minutes", "canary", "canary_minutes", "rate")
@@ -55,6 +69,8 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
             campaign = editing.save(request.user, campaign, version=version, **changed)
             version = campaign.version
         if request.POST.get("do") == "schedule":
+            if any(one.code == "not_counted" for one in preflight.problems(campaign)):
+                forecasting.forecast(request.user, campaign)
             accept = request.POST.getlist("accept")
             campaign = operations.schedule(request.user, campaign, version=version, accept=accept)
             said.success(
@@ -70,9 +86,13 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @require_POST
 @campaign_page
 def count(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Count the recipients."""
+    """Count who would get it, and who would not and why."""
     campaign = campaign_of(request, uuid)
-    return redirect("ace_campaigns_web:send", uuid=campaign.uuid)
+    try:
+        forecasting.forecast(request.user, campaign)
+    except CampaignError as error:
+        said.error(request, str(error))
+    return redirect(f"{reverse('ace_campaigns_web:send', args=[campaign.uuid])}#count")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -196,7 +216,7 @@ def _shown(
     unit = next((int(one) for one in reversed(UNITS) if offset % int(one) == 0 and offset), 60)
     own = [problem for problem in problems if problem.is_error and problem not in found.problems]
     dates = host().dates(campaign.scope)
-    numbers = found.numbers
+    counted = forecasting.kept(campaign)
     context = {
         "campaign": campaign,
         "scope": host().label(campaign.scope),
@@ -215,20 +235,23 @@ def _shown(
         "errors": found.errors,
         "warnings": found.warnings,
         "accepted": () if posted is None else request.POST.getlist("accept"),
-        "codes": list(dict.fromkeys(problem.code for problem in found.warnings)),
         "needs_approval": any(one.code == preflight.NEEDS_APPROVAL for one in found.errors),
         "is_approved": campaign.approved_version == campaign.version,
-        "recipients": None if numbers is None else numbers.get("", 0),
-        "left_out": [] if numbers is None else [(name, number) for name, number in numbers.items() if name and number],
+        "counted": counted,
+        "recipients": None if counted is None else counted.numbers.get("", 0),
+        "left_out": [] if counted is None else left_out(counted.numbers),
         "parts": described(campaign),
     }
     return show(request, "send.html", context, status=422 if problems else 200)
 
 
+def left_out(numbers: Mapping[str, int]) -> list[tuple[_StrOrPromise, int]]:
+    """Return how many get nothing for each reason, of *numbers* as a forecast and progress have them."""
+    return [(REASONS.get(name, name), number) for name, number in numbers.items() if name and number]
+
+
 def described(campaign: Campaign) -> list[tuple[bool, str]]:
     """Return for each of its audiences whether it is excluded, and what it is called."""
-    from edx_ace.campaigns import audiences
-
     known = audiences.all_audiences()
     return [
         (part.is_excluded, str(known[part.audience].describe(part.params)) if part.audience in known else part.audience)

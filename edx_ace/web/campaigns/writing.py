@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from edx_ace import categories
-from edx_ace.campaigns import address_lists, audiences, editing
+from edx_ace.campaigns import address_lists, audiences, editing, own_audiences
 from edx_ace.campaigns.access import require
 from edx_ace.campaigns.audiences import Audience
 from edx_ace.campaigns.errors import ConflictError, Problem, RefusedError
@@ -170,7 +170,9 @@ def _shown(
 
 
 def _offered(request: HttpRequest, campaign: Campaign) -> list[Audience]:
-    return [one for one in audiences.all_audiences().values() if one.is_offered(campaign.scope, request.user)]
+    """Return what can be chosen: what the host brings, then what campaigns do."""
+    found = [one for one in audiences.all_audiences().values() if one.is_offered(campaign.scope, request.user)]
+    return sorted(found, key=lambda one: type(one).__module__ == own_audiences.__name__)
 
 
 def _local(code: str, name: str) -> str:
