@@ -1,5 +1,9 @@
 """
 Public: campaigns, one content for many recipients: bulk communication that staff write, schedule and follow.
+
+What somebody does is a function that takes the user first, asks the host whether they may, and writes a line of the
+audit trail; None as the user is the system itself. Two are called like a module of this package and are found where
+they are: `edx_ace.campaigns.operations.schedule` and `edx_ace.campaigns.progress.progress`.
 """
 
 from __future__ import annotations
@@ -18,21 +22,43 @@ if TYPE_CHECKING:
         save,
         save_template,
     )
+    from edx_ace.campaigns.operations import (
+        approve,
+        cancel,
+        follow_up,
+        pause,
+        reschedule,
+        resume,
+        start_now,
+        unschedule,
+    )
     from edx_ace.campaigns.preview import find_people, send_test
+    from edx_ace.campaigns.progress import engagement, export, outcomes
 
 __all__ = [
     "Imported",
+    "approve",
     "attach",
+    "cancel",
     "create",
     "delete",
     "detach",
     "duplicate",
+    "engagement",
+    "export",
     "find_people",
+    "follow_up",
     "from_template",
     "import_addresses",
+    "outcomes",
+    "pause",
+    "reschedule",
+    "resume",
     "save",
     "save_template",
     "send_test",
+    "start_now",
+    "unschedule",
 ]
 
 _MODULE_OF = {
@@ -46,8 +72,19 @@ _MODULE_OF = {
     "from_template": "editing",
     "save": "editing",
     "save_template": "editing",
+    "approve": "operations",
+    "cancel": "operations",
+    "follow_up": "operations",
+    "pause": "operations",
+    "reschedule": "operations",
+    "resume": "operations",
+    "start_now": "operations",
+    "unschedule": "operations",
     "find_people": "preview",
     "send_test": "preview",
+    "engagement": "progress",
+    "export": "progress",
+    "outcomes": "progress",
 }
 
 

@@ -15,9 +15,16 @@ class CampaignsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Let the outbox know where messages of campaigns come from, and register the system checks."""
-        from edx_ace.campaigns import checks  # noqa: F401  # importing the checks registers them
+        """Register the guard, the source, the chore, the checks, audiences of its own, and what is kept of people."""
+        from edx_ace.campaigns import audiences, checks, own_audiences, running  # noqa: F401  # checks
+        from edx_ace.campaigns.holding import HOLDING
+        from edx_ace.campaigns.pausing import PAUSED
         from edx_ace.campaigns.source import SOURCE
-        from edx_ace.outbox import sources
+        from edx_ace.outbox import chores, guards, privacy, sources
 
+        guards.register(PAUSED)
         sources.register(SOURCE)
+        chores.register(running.tick)
+        privacy.register(HOLDING)
+        for audience in (own_audiences.FailedOf, own_audiences.MembersOf, own_audiences.AddressesOf):
+            audiences.register(audience)

@@ -105,19 +105,20 @@ def _check_tests() -> Iterator[CheckMessage]:
 
 def _check_limits() -> Iterator[CheckMessage]:
     given: Any = settings.CAMPAIGN_LIMITS
-    hint = "For example: ACE_CAMPAIGN_LIMITS = {'bounced': 0.05, 'complained': 0.001, 'failed': 0.2, 'of': 200}."
+    hint = "For example: ACE_CAMPAIGN_LIMITS = {'bounced': 0.05, 'complained': 0.001, 'failed': 0.2, 'of': 200, 'in_a_row': 50}."
     if not isinstance(given, dict):
         yield Error(f"ACE_CAMPAIGN_LIMITS must be a dict, given {given!r}.", hint=hint, id="ace_campaigns.E006")
         return
     for name, value in given.items():
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if name == "of":
+        if name in ("of", "in_a_row"):
             is_right = isinstance(value, int) and is_number and value > 0
         else:
             is_right = name in _LIMITS and is_number and 0 < value <= 1
         if not is_right:
             text = (
-                f"ACE_CAMPAIGN_LIMITS[{name!r}] is {value!r}: expected shares above 0 and up to 1, and 'of' a number."
+                f"ACE_CAMPAIGN_LIMITS[{name!r}] is {value!r}: expected shares above 0 and up to 1, 'of' and "
+                f"'in_a_row' whole numbers above 0."
             )
             yield Error(text, hint=hint, id="ace_campaigns.E006")
 

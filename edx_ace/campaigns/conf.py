@@ -22,8 +22,10 @@ class Settings(conf.Settings):
     #: Addresses to which anybody who may write may send a test, beside their own.
     CAMPAIGN_TEST_ADDRESSES: list[str] = []
     #: Shares of what was sent above which a campaign pauses by itself: of what bounced, was complained about, or
-    #: failed; ``"of"``: from how many sent messages on.
-    CAMPAIGN_LIMITS: dict[str, Any] = {"bounced": 0.05, "complained": 0.001, "failed": 0.2, "of": 200}
+    #: failed; ``"of"``: from how many messages on; ``"in_a_row"``: how many may not fail one after the other.
+    CAMPAIGN_LIMITS: dict[str, Any] = {"bounced": 0.05, "complained": 0.001, "failed": 0.2, "of": 200, "in_a_row": 50}
+    #: For how long the recipients of a campaign that has ended are kept, in days; how many they were stays.
+    CAMPAIGN_RECIPIENTS_KEEP_DAYS: float = 90
     #: How large all attachments of a campaign may be together, in bytes.
     CAMPAIGN_MAX_ATTACHMENT_BYTES: int = 5_000_000
     #: Types of the files that can be attached; the end of a file's name says of which it is.

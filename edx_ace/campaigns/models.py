@@ -54,6 +54,10 @@ class Campaign(Leased):
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("author")
     )
+    #: Who scheduled it: whether they may is asked again when it starts.
+    scheduled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("scheduled by")
+    )
     state = models.CharField(_("state"), max_length=12, choices=State, default=State.DRAFT)
     #: When it starts; once it has started, when the sweep looks at it next.
     due_at = models.DateTimeField(_("due at"), default=timezone.now)
@@ -106,12 +110,10 @@ class Campaign(Leased):
     is_canary_fine = models.BooleanField(default=False, editable=False)
     #: When the last one was put there.
     expanded_at = models.DateTimeField(_("all in the outbox at"), null=True)
-    #: Whether the others may follow the first ones (`canary`), and until when they wait, once these were sent to.
-    is_released = models.BooleanField(default=False, editable=False)
-    held_until = models.DateTimeField(_("others wait until"), null=True)
     #: Whether deliveries may have been put off while it was paused, so that they have to be brought back.
     is_put_off = models.BooleanField(default=False, editable=False)
-    #: How many deliveries were in each state when it was resumed: limits go by what has come since.
+    #: When it was resumed, and how many deliveries were in each state then: limits go by what has come since.
+    resumed_at = models.DateTimeField(_("resumed at"), null=True, editable=False)
     baseline = models.JSONField(default=dict, editable=False)
     #: Of the last minute: pairs of a second and how many deliveries were done with by then.
     samples = models.JSONField(default=list, editable=False)
@@ -145,11 +147,6 @@ class Campaign(Leased):
     def channels(self) -> list[str]:
         """The values of its channel types."""
         return [one for one in self.channel_types.split(",") if one]
-
-    @property
-    def most(self) -> int | None:
-        """How many recipients may be in the outbox by now: the first ones, until these went well; None: all."""
-        return self.canary if self.canary and not self.is_released else None
 
     @property
     def is_editable(self) -> bool:

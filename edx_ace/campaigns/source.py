@@ -64,7 +64,7 @@ def _load(campaign: Campaign, members: Sequence[Member]) -> dict[int, Message | 
         by_type[variant.channel_type].append(variant)
     values = cache(lambda language: host().scope_values(campaign.scope, language))
     found: dict[int, Message | Skipped] = {}
-    for key, person in _people(campaign, members).items():
+    for key, person in people_of(campaign, members).items():
         if isinstance(person, Skipped):
             found[key] = person
             continue
@@ -77,7 +77,7 @@ def _load(campaign: Campaign, members: Sequence[Member]) -> dict[int, Message | 
     return found
 
 
-def _people(campaign: Campaign, members: Iterable[Member]) -> dict[int, Person | Skipped]:
+def people_of(campaign: Campaign, members: Iterable[Member]) -> dict[int, Person | Skipped]:
     """Return who each of *members* is by now, by their primary key."""
     found: dict[int, Person | Skipped] = {}
     by_part: defaultdict[int, list[Member]] = defaultdict(list)

@@ -6,18 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
-from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import CharField, Func, Q, Value
-from django.db.models.lookups import Exact
-from django.db.models.sql.compiler import SQLCompiler
+from django.db.models import Q
 
 from edx_ace import categories
 from edx_ace.categories import Category
 from edx_ace.channel.base import ALL_TYPES
 from edx_ace.message import Message
-from edx_ace.outbox.guards import Guard
+from edx_ace.outbox.guards import Guard, SqlCondition
 from edx_ace.policy import Policy, PolicyResult
 from edx_ace.preferences.digests import is_held
 from edx_ace.preferences.lookup import NOTHING, Asked, asked_about
@@ -86,33 +82,20 @@ def _denied(asked: Asked, category: Category) -> PolicyResult:
     return PolicyResult(deny, code="not_opted_in", reason=f"{category.name!r} does not go there unless it is chosen.")
 
 
-class _Chosen(Func):
-    """
-    How the person of a delivery takes it; empty where they chose nothing.
-
-    In SQL of its own: for the ORM it takes longer to compile this for each permit than for the database to answer it.
-    """
-
-    output_field = CharField()
-
-    def as_sql(  # type: ignore[override]  # `Func` takes more, which concerns its template
-        self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any
-    ) -> tuple[str, tuple[str | int, ...]]:
-        """Return the SQL; it is the same for every database."""
-        person, channel_type, category, scope = (compiler.compile(one)[0] for one in self.get_source_expressions())
-        # The most specific first, as `effective` has it.
-        return (
-            f"COALESCE((SELECT c.taking FROM {connection.ops.quote_name(Choice._meta.db_table)} c "
-            f"WHERE c.person = {person} AND c.channel_type = {channel_type} "
-            f"AND c.category IN ({category}, '') AND c.scope IN ({scope}, '') "
-            "ORDER BY c.scope DESC, c.category DESC LIMIT 1), '')"
-        ), ()
+#: The most specific first, as `effective` has it.
+_IS_OFF = f"""
+    COALESCE((
+        SELECT c.taking FROM {Choice._meta.db_table} c
+        WHERE c.person = {{recipient}} AND c.channel_type = {{channel_type}}
+        AND c.category IN ({{category}}, '') AND c.scope IN ({{scope}}, '')
+        ORDER BY c.scope DESC, c.category DESC LIMIT 1
+    ), '') = '{Taking.OFF}'
+"""
 
 
 def _opted_out() -> Q:
-    is_off = Exact(_Chosen("recipient", "channel_type", "category", "scope"), Value(Taking.OFF.value))
     fixed = [category.name for category in categories.all_categories().values() if not category.can_be_turned_off]
-    return Q(is_off, is_essential=False) & ~Q(category__in=fixed)
+    return Q(SqlCondition(_IS_OFF), is_essential=False) & ~Q(category__in=fixed)
 
 
 #: What was chosen between the policy's answer and the hand-over counts, too.

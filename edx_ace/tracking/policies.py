@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import attrs
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
 import edx_ace.channel as channels
 from edx_ace import categories
@@ -20,7 +20,8 @@ from edx_ace.errors import InvalidMessageError, UnsupportedChannelError
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
 from edx_ace.outbox import costs
-from edx_ace.outbox.guards import Guard
+from edx_ace.outbox.clock import DatabaseNow
+from edx_ace.outbox.guards import Guard, SqlCondition
 from edx_ace.outbox.people import person_keys_of_address
 from edx_ace.policy import Policy, PolicyResult
 from edx_ace.tracking.conf import settings
@@ -84,16 +85,18 @@ def _suppressed(
     return PolicyResult(set(against), code="suppressed", reason=f"The address is suppressed ({reasons}).")
 
 
+_PASSED = ", ".join(f"'{reason}'" for reason in PASSED_BY_ESSENTIAL)
+_IS_SUPPRESSED = f"""
+    EXISTS (
+        SELECT 1 FROM {Suppression._meta.db_table} s
+        WHERE s.address = {{address}} AND s.channel_type = {{channel_type}} AND s.category IN ({{category}}, '')
+        AND (s.expires_at IS NULL OR s.expires_at > {{now}}) AND NOT ({{is_essential}} AND s.reason IN ({_PASSED}))
+    )
+"""
+
+
 def _suppressed_now() -> Q:
-    rows = Suppression.objects.filter(
-        in_force(),
-        address=OuterRef("address"),
-        channel_type=OuterRef("channel_type"),
-        category__in=["", OuterRef("category")],
-    )
-    return Q(Exists(rows.exclude(reason__in=PASSED_BY_ESSENTIAL))) | Q(
-        Exists(rows.filter(reason__in=PASSED_BY_ESSENTIAL)), is_essential=False
-    )
+    return Q(SqlCondition(_IS_SUPPRESSED, now=DatabaseNow()))
 
 
 #: What was suppressed between the policy's answer and the hand-over counts, too.

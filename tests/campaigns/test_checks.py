@@ -46,6 +46,7 @@ def test_the_defaults_are_right():
         ("TEST_ADDRESSES", ["team@example.com"], []),
         ("TEST_ADDRESSES", ["team"], ["ace_campaigns.E005"]),
         ("LIMITS", {"bounced": 1}, []),
+        ("LIMITS", {"bounced": 0.1, "of": 100, "in_a_row": 20}, []),
         ("LIMITS", {"bounced": 5, "of": 0, "opened": 0.1}, ["ace_campaigns.E006"] * 3),
         ("LIMITS", None, ["ace_campaigns.E006"]),
         ("ATTACHMENT_TYPES", ["application/pdf"], []),

@@ -118,9 +118,8 @@ class Migration(migrations.Migration):
                 ("canary_at", models.DateTimeField(editable=False, null=True)),
                 ("is_canary_fine", models.BooleanField(default=False, editable=False)),
                 ("expanded_at", models.DateTimeField(null=True, verbose_name="all in the outbox at")),
-                ("is_released", models.BooleanField(default=False, editable=False)),
-                ("held_until", models.DateTimeField(null=True, verbose_name="others wait until")),
                 ("is_put_off", models.BooleanField(default=False, editable=False)),
+                ("resumed_at", models.DateTimeField(editable=False, null=True, verbose_name="resumed at")),
                 ("baseline", models.JSONField(default=dict, editable=False)),
                 ("samples", models.JSONField(default=list, editable=False)),
                 (
@@ -151,6 +150,16 @@ class Migration(migrations.Migration):
                         related_name="copies",
                         to="ace_campaigns.campaign",
                         verbose_name="origin",
+                    ),
+                ),
+                (
+                    "scheduled_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="scheduled by",
                     ),
                 ),
             ],

@@ -1,0 +1,331 @@
+"""
+Public: what has come of a campaign so far: figures that add up, and what became of each recipient.
+
+Figures are the outbox's counts of the send, its members by reason, and what is left: no row is counted.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+import attrs
+from django.apps import apps
+from django.db import router
+from django.db.models import Q, QuerySet
+
+from edx_ace.campaigns.access import note, require
+from edx_ace.campaigns.host import Action
+from edx_ace.campaigns.models import Campaign, Member
+from edx_ace.campaigns.source import uuid_of
+from edx_ace.campaigns.states import State
+from edx_ace.errors import InvalidMessageError
+from edx_ace.outbox import State as DeliveryState
+from edx_ace.outbox import counts
+from edx_ace.outbox.models import Delivery
+from edx_ace.outbox.privacy import Person
+from edx_ace.outbox.states import OPEN
+
+#: Recipients on one page.
+PAGE_SIZE = 50
+
+#: Recipients that an export reads at a time.
+CHUNK_SIZE = 500
+
+#: What becomes of recipients beside the states of their deliveries: they are not in the outbox yet, will not be any
+#: more, or are not known any more, as deliveries are purged after a while.
+WAITING, STOPPED, FORGOTTEN = "waiting", "stopped", "forgotten"
+
+
+@attrs.frozen
+class Progress:
+    """
+    How far a campaign is.
+
+    Attributes:
+        is_resolving: Whether its recipients are still being found: then there are no other figures.
+
+        numbers: How many messages have come to what: a state of `edx_ace.outbox.State`, ``waiting``, ``stopped`` or
+            ``forgotten``. They add up to `total`.
+
+        reasons: To how many people nothing is sent, by reason; those who are excluded are none of them.
+
+        per_second: How many messages were done with each second over the last minute; None: nobody has looked.
+
+        seconds_left: How long it takes at that rate; None: nobody knows, or nothing is left.
+    """
+
+    is_resolving: bool
+    numbers: Mapping[str, int]
+    reasons: Mapping[str, int]
+    per_second: float | None = None
+    seconds_left: float | None = None
+
+    @property
+    def total(self) -> int:
+        """How many messages it has: one for each recipient and channel type."""
+        return sum(self.numbers.values())
+
+    @property
+    def left(self) -> int:
+        """How many are not done with."""
+        return sum(self.numbers.get(state, 0) for state in (WAITING, *OPEN))
+
+    @property
+    def percent(self) -> float:
+        """How much of it is done, from 0 to 100."""
+        return 100 * (self.total - self.left) / self.total if self.total else 0.0
+
+    @property
+    def percents(self) -> dict[str, float]:
+        """How much of it came to what, from 0 to 100."""
+        return {name: 100 * number / self.total for name, number in self.numbers.items()} if self.total else {}
+
+
+def progress(campaign: Campaign) -> Progress:
+    """Return how far *campaign* is; who may see it may see that."""
+    resolution = campaign.resolution
+    if resolution is None or resolution.done_at is None:
+        is_resolving = campaign.started_at is not None and campaign.finished_at is None
+        return Progress(is_resolving, {}, {})
+    counted = counts.of_batch(campaign.uuid, router.db_for_read(Campaign))
+    total = resolution.numbers.get("", 0) * len(campaign.channels)
+    rest = max(total - sum(counted.values()), 0)
+    numbers: Counter[str] = Counter({str(state): number for state, number in counted.items()})
+    if rest:
+        numbers[_kind_of_rest(campaign)] += rest
+    reasons = {name: number for name, number in resolution.numbers.items() if name not in ("", Member.EXCLUDED)}
+    found = Progress(False, dict(numbers), reasons)
+    per_second = _per_second(campaign)
+    seconds_left = found.left / per_second if per_second and found.left else None
+    return attrs.evolve(found, per_second=per_second, seconds_left=seconds_left)
+
+
+def _kind_of_rest(campaign: Campaign) -> str:
+    """Return what becomes of those of whom the outbox knows nothing."""
+    if campaign.state in (State.SENDING, State.PAUSED) and campaign.expanded_at is None:
+        return WAITING
+    return STOPPED if campaign.expanded_at is None else FORGOTTEN
+
+
+def _per_second(campaign: Campaign) -> float | None:
+    if campaign.state != State.SENDING or len(campaign.samples) < 2:
+        return None
+    (since, before), (until, now) = campaign.samples[0], campaign.samples[-1]
+    return float((now - before) / (until - since)) if until > since else None
+
+
+@attrs.frozen
+class Outcome:
+    """
+    What became of one recipient over one channel.
+
+    Attributes:
+        member: Primary key of the member; None: it was erased.
+
+        person, address: As tables know them; see `edx_ace.outbox.people`.
+
+        channel_type: Over which; empty: none, or nobody knows yet.
+
+        state: As in `Progress.numbers`, or ``skipped`` with a reason of the campaign.
+
+        code, reason: Why.
+
+        at: When it came to that.
+
+        attempts: How often it was tried.
+    """
+
+    member: int | None
+    person: str
+    address: str
+    channel_type: str
+    state: str
+    code: str
+    reason: str
+    at: datetime | None
+    attempts: int
+
+
+@attrs.frozen
+class Page:
+    """
+    Some recipients.
+
+    Attributes:
+        outcomes: What became of them.
+
+        next: What to ask for those who follow with, as ``after``; empty: these are the last.
+    """
+
+    outcomes: list[Outcome]
+    next: str
+
+
+def outcomes(
+    user: Any, campaign: Campaign, *, search: str = "", state: str = "", after: str = "", size: int = PAGE_SIZE
+) -> Page:
+    """
+    Return what became of the recipients of *campaign*, a page at a time.
+
+    Args:
+        search: Only who has this address, or is this person, exactly.
+
+        state: Only those with this one.
+
+        after: `Page.next` of the page before.
+
+        size: How many on a page.
+
+    Raises:
+        ForbiddenError: If the user may not see who the recipients are.
+    """
+    require(user, Action.SEE_PEOPLE, campaign.scope, campaign)
+    members = Member.objects.filter(resolution=campaign.resolution_id).exclude(reason=Member.EXCLUDED)
+    if search:
+        members = members.filter(_is(search))
+    if state in DeliveryState.values:
+        return _page_by_state(campaign, members if search else None, state, after, size)
+    following = members.order_by("pk")
+    if state in (WAITING, STOPPED, FORGOTTEN):
+        following = following.filter(reason="", pk__gt=campaign.expanded_to)
+    if after:
+        following = following.filter(pk__gt=int(after))
+    rows = list(following[: size + 1])
+    found = _of_members(campaign, rows[:size])
+    return Page(found, str(rows[size - 1].pk) if len(rows) > size else "")
+
+
+def _is(search: str) -> Q:
+    """Return what matches the members who are the person, or have the address, that somebody looks for."""
+    try:
+        person = Person.find(search.strip())
+    except InvalidMessageError:
+        return Q(pk__in=())
+    return Q(recipient__in=person.keys) | Q(address__in=[address for _, address in person.addresses])
+
+
+def _page_by_state(campaign: Campaign, members: QuerySet[Member] | None, state: str, after: str, size: int) -> Page:
+    rows = Delivery.objects.filter(batch=campaign.uuid, state=state)
+    if members is not None:
+        uuids = [uuid_of(campaign, key) for key in members.values_list("pk", flat=True)]
+        rows = rows.filter(payload__in=uuids)
+    if state in OPEN:
+        rows = rows.order_by("pk").filter(pk__gt=int(after or 0))
+    else:
+        # In the order of the index on what has ended, the latest first.
+        rows = rows.filter(finished_at__isnull=False).order_by("-finished_at", "-pk")
+        if after:
+            moment, _, key = after.partition(",")
+            until = datetime.fromisoformat(moment)
+            rows = rows.filter(Q(finished_at__lt=until) | Q(finished_at=until, pk__lt=int(key)), finished_at__lte=until)
+    found = list(rows.select_related("payload")[: size + 1])
+    if len(found) <= size:
+        following = ""
+    elif state in OPEN:
+        following = str(found[size - 1].pk)
+    else:
+        last = found[size - 1]
+        assert last.finished_at is not None
+        following = f"{last.finished_at.isoformat()},{last.pk}"
+    return Page([_of_delivery(row) for row in found[:size]], following)
+
+
+def _of_members(campaign: Campaign, members: list[Member]) -> list[Outcome]:
+    uuids = {uuid_of(campaign, member.pk): member for member in members if not member.reason}
+    deliveries: dict[int, list[Delivery]] = {}
+    for row in Delivery.objects.filter(payload__in=uuids, batch=campaign.uuid).order_by("pk"):
+        deliveries.setdefault(uuids[row.payload_id].pk, []).append(row)
+    rest = _kind_of_rest(campaign)
+    found = []
+    for member in members:
+        of_member = deliveries.get(member.pk)
+        if of_member:
+            found += [_of_delivery(row, member.pk) for row in of_member]
+        else:
+            state = str(DeliveryState.SKIPPED) if member.reason else rest
+            known = (member.recipient or "", member.address or "")
+            found.append(Outcome(member.pk, *known, "", state, member.reason, "", None, 0))
+    return found
+
+
+def _of_delivery(row: Delivery, member: int | None = None) -> Outcome:
+    if member is None and row.payload.content:
+        # The reference by which its source finds it.
+        member = int(json.loads(row.payload.content))
+    return Outcome(
+        member,
+        row.recipient or "",
+        row.address or "",
+        row.channel_type,
+        row.state,
+        row.code,
+        row.reason,
+        row.finished_at,
+        row.attempts,
+    )
+
+
+def engagement(campaign: Campaign) -> list[tuple[date, dict[str, int]]]:
+    """
+    Return how many messages of *campaign* were sent, opened, clicked and so on on each day (UTC), the first one first.
+
+    Empty where ``edx_ace.tracking`` is not installed.
+    """
+    if not apps.is_installed("edx_ace.tracking"):
+        return []
+    from edx_ace.tracking import figures
+
+    rows = figures.read(by=["day"], batch=campaign.uuid)
+    return [(row.group["day"], {str(measure): number for measure, number in row.numbers.items()}) for row in rows]
+
+
+#: The columns of an export.
+COLUMNS = ("person", "address", "channel_type", "state", "code", "reason", "at", "attempts")
+
+
+def export(user: Any, campaign: Campaign, *, search: str = "", state: str = "") -> Iterator[str]:
+    """
+    Yield lines of CSV with what became of each recipient, however many there are; the first line names the columns.
+
+    Args:
+        search, state: As for `outcomes`.
+
+    Raises:
+        ForbiddenError: If the user may not see who the recipients are.
+    """
+    require(user, Action.SEE_PEOPLE, campaign.scope, campaign)
+    note(campaign, user, "exported")
+    return _lines(user, campaign, search, state)
+
+
+def _lines(user: Any, campaign: Campaign, search: str, state: str) -> Iterator[str]:
+    writer = csv.writer(_Line())
+    yield writer.writerow(COLUMNS)
+    after = ""
+    while True:
+        page = outcomes(user, campaign, search=search, state=state, after=after, size=CHUNK_SIZE)
+        for one in page.outcomes:
+            at = "" if one.at is None else one.at.isoformat()
+            cells = (one.person, one.address, one.channel_type, one.state, one.code, one.reason, at, one.attempts)
+            yield writer.writerow(map(_cell, cells))
+        after = page.next
+        if not after:
+            return
+
+
+class _Line:
+    """What `csv.writer` writes a line to, and returns."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def _cell(value: Any) -> str:
+    """Return *value* as text that no spreadsheet takes for a formula."""
+    text = str(value)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
