@@ -120,6 +120,14 @@ class Audience:
         """Return the recipient that *row* of the queryset stands for."""
         raise NotImplementedError(f"{type(self).__name__} must define person(row), as its resolve gives a queryset.")
 
+    def form(self, scope: str, requester: Any, data: Mapping[str, Any] | None = None) -> Form | None:
+        """
+        Return the form of its parameters, bound to *data* if there are any; None: it has no parameters.
+
+        Where what can be chosen depends on the scope, such as its cohorts, this is where to say so.
+        """
+        return None if self.form_class is None else self.form_class(data)
+
     def is_offered(self, scope: str, requester: Any) -> bool:
         """Return whether *requester* may choose it in *scope*; asked again when the campaign starts."""
         return True

@@ -489,21 +489,23 @@ def _parts(user: Any, campaign: Campaign, given: Iterable[Mapping[str, Any]]) ->
             text = _("“%(label)s” cannot be chosen here.") % {"label": audience.label}
             problems.append(Problem("audience_not_offered", text, f"{where}audience"))
             continue
-        params, found = _params(audience, one.get("params") or {}, where)
+        params, found = _params(user, campaign, audience, one.get("params") or {}, where)
         problems += found
         is_excluded = bool(one.get("is_excluded"))
         read.append(Part(position=position, audience=audience.name, params=params, is_excluded=is_excluded))
     return read, problems
 
 
-def _params(audience: audiences.Audience, given: Any, where: str) -> tuple[dict[str, Any], list[Problem]]:
+def _params(
+    user: Any, campaign: Campaign, audience: audiences.Audience, given: Any, where: str
+) -> tuple[dict[str, Any], list[Problem]]:
     """Return the cleaned data of the audience's form as JSON keeps it, and what is wrong with what is *given*."""
-    if not isinstance(given, Mapping) or (audience.form_class is None and given):
+    form = audience.form(campaign.scope, user, dict(given) if isinstance(given, Mapping) else {})
+    if not isinstance(given, Mapping) or (form is None and given):
         text = _("“%(label)s” has no such parameters.") % {"label": audience.label}
         return {}, [Problem("bad_params", text, f"{where}params")]
-    if audience.form_class is None:
+    if form is None:
         return {}, []
-    form = audience.form_class(dict(given))
     if not form.is_valid():
         return {}, [
             Problem("bad_params", str(message), f"{where}params.{name}" if name != "__all__" else f"{where}params")

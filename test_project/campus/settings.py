@@ -119,6 +119,12 @@ ACE_BASE_URL = os.environ.get("ACE_DEMO_BASE_URL", "http://localhost:8000")
 ACE_RENDER_CONTEXT = "courses.time_zones.of_recipient"
 
 ACE_CATEGORIES = {
+    "announcements": {
+        "label": _("Announcements"),
+        "description": _("What those who teach your courses write to everybody in them."),
+        "track": True,
+        "keep_copy_days": 30,
+    },
     "courses": {
         "label": _("Your courses"),
         "description": _("When a course begins, and what happens in it."),
@@ -142,7 +148,7 @@ ACE_CATEGORIES = {
         "can_be_turned_off": False,
     },
 }
-ACE_DEFAULT_CATEGORY = "news"
+ACE_DEFAULT_CATEGORY = "announcements"
 ACE_POSTAL_ADDRESS = "Lantern Campus\n1 Harbour Street\nDublin, Ireland"
 #: As public as the key above.
 ACE_ADDRESS_KEYS = ["test-project"]
@@ -151,6 +157,9 @@ ACE_PRICES = {"django_email": "0.0004"}
 ACE_PEOPLE = "courses.people.places"
 ACE_SCOPE_NAMES = "courses.scopes.names"
 ACE_RECIPIENT_OF_USER = "courses.people.recipient_of"
+ACE_CAMPAIGN_HOST = "courses.campaign_host.CampusHost"
+#: More than any course has learners, and fewer than the campus has.
+ACE_CAMPAIGN_APPROVAL_SIZE = 200
 # Who wants to choose without a link logs in here.
 LOGIN_URL = "admin:login"
 

@@ -17,7 +17,7 @@ import attrs
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from courses.models import Course, Enrolment, Learner
+from courses.models import Cohort, Course, Enrolment, Learner, Track
 from courses.scopes import scope_of
 from edx_ace import ChannelType
 from edx_ace.preferences import Taking, choose
@@ -94,12 +94,12 @@ class _Pool:
     family: str
     join: str = "{given} {family}"
 
-    def people(self) -> Iterator[tuple[str, str]]:
-        """Yield full names with mailbox names: neighbours share no name, and no pair comes twice."""
+    def people(self) -> Iterator[tuple[str, str, str]]:
+        """Yield full names with first names and mailbox names: neighbours share no name, and no pair comes twice."""
         given, family = _names(self.given), _names(self.family)
         for round_, (index, (first, first_roman)) in product(range(len(family)), enumerate(given)):
             last, last_roman = family[(index + round_) % len(family)]
-            yield self.join.format(given=first, family=last), f"{first_roman}.{last_roman}"
+            yield self.join.format(given=first, family=last), first, f"{first_roman}.{last_roman}"
 
 
 def _names(text: str) -> list[tuple[str, str]]:
@@ -250,8 +250,34 @@ _STRIDE = 181
 #: Which learners want no mail about their courses: the one of this number, and as many further on each time.
 _FIRST_OPTED_OUT, _STRIDE_OPTED_OUT = 90, 100
 
-#: Name and password of the user who runs the site.
-STAFF = "staff"
+#: Names, and passwords as well, of the user who runs the site, of one who may approve what that one writes to
+#: everybody, and of one who teaches the courses named.
+STAFF, DEAN, INSTRUCTOR = "staff", "dean", "instructor"
+TAUGHT = ("statistics-for-the-curious", "writing-that-works", "gaerten-und-boeden")
+
+_USERS: dict[str, dict[str, Any]] = {
+    STAFF: {"is_staff": True, "is_superuser": True},
+    DEAN: {
+        "email": "dean@campus.test",
+        "first_name": "Ottoline",
+        "last_name": "Marchbanks",
+        "is_staff": True,
+        "is_superuser": True,
+    },
+    # May log in where the others do, and has no permission there.
+    INSTRUCTOR: {
+        "email": "instructor@campus.test",
+        "first_name": "Ingrid",
+        "last_name": "Solheim",
+        "is_staff": True,
+    },
+}
+
+_COHORTS = ("Harbour", "Lighthouse")
+#: Which learners have closed their account: the one of this number, and as many further on each time.
+_FIRST_INACTIVE, _STRIDE_INACTIVE = 150, 100
+#: How much of a course is done before something is marked, and how much when it is complete.
+_FIRST_MARK, _COMPLETE = 15, 97
 
 
 def load(today: datetime) -> None:
@@ -267,10 +293,14 @@ def load(today: datetime) -> None:
         for number, plan in enumerate(COURSES)
     ]
     with transaction.atomic():
-        _upsert(courses, unique="slug")
-        _upsert(learners(), unique="email")
+        _upsert(courses, "slug")
+        _upsert(learners(), "email")
         _add_staff()
-        Enrolment.objects.bulk_create(_enrolments(), ignore_conflicts=True)
+        Cohort.objects.bulk_create(
+            (Cohort(course=course, name=name) for course in Course.objects.all() for name in _COHORTS),
+            ignore_conflicts=True,
+        )
+        _upsert(list(_enrolments(today)), "learner", "course")
         _opt_out()
 
 
@@ -284,17 +314,34 @@ def learners() -> list[Learner]:
     for pool in _POOLS:
         domains = cycle(pool.domains)
         others += [
-            Learner(name=name, email=f"{mailbox}@{next(domains)}", language=pool.language, time_zone=pool.time_zone)
-            for name, mailbox in islice(pool.people(), pool.how_many)
+            Learner(
+                name=name,
+                first_name=first_name,
+                email=f"{mailbox}@{next(domains)}",
+                language=pool.language,
+                time_zone=pool.time_zone,
+            )
+            for name, first_name, mailbox in islice(pool.people(), pool.how_many)
         ]
     # Languages come mixed, as people do: a stride that shares no divisor with the number of people meets each once.
-    return first + [others[number * _STRIDE % len(others)] for number in range(len(others))]
+    mixed = first + [others[number * _STRIDE % len(others)] for number in range(len(others))]
+    for learner in mixed[_FIRST_INACTIVE::_STRIDE_INACTIVE]:
+        learner.is_active = False
+    return mixed
 
 
 def _add_staff() -> None:
-    """Add the one user, who may see everything and is the first learner; the site is reachable from here alone."""
-    if not User.objects.filter(username=STAFF).exists():
-        User.objects.create_superuser(STAFF, password=STAFF)
+    """
+    Add the users; the site is reachable from here alone.
+
+    One may see everything and is the first learner, one helps with that, and one teaches.
+    """
+    there = set(User.objects.values_list("username", flat=True))
+    for name, about in _USERS.items():
+        if name not in there:
+            User.objects.create_user(name, password=name, **about)
+    for course in Course.objects.filter(slug__in=TAUGHT):
+        course.instructors.set(User.objects.filter(username=INSTRUCTOR))
     Learner.objects.filter(pk=Learner.objects.values("pk")[:1]).update(user=User.objects.get(username=STAFF))
 
 
@@ -308,21 +355,42 @@ def _opt_out() -> None:
     choose(first.learner.recipient, "deadlines", ChannelType.EMAIL, Taking.OFF, scope=scope_of(first.course))
 
 
-def _enrolments() -> Iterator[Enrolment]:
+def _enrolments(today: datetime) -> Iterator[Enrolment]:
     """Yield a course in their own language for everyone and, for every fifth learner, one in the next language."""
+    cohorts: dict[int, list[Cohort]] = {}
+    for cohort in Cohort.objects.order_by("pk"):
+        cohorts.setdefault(cohort.course_id, []).append(cohort)
+    for number, (learner, course) in enumerate(_who_takes_what()):
+        # Strides that share no divisor with a hundred.
+        completion = number * 37 % 100
+        completed = completion >= _COMPLETE
+        last_seen = None if completion < 5 else today - timedelta(days=number * 13 % 60)
+        yield Enrolment(
+            learner=learner,
+            course=course,
+            cohort=cohorts[course.pk][number // 3 % len(_COHORTS)],
+            track=Track.VERIFIED if number % 3 == 0 else Track.AUDIT,
+            completion=100 if completed else completion,
+            grade=number * 29 % 101 if completion >= _FIRST_MARK else None,
+            last_seen=last_seen,
+            completed_at=last_seen if completed else None,
+        )
+
+
+def _who_takes_what() -> Iterator[tuple[Learner, Course]]:
     by_language: dict[str, list[Course]] = {}
     for course in Course.objects.order_by("pk"):
         by_language.setdefault(course.language, []).append(course)
     languages = list(by_language)
     for number, learner in enumerate(Learner.objects.order_by("pk")):
         at_home = by_language[learner.language]
-        yield Enrolment(learner=learner, course=at_home[number % len(at_home)])
+        yield learner, at_home[number % len(at_home)]
         if number % 5 == 0:
             abroad = by_language[languages[(languages.index(learner.language) + 1) % len(languages)]]
-            yield Enrolment(learner=learner, course=abroad[number % len(abroad)])
+            yield learner, abroad[number % len(abroad)]
 
 
-def _upsert(rows: list[Any], unique: str) -> None:
+def _upsert(rows: list[Any], *unique: str) -> None:
     model = type(rows[0])
-    changing = [field.name for field in model._meta.concrete_fields if field.name not in ("id", "user", unique)]
-    model._default_manager.bulk_create(rows, update_conflicts=True, unique_fields=[unique], update_fields=changing)
+    changing = [field.name for field in model._meta.concrete_fields if field.name not in ("id", "user", *unique)]
+    model._default_manager.bulk_create(rows, update_conflicts=True, unique_fields=unique, update_fields=changing)

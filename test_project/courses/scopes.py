@@ -14,6 +14,11 @@ def scope_of(course: Course) -> str:
     return f"{_PREFIX}{course.slug}"
 
 
+def course_of(scope: str) -> Course | None:
+    """Return the course that *scope* is; None: it is none, or none any more."""
+    return Course.objects.filter(slug=scope.removeprefix(_PREFIX)).first() if scope.startswith(_PREFIX) else None
+
+
 def names(scopes: Sequence[str]) -> list[str | None]:
     """Return what the course of each of *scopes* is called."""
     slugs = [scope.removeprefix(_PREFIX) for scope in scopes]
