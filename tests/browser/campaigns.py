@@ -6,12 +6,11 @@ With ``ACE_SCREENSHOTS=folder`` in the environment a picture of each page is lef
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 from edx_ace.testing.smtp import SmtpSink
 from tests.browser.pages import check

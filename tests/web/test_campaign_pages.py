@@ -113,7 +113,7 @@ def written(ann: User, **fields: Any) -> Campaign:
 def form_of(response: Any, place: int = 0) -> dict[str, Any]:
     """Return what a browser would post of a form, without buttons."""
     form = html.fromstring(response.content).forms[place]
-    return {name: value for name, value in form.form_values()}
+    return dict(form.form_values())
 
 
 def text_of(response: Any) -> str:
