@@ -190,8 +190,12 @@ def outcomes(
         members = members.filter(_is(search))
     if state == DeliveryState.SKIPPED and not after.startswith(_OF_DELIVERIES):
         # First those to whom nothing was to go, then those whose message was skipped.
-        page = _page_of_members(campaign, members.exclude(reason=""), after, size)
-        return page if page.next else attrs.evolve(page, next=_OF_DELIVERIES)
+        first = _page_of_members(campaign, members.exclude(reason=""), after, size)
+        rest = size - len(first.outcomes)
+        if first.next or not rest:
+            return attrs.evolve(first, next=first.next or _OF_DELIVERIES)
+        page = _page_of_deliveries(campaign, members if search else None, state, "", rest)
+        return attrs.evolve(page, outcomes=first.outcomes + page.outcomes)
     if state in DeliveryState.values:
         after = after.removeprefix(_OF_DELIVERIES)
         return _page_of_deliveries(campaign, members if search else None, state, after, size)
