@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-databases test-browser test-faults test-oldest docs-test lint format types imports docs wheel-test api-surface bench bench-outbox bench-preferences ci tox upgrade clean
+.PHONY: help venv demo test test-databases test-browser test-faults test-oldest docs-test lint format types imports docs wheel-test api-surface bench bench-outbox bench-preferences bench-campaigns ci tox upgrade clean
 
 # Where the contract with existing code lies: beside the clone.
 CONTRACT ?= ../shared/contract
@@ -124,6 +124,9 @@ bench-outbox: venv ## Measure the outbox beside others, on PostgreSQL and Redis;
 
 bench-preferences: venv ## Measure what preferences cost, on PostgreSQL; single rows with ARGS="permit".
 	@$(BIN)/python benchmarks/preferences.py $(ARGS)
+
+bench-campaigns: venv ## Measure campaigns of a million recipients, on PostgreSQL; single rows with ARGS="count".
+	@$(BIN)/python benchmarks/campaigns.py $(ARGS)
 
 ci: ## Run everything that has to pass before a merge.
 	@.ci/run
