@@ -11,5 +11,6 @@ urlpatterns = [
     path("mail/", include("edx_ace.tracking.urls")),
     path("messages/", include("edx_ace.web.urls")),
     path("api/", include("edx_ace.api.urls")),
+    path("staff/campaigns/", include("edx_ace.web.campaigns.urls")),
     path("staff/", include("edx_ace.web.staff.urls")),
 ]

@@ -57,7 +57,7 @@ def test_a_campaign_is_paused_resumed_and_followed(go, pupils, accepted, client_
 
     assert (paused.json()["state"], paused.json()["reason"]) == ("paused", "Wait for the room")
     assert resumed.json()["state"] == "sending"
-    assert len(site.messages) == 3
+    assert len(site.delivered) == 3
     assert progress["numbers"] == {"sent": 3}
     assert (progress["total"], progress["left"], progress["percent"]) == (3, 0, 100.0)
 
