@@ -5,7 +5,6 @@ Internal: the Django app.
 from importlib.util import find_spec
 
 from django.apps import AppConfig
-from django.utils.translation import gettext_lazy as _
 
 from edx_ace.errors import MissingExtraError
 
@@ -15,7 +14,6 @@ class ApiConfig(AppConfig):
 
     name = "edx_ace.api"
     label = "ace_api"
-    verbose_name = _("REST endpoints")
 
     def ready(self) -> None:
         """
