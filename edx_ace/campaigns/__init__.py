@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         save,
         save_template,
     )
+    from edx_ace.campaigns.forecasting import Forecast, forecast
     from edx_ace.campaigns.operations import (
         approve,
         cancel,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from edx_ace.campaigns.progress import engagement, export, outcomes
 
 __all__ = [
+    "Forecast",
     "Imported",
     "approve",
     "attach",
@@ -48,6 +50,7 @@ __all__ = [
     "export",
     "find_people",
     "follow_up",
+    "forecast",
     "from_template",
     "import_addresses",
     "outcomes",
@@ -72,6 +75,8 @@ _MODULE_OF = {
     "from_template": "editing",
     "save": "editing",
     "save_template": "editing",
+    "Forecast": "forecasting",
+    "forecast": "forecasting",
     "approve": "operations",
     "cancel": "operations",
     "follow_up": "operations",

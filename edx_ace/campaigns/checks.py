@@ -105,7 +105,7 @@ def _check_tests() -> Iterator[CheckMessage]:
 
 def _check_limits() -> Iterator[CheckMessage]:
     given: Any = settings.CAMPAIGN_LIMITS
-    hint = "For example: ACE_CAMPAIGN_LIMITS = {'bounced': 0.05, 'complained': 0.001, 'failed': 0.2, 'of': 200, 'in_a_row': 50}."
+    hint = "For example: ACE_CAMPAIGN_LIMITS = {'bounced': 0.05, 'failed': 0.2, 'of': 200, 'in_a_row': 50}."
     if not isinstance(given, dict):
         yield Error(f"ACE_CAMPAIGN_LIMITS must be a dict, given {given!r}.", hint=hint, id="ace_campaigns.E006")
         return

@@ -240,6 +240,8 @@ class Resolution(models.Model):
     done_at = models.DateTimeField(null=True)
     #: How many members for each reason, "" for those without; once it is done.
     numbers = models.JSONField(default=dict)
+    #: Of a forecast, the same by channel type: see `edx_ace.campaigns.forecasting`.
+    channels = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

@@ -188,16 +188,25 @@ def outcomes(
     members = Member.objects.filter(resolution=campaign.resolution_id).exclude(reason=Member.EXCLUDED)
     if search:
         members = members.filter(_is(search))
+    if state == DeliveryState.SKIPPED and not after.startswith(_OF_DELIVERIES):
+        # First those to whom nothing was to go, then those whose message was skipped.
+        first = _page_of_members(campaign, members.exclude(reason=""), after, size)
+        rest = size - len(first.outcomes)
+        if first.next or not rest:
+            return attrs.evolve(first, next=first.next or _OF_DELIVERIES)
+        page = _page_of_deliveries(campaign, members if search else None, state, "", rest)
+        return attrs.evolve(page, outcomes=first.outcomes + page.outcomes)
     if state in DeliveryState.values:
-        return _page_by_state(campaign, members if search else None, state, after, size)
-    following = members.order_by("pk")
-    if state in (WAITING, STOPPED, FORGOTTEN):
-        following = following.filter(reason="", pk__gt=campaign.expanded_to)
-    if after:
-        following = following.filter(pk__gt=int(after))
-    rows = list(following[: size + 1])
-    found = _of_members(campaign, rows[:size])
-    return Page(found, str(rows[size - 1].pk) if len(rows) > size else "")
+        after = after.removeprefix(_OF_DELIVERIES)
+        return _page_of_deliveries(campaign, members if search else None, state, after, size)
+    if state in (WAITING, STOPPED):
+        members = members.filter(reason="", pk__gt=campaign.expanded_to)
+    page = _page_of_members(campaign, members, after, size)
+    return attrs.evolve(page, outcomes=[one for one in page.outcomes if state in ("", one.state)])
+
+
+#: What `Page.next` begins with where members are followed by deliveries.
+_OF_DELIVERIES = "d"
 
 
 def _is(search: str) -> Q:
@@ -209,7 +218,14 @@ def _is(search: str) -> Q:
     return Q(recipient__in=person.keys) | Q(address__in=[address for _, address in person.addresses])
 
 
-def _page_by_state(campaign: Campaign, members: QuerySet[Member] | None, state: str, after: str, size: int) -> Page:
+def _page_of_members(campaign: Campaign, members: QuerySet[Member], after: str, size: int) -> Page:
+    rows = list(members.filter(pk__gt=int(after or 0)).order_by("pk")[: size + 1])
+    return Page(_of_members(campaign, rows[:size]), str(rows[size - 1].pk) if len(rows) > size else "")
+
+
+def _page_of_deliveries(
+    campaign: Campaign, members: QuerySet[Member] | None, state: str, after: str, size: int
+) -> Page:
     rows = Delivery.objects.filter(batch=campaign.uuid, state=state)
     if members is not None:
         uuids = [uuid_of(campaign, key) for key in members.values_list("pk", flat=True)]
@@ -232,7 +248,8 @@ def _page_by_state(campaign: Campaign, members: QuerySet[Member] | None, state: 
         last = found[size - 1]
         assert last.finished_at is not None
         following = f"{last.finished_at.isoformat()},{last.pk}"
-    return Page([_of_delivery(row) for row in found[:size]], following)
+    prefix = _OF_DELIVERIES if following and state == DeliveryState.SKIPPED else ""
+    return Page([_of_delivery(row) for row in found[:size]], f"{prefix}{following}")
 
 
 def _of_members(campaign: Campaign, members: list[Member]) -> list[Outcome]:

@@ -28,7 +28,7 @@ from edx_ace.campaigns.models import Campaign, Exclusion, Member, Part, Resoluti
 from edx_ace.channel import ChannelType
 from edx_ace.errors import InvalidMessageError
 from edx_ace.outbox.clock import DatabaseNow
-from edx_ace.outbox.inserting import insert, new
+from edx_ace.outbox.inserting import insert_lines
 from edx_ace.outbox.people import address_key, person_key
 from edx_ace.text import shown
 
@@ -41,6 +41,10 @@ CHUNK_SIZE = 2000
 
 #: Channel types over which nobody is reached who has no address for them; others know people by their account.
 _NEED_ADDRESS = (ChannelType.EMAIL, ChannelType.SMS)
+
+#: Columns in which members, and exclusions, differ.
+_MEMBER = ("recipient", "address", "addresses", "key", "person", "zone", "reason")
+_EXCLUSION = ("recipient", "address")
 
 #: Longest name of a zone that a member keeps.
 _MAX_ZONE_LENGTH = 40
@@ -108,7 +112,9 @@ class _Reader:
     def __init__(self, resolution: Resolution, parts: Sequence[Part]) -> None:
         self._resolution = resolution
         self._is_anybody_excluded = any(part.is_excluded for part in parts)
-        self._channel_types = [ChannelType(value) for value in resolution.campaign.channels]
+        channel_types = [ChannelType(value) for value in resolution.campaign.channels]
+        self._other_types = [kind for kind in channel_types if kind is not ChannelType.EMAIL]
+        self._is_email = len(channel_types) > len(self._other_types)
         self._using = router.db_for_write(Member)
 
     def read(self, part: Part, should_go_on: Callable[[], bool]) -> bool:
@@ -156,10 +162,16 @@ class _Reader:
             if not isinstance(person, Person):
                 raise _wrong(part, "instances of Person", person)
         found = [_Found.of(key, person) for key, person in people]
-        rows = [self._excluded(one) for one in found] if part.is_excluded else self._members(part, found)
+        lines = [(one.recipient, one.address) for one in found] if part.is_excluded else self._members(found)
+        common = {"resolution_id": self._resolution.pk}
         with transaction.atomic(self._using):
-            if self._move(*to):
-                insert(rows, self._using, ignore_conflicts=not part.is_excluded)
+            if not self._move(*to):
+                return
+            if part.is_excluded:
+                insert_lines(Exclusion, common, _EXCLUSION, lines, self._using)
+            else:
+                common["part"] = part.position
+                insert_lines(Member, common, _MEMBER, lines, self._using, ignore_conflicts=True)
 
     def _move(self, part: int, position: str) -> bool:
         """Say how far reading has come; otherwise, if somebody else did meanwhile, learn how far that is."""
@@ -171,12 +183,10 @@ class _Reader:
         resolution.refresh_from_db(fields=["part", "position", "done_at"])
         return False
 
-    def _excluded(self, found: _Found) -> models.Model:
-        return new(Exclusion, resolution_id=self._resolution.pk, recipient=found.recipient, address=found.address)
-
-    def _members(self, part: Part, found: Sequence[_Found]) -> list[models.Model]:
+    def _members(self, found: Sequence[_Found]) -> list[tuple[Any, ...]]:
+        """Return what differs between the members that *found* become, in the order of `_MEMBER`."""
         people, addresses = self._whom_not(found) if self._is_anybody_excluded else ((), ())
-        rows: list[models.Model] = []
+        lines: list[tuple[Any, ...]] = []
         for one in found:
             others = self._other_addresses(one.person)
             if one.recipient in people or one.address in addresses:
@@ -187,21 +197,18 @@ class _Reader:
                 reason = ""
             else:
                 reason = one.code
-            rows.append(
-                new(
-                    Member,
-                    resolution_id=self._resolution.pk,
-                    recipient=one.recipient,
-                    address=None if reason else one.address,
-                    addresses=json.dumps(others) if others else "",
-                    part=part.position,
-                    key=one.key,
-                    person="" if one.key else json.dumps(one.person.to_json(), default=str),
-                    zone=_zone(one.person.zone),
-                    reason=reason,
+            lines.append(
+                (
+                    one.recipient,
+                    None if reason else one.address,
+                    json.dumps(others) if others else "",
+                    one.key,
+                    "" if one.key else json.dumps(one.person.to_json(), default=str),
+                    _zone(one.person.zone),
+                    reason,
                 )
             )
-        return rows
+        return lines
 
     def _whom_not(self, found: Sequence[_Found]) -> tuple[set[str | None], set[str | None]]:
         """Return which people and which addresses of *found* are excluded."""
@@ -211,18 +218,13 @@ class _Reader:
         return set(people.values_list("recipient", flat=True)), set(addresses.values_list("address", flat=True))
 
     def _other_addresses(self, person: Person) -> dict[str, str]:
-        found = {
-            str(kind): address_key(kind, person.recipient.address_for(kind))
-            for kind in self._channel_types
-            if kind is not ChannelType.EMAIL
-        }
+        found = {str(kind): address_key(kind, person.recipient.address_for(kind)) for kind in self._other_types}
         return {kind: address for kind, address in found.items() if address}
 
     def _is_reached(self, found: _Found, others: Mapping[str, str]) -> bool:
-        return any(
-            kind not in _NEED_ADDRESS or (found.address if kind is ChannelType.EMAIL else others.get(str(kind)))
-            for kind in self._channel_types
-        )
+        if self._is_email and found.address:
+            return True
+        return any(kind not in _NEED_ADDRESS or str(kind) in others for kind in self._other_types)
 
 
 @attrs.frozen

@@ -26,8 +26,8 @@ from edx_ace.message_types import info
 from edx_ace.outbox import doorbell, payloads, people, sources
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.errors import IdempotencyKeyError
-from edx_ace.outbox.inserting import insert, new
-from edx_ace.outbox.models import Delivery, OnAmbiguous, Payload
+from edx_ace.outbox.inserting import insert, insert_lines, new
+from edx_ace.outbox.models import Count, Delivery, OnAmbiguous, Payload
 from edx_ace.outbox.redaction import redacted, redacted_code
 from edx_ace.outbox.sources import FromSource, Referred
 from edx_ace.outbox.states import Priority, State
@@ -124,7 +124,7 @@ def enqueue(
     limits = limits_of(limit_to_channels)
     key_of = _key_function(idempotency_key, is_one)
 
-    def entries_of(chunk: Sequence[tuple[int, _Item]], common: Mapping[str, Any]) -> list[_Entry]:
+    def write(chunk: Sequence[tuple[int, _Item]], common: Mapping[str, Any], using: str) -> _Written:
         entries = []
         for number, item in chunk:
             try:
@@ -136,10 +136,10 @@ def enqueue(
                     error.add_note(f"It is message {number} of those to enqueue, counted from 0; none was enqueued.")
                 raise
             entries.append(entry)
-        return entries
+        return _write(entries, common["created_at"], using)
 
     chunks = _chunks([messages] if isinstance(messages, Message | FromSource) else messages)
-    return _put(chunks, entries_of, send_at, priority, on_ambiguous)
+    return _put(chunks, write, send_at, priority, on_ambiguous)
 
 
 def enqueue_references(
@@ -172,35 +172,54 @@ def enqueue_references(
     name = sources.get(source).name
     mould: _Mould | None = None
 
-    def entries_of(chunk: Sequence[Referred], common: Mapping[str, Any]) -> list[_Entry]:
+    def write(chunk: Sequence[Referred], common: Mapping[str, Any], using: str) -> _Written:
         nonlocal mould
         mould = mould or _mould(outline, limits, common)
-        return [
-            mould.entry(
-                one.uuid,
-                one.recipient,
-                one.address_over,
-                {"source": name, "content": payloads.dump_reference(name, one.reference)},
-                one.due_at,
-            )
-            for one in chunk
-        ]
+        contents = [payloads.dump_reference(name, one.reference) for one in chunk]
+        try:
+            return _write_new(mould, name, contents, chunk, using)
+        except (IntegrityError, InvalidMessageError):
+            # Some of it is there already, or goes nowhere.
+            entries = [
+                mould.entry(one.uuid, one.recipient, one.address_over, {"source": name, "content": content}, one.due_at)
+                for one, content in zip(chunk, contents, strict=True)
+            ]
+            return _write(entries, common["created_at"], using)
 
     remaining = iter(references)
     chunks = iter(lambda: list(islice(remaining, CHUNK_SIZE)), [])
-    return _put(chunks, entries_of, None, priority, on_ambiguous)
+    return _put(chunks, write, None, priority, on_ambiguous)
+
+
+@attrs.frozen
+class _Written:
+    """
+    What became of one chunk.
+
+    Attributes:
+        uuid: Of its first message, as `Enqueued` has it.
+
+        messages, known: As `Enqueued` has them.
+
+        is_due: Whether something is due.
+    """
+
+    uuid: UUID
+    messages: int
+    known: int
+    is_due: bool
 
 
 def _put(
     chunks: Iterable[Sequence[Item]],
-    entries_of: Callable[[Sequence[Item], Mapping[str, Any]], list[_Entry]],
+    write: Callable[[Sequence[Item], Mapping[str, Any], str], _Written],
     send_at: datetime | None,
     priority: Priority | None,
     on_ambiguous: str | None,
 ) -> Enqueued:
-    """Write the entries of *chunks*, in one transaction."""
+    """Write *chunks* in one transaction, with what their rows have in common."""
     using = router.db_for_write(Delivery)
-    first, written, known, is_due = None, 0, 0, False
+    written = []
     with transaction.atomic(using):
         now = database_now(Delivery, using)
         common: dict[str, Any] = {
@@ -211,16 +230,12 @@ def _put(
             common["priority"] = _choice(priority, Priority, "priority")
         if on_ambiguous is not None:
             common["on_ambiguous"] = _choice(on_ambiguous, OnAmbiguous, "on_ambiguous")
-        for chunk in chunks:
-            entries = entries_of(chunk, common)
-            known_as = _write(entries, using)
-            first = first or known_as[0] or entries[0].payload.uuid
-            fresh = known_as.count(None)
-            written, known = written + fresh, known + len(entries) - fresh
-            is_due = is_due or any(one.due_at <= now for entry in entries for one in entry.fresh)
-        if is_due:
+        written = [write(chunk, common, using) for chunk in chunks]
+        if any(one.is_due for one in written):
             doorbell.ring_on_commit(using)
-    return Enqueued(first, written, known)
+    return Enqueued(
+        written[0].uuid if written else None, sum(one.messages for one in written), sum(one.known for one in written)
+    )
 
 
 def _key_function(idempotency_key: str | Callable[[Any], str] | None, is_one: bool) -> Callable[[Any], str | None]:
@@ -428,15 +443,53 @@ def _check_email(message: Message) -> None:
     mailbox.check_attachments(options.get("attachments") or (), settings.EMAIL_MAX_ATTACHMENT_BYTES)
 
 
-def _write(entries: Sequence[_Entry], using: str) -> list[UUID | None]:
-    """Write *entries*; return, for each, as which message it is in the outbox already, or None when it is written."""
+def _write_new(mould: _Mould, source: str, contents: Sequence[str], chunk: Sequence[Referred], using: str) -> _Written:
+    """
+    Write *chunk*, with the *contents* of its payloads, of which nothing may be there.
+
+    Raises:
+        IntegrityError: If something is.
+        InvalidMessageError: If somebody has no address.
+    """
+    due_at = mould.delivery["due_at"]
+    with transaction.atomic(using):
+        uuids = [one.uuid for one in chunk]
+        payload = {**mould.payload, "source": source}
+        insert_lines(Payload, payload, ("uuid", "content"), list(zip(uuids, contents, strict=True)), using)
+        for channel_type, way in mould.ways:
+            is_queued = way["state"] == State.QUEUED
+            insert_lines(
+                Delivery,
+                {**mould.delivery, **way},
+                ("payload_id", "recipient", "address", "due_at"),
+                [
+                    (
+                        one.uuid,
+                        one.recipient,
+                        one.address_over(channel_type) if is_queued else None,
+                        one.due_at or due_at,
+                    )
+                    for one in chunk
+                ],
+                using,
+            )
+            if (batch := mould.delivery["batch"]) is not None:
+                Count.objects.using(using).create(batch=batch, from_state="", to_state=way["state"], number=len(chunk))
+    now = mould.delivery["created_at"]
+    return _Written(uuids[0], len(uuids), 0, any((one.due_at or due_at) <= now for one in chunk))
+
+
+def _write(entries: Sequence[_Entry], now: datetime, using: str) -> _Written:
+    """Write *entries* but for those that are there already."""
     known_as = _known(entries, using)
     try:
         _insert([entry for entry, uuid in zip(entries, known_as, strict=True) if uuid is None], using)
     except IntegrityError:
         # Somebody enqueued some of it a moment ago.
         known_as = [_write_one(entry, using) for entry in entries]
-    return known_as
+    fresh = [entry for entry, uuid in zip(entries, known_as, strict=True) if uuid is None]
+    is_due = any(one.due_at <= now for entry in fresh for one in entry.deliveries)
+    return _Written(known_as[0] or entries[0].payload.uuid, len(fresh), len(entries) - len(fresh), is_due)
 
 
 def _write_one(entry: _Entry, using: str) -> UUID | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Request
 
 
 @pytest.fixture(scope="session")
@@ -44,8 +44,13 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("requestfailed", lambda request: complaints.append(request.url))
+        page.on("requestfailed", failed)
         return page
+
+    def failed(request: Request) -> None:
+        # Chromium ends the navigation of what it downloads.
+        if request.failure != "net::ERR_ABORTED" or not request.is_navigation_request():
+            complaints.append(f"{request.url}: {request.failure}")
 
     yield make
     for context in contexts:

@@ -42,7 +42,8 @@ def rows():
         for field in Delivery._meta.concrete_fields
         if field.name not in ("id", "payload", "batch", "created_at", "due_at", "finished_at")
     ]
-    return list(Delivery.objects.order_by("pk").values_list("payload__source", "payload__content", *names))
+    ordered = Delivery.objects.order_by("payload__content", "channel_type")
+    return list(ordered.values_list("payload__source", "payload__content", *names))
 
 
 def test_they_become_what_enqueue_makes_of_each():

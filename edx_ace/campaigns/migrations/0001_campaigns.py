@@ -228,6 +228,7 @@ class Migration(migrations.Migration):
                 ("position", models.TextField(blank=True)),
                 ("done_at", models.DateTimeField(null=True)),
                 ("numbers", models.JSONField(default=dict)),
+                ("channels", models.JSONField(default=dict)),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
                 (
                     "campaign",

@@ -1,0 +1,195 @@
+"""
+Internal: exact numbers of who would get a campaign, and why others would not.
+"""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import Q
+from django.utils import timezone
+
+from edx_ace import Recipient
+from edx_ace.campaigns import forecasting
+from edx_ace.campaigns.audiences import Person
+from edx_ace.campaigns.errors import CampaignError, ForbiddenError
+from edx_ace.campaigns.forecasting import forecast, kept
+from edx_ace.campaigns.models import Exclusion, Member, Resolution
+from edx_ace.campaigns.resolving import resolve
+from edx_ace.outbox import guards
+from edx_ace.outbox.guards import Guard
+from edx_ace.preferences.models import Choice
+from edx_ace.tracking import suppress
+
+pytestmark = pytest.mark.django_db
+
+
+def turn_off(person, **fields):
+    """Let a person have turned the category off for email."""
+    Choice.objects.create(
+        **{
+            "person": str(person),
+            "channel_type": "email",
+            "category": "general",
+            "scope": "",
+            "taking": "off",
+            "source": "page",
+            "changed_at": timezone.now(),
+            **fields,
+        }
+    )
+
+
+@pytest.fixture
+def guard():
+    """Return a function that registers a guard for the time of the test."""
+    registered = []
+
+    def register(*args, **fields):
+        registered.append(Guard(*args, **fields))
+        guards.register(registered[-1])
+
+    yield register
+    for one in registered:
+        guards.unregister(one)
+
+
+def test_it_says_how_many_get_it_and_why_others_do_not(campaign, accounts, listed):
+    """
+    By the audience, by what people chose, by what became of their address.
+    """
+    users = accounts(12)
+    User.objects.filter(pk=users[0].pk).update(email="")
+    User.objects.filter(pk=users[1].pk).update(email="no mailbox")
+    User.objects.filter(pk=users[2].pk).update(is_active=False)
+    listed("not", "USER3@example.com", "nobody@example.com")
+    turn_off(users[4].pk)
+    turn_off(users[5].pk, scope="course:7")
+    turn_off(users[6].pk, scope="course:8")
+    turn_off(users[7].pk, category="other")
+    turn_off(users[8].pk, channel_type="push")
+    suppress("User9@example.com", "hard_bounce", who="test")
+    made = campaign("accounts", ("-listed", {"list": "not"}), scope="course:7")
+
+    found = forecast(None, made)
+
+    assert found.numbers == {
+        "": 5,
+        "no_address": 1,
+        "bad_address": 1,
+        "inactive": 1,
+        "excluded": 1,
+        "opted_out": 2,
+        "suppressed": 1,
+    }
+    assert found.channels == {"email": found.numbers}
+
+
+def test_only_its_numbers_are_kept(campaign, accounts):
+    """
+    Until the campaign is changed.
+    """
+    accounts(3)
+    made = campaign("accounts")
+    assert kept(made) is None
+
+    forecast(None, made)
+    second = forecast(None, made)
+
+    assert kept(made) == second
+    assert (Resolution.objects.count(), Member.objects.count(), Exclusion.objects.count()) == (1, 0, 0)
+    made.version += 1
+    made.save()
+    assert kept(made) is None
+
+
+def test_the_recipients_of_a_campaign_that_has_started_stay(resolution, accounts):
+    """
+    A forecast is another matter.
+    """
+    accounts(3)
+    found = resolution("accounts")
+    resolve(found, lambda: True)
+
+    forecast(None, found.campaign)
+
+    assert found.members.count() == 3
+
+
+def test_over_several_channel_types_somebody_gets_it_if_one_is_left(campaign, given):
+    """
+    The numbers of each say more.
+    """
+    given.people = [Person(Recipient(number, f"{number}@example.com")) for number in range(1, 6)]
+    turn_off(1)
+    turn_off(1, channel_type="push")
+    turn_off(2)
+    turn_off(3, channel_type="push")
+    suppress("4@example.com", "hard_bounce", who="test")
+
+    found = forecast(None, campaign("given", channel_types="email,push"))
+
+    assert found.channels == {
+        "email": {"": 2, "opted_out": 2, "suppressed": 1},
+        "push": {"": 3, "opted_out": 2},
+    }
+    assert found.numbers == {"": 4, "opted_out": 1}
+
+
+def test_a_guard_that_waits_or_reads_what_only_deliveries_have_does_not_count(campaign, accounts, guard):
+    """
+    The one ends nothing, and of the other nobody knows yet whom it forbids.
+    """
+    accounts(2)
+    guard("paused", "It is paused.", lambda: Q(scope="course:7"), waits=True)
+    guard("slow", "Its provider is slow.", lambda: Q(provider_id="x"))
+    guard("other", "It is another course.", lambda: Q(scope="course:7", recipient=str(User.objects.first().pk)))
+
+    assert forecast(None, campaign("accounts", scope="course:7")).numbers == {"": 1, "other": 1}
+
+
+def test_it_says_how_far_it_is(campaign, accounts, monkeypatch):
+    """
+    From 0 to 1, and never back.
+    """
+    monkeypatch.setattr("edx_ace.campaigns.resolving.CHUNK_SIZE", 3)
+    monkeypatch.setattr(forecasting, "CHUNK_SIZE", 4)
+    accounts(10)
+    told = []
+
+    found = forecast(None, campaign("accounts"), told.append)
+
+    assert told == sorted(told)
+    assert told[-1] == 1
+    assert len(told) > 6
+    assert found.numbers == {"": 10}
+
+
+def test_an_audience_that_fails_leaves_nothing(campaign, given):
+    """
+    The error says which.
+    """
+    given.people = [None]
+
+    with pytest.raises(CampaignError):
+        forecast(None, campaign("given"))
+
+    assert not Resolution.objects.exists()
+
+
+def test_whoever_must_not_see_the_campaign_learns_nothing(campaign):
+    """
+    The host says so.
+    """
+    with pytest.raises(ForbiddenError):
+        forecast(AnonymousUser(), campaign("accounts"))
+
+
+def test_an_empty_audience_has_nobody(campaign):
+    """
+    It is known, though.
+    """
+    made = campaign("accounts")
+
+    assert forecast(None, made).numbers == {}
+    assert kept(made) is not None
