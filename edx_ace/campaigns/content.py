@@ -59,6 +59,9 @@ SCHEMES = frozenset({"https", "http", "mailto"})
 #: Longest body, in characters: of what a message may hold, it and the text that is made of it.
 MAX_BODY_LENGTH = 400_000
 
+#: How many tags a body may have: reading those that stand one in the other takes the square of their number.
+MAX_TAGS = 10_000
+
 #: Longest subject and preheader, in characters: what their columns hold.
 MAX_LINE_LENGTH = 255
 
@@ -79,9 +82,7 @@ _VALUES = {
 #: Written in one way, so that no mail program takes another host for the one that is allowed.
 _PICTURE = re.compile(r"https://([a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::443)?(?:[/?#][^\s\\\"<>{}]*)?", re.I | re.A)
 
-_WITHOUT_ADDRESS = re.compile(r"<a(?![a-z])(?![^<>]*\shref=)[^<>]*>")
-_WITHOUT_SOURCE = re.compile(r"<img(?![^<>]*\ssrc=)[^<>]*>")
-_INSECURE = re.compile(r'<a [^<>]*href="(http://[^"]*)"', re.I)
+_ADDRESS = re.compile(r'\s(?:href|src)="([^"]*)"')
 
 
 def sanitised(html: str) -> str:
@@ -135,7 +136,8 @@ def from_markdown(text: str) -> str:
 
 def fill(variant: Variant) -> None:
     """Set the body of *variant* from its source, which is sanitised itself where it is HTML."""
-    if variant.channel_type != _EMAIL or not is_sendable(variant.source):
+    if variant.channel_type != _EMAIL or not is_sendable(variant.source) or _is_too_long(variant.source):
+        # Of an email, `problems` refuses it.
         variant.body = variant.source
     elif variant.format == variant.Format.MARKDOWN:
         variant.body = from_markdown(variant.source)
@@ -164,8 +166,8 @@ def problems(variant: Variant, known: Collection[str]) -> list[Problem]:
         if len(fields[name]) > MAX_LINE_LENGTH:
             found.append(_too_long(name, MAX_LINE_LENGTH))
         found += keywords.check(fields[name], name, known)
-    if max(len(variant.source), len(variant.body)) > MAX_BODY_LENGTH:
-        return [*found, _too_long("body", MAX_BODY_LENGTH)]
+    if _is_too_long(variant.source) or _is_too_long(variant.body):
+        return [*found, _too_long("body", MAX_BODY_LENGTH, MAX_TAGS)]
     if variant.channel_type != _EMAIL:
         return [*found, *keywords.check(variant.source, "body", known), *_problems_of_url(variant.url)]
     # Markdown first, as it was written: its places are those that the author knows.
@@ -178,7 +180,9 @@ def insecure_links(variant: Variant) -> list[str]:
     """Return the addresses of the links in *variant* that are http, each once."""
     found = [variant.url] if variant.url.lower().startswith("http:") else []
     if variant.channel_type == _EMAIL:
-        found += [unescape(address) for address in _INSECURE.findall(variant.body)]
+        found += [
+            unescape(address) for _tag, address in _addresses(variant.body, "a") if address.lower().startswith("http:")
+        ]
     return list(dict.fromkeys(found))
 
 
@@ -375,21 +379,41 @@ def _is_allowed(address: str) -> bool:
 
 
 def _problems_of_addresses(html: str) -> Iterator[Problem]:
-    for match in _WITHOUT_ADDRESS.finditer(html):
-        text = _("A link leads nowhere: the address that it had is none of https, http or mailto.")
-        yield _at("dead_link", text, html, match.start(), is_error=False)
-    for match in _WITHOUT_SOURCE.finditer(html):
+    for tag, address in _addresses(html, "a"):
+        if not address:
+            text = _("A link leads nowhere: the address that it had is none of https, http or mailto.")
+            yield _at("dead_link", text, html, tag.start(), is_error=False)
+    for tag, address in _addresses(html, "img"):
+        if address:
+            continue
         hosts = ", ".join(settings.CAMPAIGN_IMAGE_HOSTS)
         text = (
             _("A picture comes from where none may come from. Give it an https address at: %(hosts)s.")
             if hosts
             else _("There are no hosts that pictures may come from on this site. Take the picture out.")
         )
-        yield _at("bad_picture", text % {"hosts": hosts}, html, match.start())
+        yield _at("bad_picture", text % {"hosts": hosts}, html, tag.start())
 
 
-def _too_long(where: str, most: int) -> Problem:
-    return Problem("too_long", _("It has more than %(most)d characters. Shorten it.") % {"most": most}, where)
+def _addresses(html: str, element: str) -> Iterator[tuple[re.Match[str], str]]:
+    """Yield the start tags of *element* in *html*, and where each leads; empty: nowhere."""
+    for tag in keywords.TAG.finditer(html):
+        if re.match(rf"<{element}[\s>]", tag[0]):
+            found = _ADDRESS.search(tag[0])
+            yield tag, found[1] if found else ""
+
+
+def _is_too_long(body: str) -> bool:
+    return len(body) > MAX_BODY_LENGTH or body.count("<") > MAX_TAGS
+
+
+def _too_long(where: str, most: int, tags: int = 0) -> Problem:
+    text = (
+        _("It has more than %(most)d characters, or %(tags)d tags. Shorten it.")
+        if tags
+        else _("It has more than %(most)d characters. Shorten it.")
+    )
+    return Problem("too_long", text % {"most": most, "tags": tags}, where)
 
 
 def _at(code: str, reason: str, text: str, start: int, *, is_error: bool = True) -> Problem:

@@ -197,7 +197,8 @@ def detach(user: Any, campaign: Campaign, *, version: int, attachment: Attachmen
     _require_edit(user, campaign)
     with transaction.atomic(router.db_for_write(Campaign)):
         taken = _take(campaign, version)
-        taken.attachments.filter(pk=attachment.pk).delete()
+        if not taken.attachments.filter(pk=attachment.pk).delete()[0]:
+            raise ConflictError(_("This file is not attached any more."))
         _finish(user, taken, "detached", attachment.name)
     campaign.refresh_from_db()
 

@@ -28,6 +28,10 @@ from edx_ace.text import one_line
 
 #: A tag, as nh3 writes it.
 TAG = re.compile(r"""</?[a-z][^<>"]*(?:"[^"]*"[^<>"]*)*>""")
+
+#: How many problems of one text are told: whoever has more of them knows what is the matter.
+MAX_PROBLEMS = 100
+
 _ATTRIBUTE = re.compile(r'([a-z-]+)="([^"]*)"')
 
 #: What looks like a keyword; else braces that belong to no keyword, or of a template engine. Tags between two braces
@@ -99,7 +103,7 @@ def check(text: str, where: str, known: Collection[str], *, is_html: bool = Fals
             found.append(("unknown_keyword", _unknown(part.name, known), part.start))
     return [
         Problem(code, reason, where, text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start))
-        for code, reason, start in found
+        for code, reason, start in found[:MAX_PROBLEMS]
     ]
 
 

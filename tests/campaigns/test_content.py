@@ -200,6 +200,8 @@ def test_what_was_sanitised_is_what_is_kept_of_html():
         ({"subject": "x" * 256}, ["too_long"]),
         ({"subject": "\0"}, ["bad_character"]),
         ({"source": "x" * 400_001}, ["too_long"]),
+        ({"source": "<div>" * 10_001}, ["too_long"]),
+        ({"source": "{" * 4000}, ["stray_braces"] * 100),
         ({"source": "{{ x }}", "format": "markdown"}, ["unknown_keyword"]),
         ({"channel_type": "push", "source": "<b> & {{ first_name }}", "url": "https://example.com/x"}, []),
         ({"channel_type": "push", "url": "javascript:alert(1)"}, ["bad_url"]),
