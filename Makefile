@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-databases test-browser test-faults test-oldest docs-test lint format types imports docs wheel-test api-surface bench bench-outbox bench-preferences ci tox upgrade clean
+.PHONY: help venv demo test test-databases test-browser test-faults test-oldest docs-test lint format types imports docs wheel-test api-surface bench bench-outbox bench-preferences bench-campaigns ci tox upgrade clean
 
 # Where the contract with existing code lies: beside the clone.
 CONTRACT ?= ../shared/contract
@@ -65,7 +65,7 @@ test-databases: venv ## Run the tests of what has tables on PostgreSQL and on Ma
 	done
 
 test-browser: venv ## Look at the pages in Chromium, with axe-core: light, dark, narrow, right to left.
-	@PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest tests/browser/recipients.py tests/browser/staff.py $(ARGS)
+	@PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest tests/browser/recipients.py tests/browser/staff.py tests/browser/campaigns.py $(ARGS)
 
 # One file or more; all by default. Much of its time each waits for something, so that two cores run three at a time.
 SCENARIOS ?= tests/faults/scenarios/*.py tests/faults/celery_brokers.py
@@ -124,6 +124,9 @@ bench-outbox: venv ## Measure the outbox beside others, on PostgreSQL and Redis;
 
 bench-preferences: venv ## Measure what preferences cost, on PostgreSQL; single rows with ARGS="permit".
 	@$(BIN)/python benchmarks/preferences.py $(ARGS)
+
+bench-campaigns: venv ## Measure campaigns of a million recipients, on PostgreSQL; single rows with ARGS="count".
+	@$(BIN)/python benchmarks/campaigns.py $(ARGS)
 
 ci: ## Run everything that has to pass before a merge.
 	@.ci/run

@@ -10,5 +10,6 @@ urlpatterns = [
     path("outbox/", include("edx_ace.outbox.urls")),
     path("mail/", include("edx_ace.tracking.urls")),
     path("messages/", include("edx_ace.web.urls")),
+    path("staff/campaigns/", include("edx_ace.web.campaigns.urls")),
     path("staff/", include("edx_ace.web.staff.urls")),
 ]

@@ -254,7 +254,8 @@ class Resolution(models.Model):
 class Exclusion(models.Model):
     """Somebody a campaign does not go to; kept until all its recipients are found."""
 
-    resolution = models.ForeignKey(Resolution, models.CASCADE, related_name="+")
+    # No index of its own, which a database without figures might read from end to end for each chunk.
+    resolution = models.ForeignKey(Resolution, models.CASCADE, related_name="+", db_index=False)
     #: As of a member.
     recipient = KeyField(max_length=255, null=True)
     address = KeyField(max_length=255, null=True)

@@ -90,15 +90,24 @@ def insert_lines(
         model._base_manager.using(using).bulk_create(rows, ignore_conflicts=ignore_conflicts)
         return
     fields = {field.attname: field for field in _written(model)}
-    same = {name: value for name, value in {**_defaults(model), **common}.items() if name in fields.keys() - set(names)}
-    columns = [fields[name] for name in (*same, *names)]
-    lists = ", ".join(f"%s::{fields[name].db_type(connection)}[]" for name in names)
-    values = ", ".join(f"%s::{fields[name].db_type(connection)}" for name in same)
+    values = {**_defaults(model), **common}
+    lists = {}
+    for name, column in zip(names, zip(*lines, strict=True), strict=True):
+        # Given once, what is the same costs nothing; and there has to be a list.
+        if len(set(column)) > 1 or name == names[0]:
+            lists[name] = list(column)
+        else:
+            values[name] = column[0]
+    same = {name: values[name] for name in fields if name not in lists}
+    types = {name: field.db_type(connection) for name, field in fields.items()}
+    given = ", ".join(f"%s::{types[name]}" for name in same)
+    unnested = ", ".join(f"%s::{types[name]}[]" for name in lists)
     with connection.cursor() as cursor:
         cursor.execute(
-            f"INSERT INTO {_into(columns, connection)} SELECT {values}, given.* FROM unnest({lists}) AS given"
+            f"INSERT INTO {_into([fields[name] for name in (*same, *lists)], connection)} "
+            f"SELECT {given}, given.* FROM unnest({unnested}) AS given"
             f"{' ON CONFLICT DO NOTHING' if ignore_conflicts else ''}",
-            [*same.values(), *(list(column) for column in zip(*lines, strict=True))],
+            [*same.values(), *lists.values()],
         )
 
 

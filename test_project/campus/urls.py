@@ -6,6 +6,7 @@ from django.urls import include, path
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("outbox/", include("edx_ace.outbox.urls")),
+    path("staff/campaigns/", include("edx_ace.web.campaigns.urls")),
     path("staff/", include("edx_ace.web.staff.urls")),
     path("mail/", include("edx_ace.tracking.urls")),
     path("choices/", include("edx_ace.web.urls")),

@@ -4,6 +4,7 @@ Internal: tests of sanitising, and of the message that is made of what was writt
 
 from __future__ import annotations
 
+import random
 import sys
 from html.parser import HTMLParser
 from uuid import uuid4
@@ -14,7 +15,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from edx_ace import ChannelType, ace, message_types
-from edx_ace.campaigns import content
+from edx_ace.campaigns import content, keywords
 from edx_ace.campaigns.audiences import Person
 from edx_ace.campaigns.models import Attachment, Campaign, Variant
 from edx_ace.categories import of
@@ -47,15 +48,17 @@ class Dangers(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.found: list[str] = []
+        self.tags: list[tuple[str, tuple[str, ...]]] = []
         self.feed(html)
 
     def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, tuple(name for name, _ in attributes)))
         if tag not in content.ELEMENTS:
             self.found.append(tag)
         for name, value in attributes:
             if name not in content.ATTRIBUTES["*"] | content.ATTRIBUTES.get(tag, frozenset()):
                 self.found.append(f"{tag} {name}")
-            if name == "href" and not value.lower().startswith(("https://", "http://", "mailto:", "{{")):
+            if name == "href" and value and not value.lower().startswith(("https://", "http://", "mailto:", "{{")):
                 self.found.append(value)
             if name == "src" and not value.startswith("https://"):
                 self.found.append(value)
@@ -117,6 +120,75 @@ def test_nothing_that_could_execute_is_left(html):
     assert Dangers(marked).found == []
     assert content.sanitised(kept) == kept
     assert content.sanitised(marked) == marked
+
+
+PIECES = [
+    *(
+        '<a href="',
+        '<a title="',
+        '<img src="https://img.example.com/',
+        '" alt="',
+        '">',
+        "<b>",
+        "</b>",
+        "</a>",
+        "<p ",
+        "<svg>",
+    ),
+    *("{{ a }}", "{{ a|x }}", "{{", "}}", "{", "}", "{%", "{{ u|https://example.com/ }}", "{{a|", "&#123;", "&#125;"),
+    *(
+        "&lt;",
+        "&quot;",
+        "https://example.com/?q=",
+        "mailto:a@example.com?s=",
+        "javascript:",
+        '"',
+        "'",
+        "<",
+        ">",
+        "=",
+        " ",
+    ),
+    *(
+        "onerror=",
+        "x",
+        "<table>",
+        "<pre>",
+        "`",
+        "[x](",
+        "![y](",
+        "| a |\n|---|\n",
+        "\\",
+        "<!--",
+        "-->",
+        "&nbsp;",
+        "<style>",
+    ),
+]
+VALUES = [
+    "<img src=x onerror=1>",
+    '"><script>1</script>',
+    "javascript:1",
+    'https://ok.example/"x',
+    "{{ u }}",
+    "' onx='",
+]
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_no_value_adds_a_tag_or_an_attribute(seed):
+    """
+    Whatever is written, in HTML or in Markdown, as long as it is not refused.
+    """
+    chance = random.Random(seed)
+    written = "".join(chance.choice(PIECES) for _ in range(chance.randint(1, 15)))
+
+    for body in (content.sanitised(written), content.from_markdown(written)):
+        if keywords.check(body, "body", ("a", "u"), is_html=True):
+            continue
+        sent = keywords.substitute(body, dict.fromkeys(("a", "u"), chance.choice(VALUES)), escape=True)
+        assert Dangers(sent).found == []
+        assert Dangers(sent).tags == Dangers(body).tags
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from edx_ace import ChannelType, Recipient
@@ -252,3 +254,22 @@ def test_other_channel_types_have_their_addresses(found, given, use_channels):
         ("email", "ann@example.com", "queued"),
         ("sms", "+4930123", "queued"),
     ]
+
+
+def test_members_are_found_by_an_index(found, accounts, small_chunks):
+    """
+    However many campaigns there were.
+    """
+    accounts(4)
+    campaign = found("accounts")
+    with CaptureQueriesContext(connection) as captured:
+        expand(campaign, always)
+
+    page = next(one["sql"] for one in captured if "ace_campaigns_member" in one["sql"] and "LIMIT" in one["sql"])
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # Of a few rows it reads all.
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {'QUERY PLAN ' if connection.vendor == 'sqlite' else ''}{page}")
+        said = str(cursor.fetchall())
+    assert "ace_campaigns_members" in said or "PRIMARY" in said or "ace_campaigns_member_pkey" in said, said

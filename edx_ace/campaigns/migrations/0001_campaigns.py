@@ -420,7 +420,10 @@ class Migration(migrations.Migration):
                 (
                     "resolution",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="ace_campaigns.resolution"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="ace_campaigns.resolution",
                     ),
                 ),
             ],

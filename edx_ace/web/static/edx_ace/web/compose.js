@@ -1,0 +1,139 @@
+// The page on which a campaign is written: an editor for rich text, buttons for keywords, tabs for languages. Without this
+// file the page is a form with text areas that does all the same.
+
+"use strict";
+
+(() => {
+  const labels = JSON.parse(document.getElementById("editor-labels").textContent);
+  Object.assign(Trix.config.lang, labels);
+  Trix.config.blockAttributes.heading1.tagName = "h2";
+
+  // Files are attached below, and pictures come from addresses.
+  document.addEventListener("trix-file-accept", (event) => event.preventDefault());
+
+  function edit(area) {
+    const radios = [...area.form.elements[area.dataset.editor]];
+    const label = area.form.querySelector(`label[for="${area.id}"]`);
+    let editor = null;
+
+    function show() {
+      const isRich = radios.some((radio) => radio.checked && radio.value === "html");
+      if (isRich && !editor) {
+        const toolbar = document.createElement("trix-toolbar");
+        toolbar.id = `${area.id}-toolbar`;
+        editor = document.createElement("trix-editor");
+        editor.id = `${area.id}-editor`;
+        editor.setAttribute("input", area.id);
+        editor.setAttribute("toolbar", toolbar.id);
+        editor.setAttribute("dir", area.dir);
+        editor.setAttribute("aria-labelledby", label.id);
+        if (area.getAttribute("aria-describedby")) {
+          editor.setAttribute("aria-describedby", area.getAttribute("aria-describedby"));
+        }
+        area.after(toolbar, editor);
+        // Reached with the Tab key, as all other buttons are.
+        toolbar.querySelectorAll("button").forEach((button) => button.removeAttribute("tabindex"));
+      } else if (!isRich && editor) {
+        // What was written stays, as text: Markdown shows HTML as it is written.
+        area.value = editor.editor.getDocument().toString().trim();
+        editor.previousElementSibling.remove();
+        editor.remove();
+        editor = null;
+      }
+      area.hidden = isRich;
+    }
+
+    radios.forEach((radio) => radio.addEventListener("change", show));
+    label.addEventListener("click", () => editor && editor.focus());
+    show();
+  }
+
+  function insert(id, text) {
+    const editor = document.getElementById(`${id}-editor`);
+    if (editor) {
+      editor.focus();
+      editor.editor.insertString(text);
+      return;
+    }
+    const field = document.getElementById(id);
+    field.focus();
+    field.setRangeText(text, field.selectionStart, field.selectionEnd, "end");
+  }
+
+  function offer(group) {
+    group.querySelectorAll("code[data-keyword]").forEach((code) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = code.className;
+      button.dir = "ltr";
+      button.title = code.title;
+      button.textContent = code.textContent;
+      button.addEventListener("click", () => insert(group.dataset.for, code.textContent.trim()));
+      code.replaceWith(button);
+    });
+  }
+
+  function tabs(room) {
+    const panels = [...room.querySelectorAll(":scope > [data-tab]")];
+    if (panels.length < 2) {
+      return;
+    }
+    const list = document.createElement("div");
+    list.className = "ace-tabs";
+    list.setAttribute("role", "tablist");
+    list.setAttribute("aria-label", room.dataset.tabs);
+    const buttons = panels.map((panel) => {
+      const tab = document.createElement("button");
+      tab.type = "button";
+      tab.id = `${panel.id}-tab`;
+      tab.className = "wrong" in panel.dataset ? "ace-tab ace-wrong-tab" : "ace-tab";
+      tab.lang = panel.id.slice(3);
+      tab.textContent = panel.dataset.tab;
+      tab.setAttribute("role", "tab");
+      tab.setAttribute("aria-controls", panel.id);
+      panel.setAttribute("role", "tabpanel");
+      panel.setAttribute("aria-labelledby", tab.id);
+      list.append(tab);
+      return tab;
+    });
+
+    function choose(chosen, isFocused) {
+      buttons.forEach((tab, place) => {
+        const isChosen = place === chosen;
+        tab.setAttribute("aria-selected", String(isChosen));
+        tab.tabIndex = isChosen ? 0 : -1;
+        panels[place].hidden = !isChosen;
+      });
+      if (isFocused) {
+        buttons[chosen].focus();
+      }
+    }
+
+    list.addEventListener("click", (event) => buttons.includes(event.target) && choose(buttons.indexOf(event.target)));
+    list.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (step) {
+        const along = getComputedStyle(list).direction === "rtl" ? -step : step;
+        const now = buttons.indexOf(document.activeElement);
+        choose((now + along + buttons.length) % buttons.length, true);
+        event.preventDefault();
+      }
+    });
+    room.prepend(list);
+    const added = new URLSearchParams(location.search).get("language");
+    const first = panels.findIndex((panel) => "wrong" in panel.dataset);
+    choose(Math.max(first, panels.findIndex((panel) => panel.id === `in-${added}`), 0));
+  }
+
+  document.querySelectorAll("textarea[data-editor]").forEach(edit);
+  document.querySelectorAll("[data-for]").forEach(offer);
+  document.querySelectorAll("[data-tabs]").forEach(tabs);
+
+  // Whoever leaves with something unsaved is asked.
+  const form = document.getElementById("compose");
+  let isChanged = Boolean(form.querySelector(".ace-warned"));
+  form.addEventListener("input", () => (isChanged = true));
+  form.addEventListener("trix-change", (event) => (isChanged = isChanged || event.target === document.activeElement));
+  form.addEventListener("submit", () => (isChanged = false));
+  addEventListener("beforeunload", (event) => isChanged && event.preventDefault());
+})();
