@@ -17,7 +17,9 @@ import attrs
 from django.apps import apps
 from django.db import router
 from django.db.models import Q, QuerySet
+from django.utils.dateparse import parse_datetime
 
+from edx_ace.campaigns import finding
 from edx_ace.campaigns.access import note, require
 from edx_ace.campaigns.host import Action
 from edx_ace.campaigns.models import Campaign, Member
@@ -183,6 +185,7 @@ def outcomes(
 
     Raises:
         ForbiddenError: If the user may not see who the recipients are.
+        CampaignError: If *after* is of no page.
     """
     require(user, Action.SEE_PEOPLE, campaign.scope, campaign)
     members = Member.objects.filter(resolution=campaign.resolution_id).exclude(reason=Member.EXCLUDED)
@@ -219,7 +222,7 @@ def _is(search: str) -> Q:
 
 
 def _page_of_members(campaign: Campaign, members: QuerySet[Member], after: str, size: int) -> Page:
-    rows = list(members.filter(pk__gt=int(after or 0)).order_by("pk")[: size + 1])
+    rows = list(members.filter(pk__gt=finding.key_of(after or "0")).order_by("pk")[: size + 1])
     return Page(_of_members(campaign, rows[:size]), str(rows[size - 1].pk) if len(rows) > size else "")
 
 
@@ -234,14 +237,17 @@ def _page_of_deliveries(
         # The few that the index on leases has.
         rows = rows.filter(lease_until__isnull=False)
     if state in OPEN:
-        rows = rows.order_by("pk").filter(pk__gt=int(after or 0))
+        rows = rows.order_by("pk").filter(pk__gt=finding.key_of(after or "0"))
     else:
         # In the order of the index on what has ended, the latest first.
         rows = rows.filter(finished_at__isnull=False).order_by("-finished_at", "-pk")
         if after:
             moment, _, key = after.partition(",")
-            until = datetime.fromisoformat(moment)
-            rows = rows.filter(Q(finished_at__lt=until) | Q(finished_at=until, pk__lt=int(key)), finished_at__lte=until)
+            until = parse_datetime(moment)
+            if until is None:
+                raise finding.bad_page()
+            before = Q(finished_at__lt=until) | Q(finished_at=until, pk__lt=finding.key_of(key))
+            rows = rows.filter(before, finished_at__lte=until)
     found = list(rows.select_related("payload")[: size + 1])
     if len(found) <= size:
         following = ""
