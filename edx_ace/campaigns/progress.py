@@ -230,6 +230,9 @@ def _page_of_deliveries(
     if members is not None:
         uuids = [uuid_of(campaign, key) for key in members.values_list("pk", flat=True)]
         rows = rows.filter(payload__in=uuids)
+    if state in (DeliveryState.CLAIMED, DeliveryState.HANDING):
+        # The few that the index on leases has.
+        rows = rows.filter(lease_until__isnull=False)
     if state in OPEN:
         rows = rows.order_by("pk").filter(pk__gt=int(after or 0))
     else:

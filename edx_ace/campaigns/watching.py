@@ -97,13 +97,14 @@ def _number(name: str, counted: Mapping[str, int]) -> int:
 def _too_many_in_a_row(campaign: Campaign, counted: Mapping[str, int], most: int | None) -> Trouble | None:
     if most is None or _number("failed", counted) < most:
         return None
-    # By the index on what has ended: what failed after the last that was sent.
+    # What failed after the last that was sent: state by state, as the index on what has ended is read from its end.
     rows = Delivery.objects.filter(batch=campaign.uuid, finished_at__gte=campaign.resumed_at or campaign.started_at)
-    sent = rows.filter(state__in=ACCEPTED).order_by("-finished_at").values_list("finished_at", flat=True).first()
-    failed = rows.filter(state=State.FAILED)
-    if sent is not None:
-        failed = failed.filter(finished_at__gt=sent)
-    latest = failed.order_by("-finished_at")
+    rows = rows.order_by("-finished_at")
+    latest = rows.filter(state=State.FAILED)
+    for state in ACCEPTED:
+        sent = rows.filter(state=state).values_list("finished_at", flat=True).first()
+        if sent is not None:
+            latest = latest.filter(finished_at__gt=sent)
     if len(latest.values_list("pk", flat=True)[:most]) < most:
         return None
     last = latest.only("reason")[0]

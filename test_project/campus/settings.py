@@ -158,8 +158,6 @@ ACE_PEOPLE = "courses.people.places"
 ACE_SCOPE_NAMES = "courses.scopes.names"
 ACE_RECIPIENT_OF_USER = "courses.people.recipient_of"
 ACE_CAMPAIGN_HOST = "courses.campaign_host.CampusHost"
-#: More than any course has learners, and fewer than the campus has.
-ACE_CAMPAIGN_APPROVAL_SIZE = 200
 # Who wants to choose without a link logs in here.
 LOGIN_URL = "admin:login"
 

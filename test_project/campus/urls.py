@@ -10,6 +10,7 @@ urlpatterns = [
     path("staff/", include("edx_ace.web.staff.urls")),
     path("mail/", include("edx_ace.tracking.urls")),
     path("choices/", include("edx_ace.web.urls")),
+    path("", include("compose.urls")),
     path("", include("received.urls")),
     path("courses/", include("courses.urls")),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from django.utils import formats, translation
@@ -15,6 +15,9 @@ from courses.scopes import course_of, scope_of
 from edx_ace.campaigns.host import Action, Host, Keyword, Scope
 from edx_ace.conf import settings
 
+if TYPE_CHECKING:
+    from edx_ace.campaigns.models import Campaign
+
 #: What whoever teaches a course may do in it. To approve is for those who run the campus.
 _INSTRUCTORS_MAY = frozenset([Action.VIEW, Action.WRITE, Action.SEND, Action.SEE_PEOPLE])
 
@@ -22,7 +25,7 @@ _INSTRUCTORS_MAY = frozenset([Action.VIEW, Action.WRITE, Action.SEND, Action.SEE
 class CampusHost(Host):
     """A scope is a course, or the whole campus, which only those who run it write to."""
 
-    def may(self, user: Any, action: Action, scope: str, campaign: Any = None) -> bool:
+    def may(self, user: Any, action: Action, scope: str, campaign: Campaign | None = None) -> bool:
         """Those who run the campus may do everything; those who teach, what concerns their courses."""
         if not user.is_active:
             return False
@@ -74,6 +77,10 @@ class CampusHost(Host):
                 "course_start": formats.date_format(course.starts_at, "DATE_FORMAT"),
                 "course_end": formats.date_format(course.ends_at, "DATE_FORMAT"),
             }
+
+    def needs_approval(self, campaign: Campaign) -> bool:
+        """Whatever goes to the whole campus."""
+        return not campaign.scope
 
     def dates(self, scope: str) -> Mapping[str, tuple[Any, datetime]]:
         """Return when the course begins and ends."""

@@ -350,6 +350,7 @@ def _opt_out() -> None:
     Choice.objects.all().delete()
     for learner in Learner.objects.order_by("pk")[_FIRST_OPTED_OUT::_STRIDE_OPTED_OUT]:
         choose(learner.recipient, "courses", ChannelType.EMAIL, Taking.OFF, source="page")
+        choose(learner.recipient, "announcements", ChannelType.EMAIL, Taking.OFF, source="page")
     # The first, whom the one user is, wants no reminders in one of their courses.
     first = Enrolment.objects.select_related("learner", "course").order_by("learner", "pk")[0]
     choose(first.learner.recipient, "deadlines", ChannelType.EMAIL, Taking.OFF, scope=scope_of(first.course))

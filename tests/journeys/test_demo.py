@@ -24,6 +24,9 @@ from urllib.request import urlopen
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+#: The welcome messages in the outbox, and as they came in: all but those of campaigns, which somebody has signed.
+WELCOMES = "(SELECT * FROM ace_outbox_delivery WHERE message_type = 'courses.welcome')"
+RECEIVED = "(SELECT * FROM received_receivedmessage WHERE sender NOT LIKE '%Ingrid Solheim%')"
 COMMAND = [sys.executable, "test_project/manage.py", "demo"]
 
 
@@ -60,7 +63,7 @@ class Site:
     def message_to(self, envelope_to: str) -> EmailMessage:
         """Return the message that came for *envelope_to*, parsed from its bytes."""
         # The same may have arrived twice.
-        [(source,), *_] = self.query("SELECT source FROM received_receivedmessage WHERE envelope_to = ?", envelope_to)
+        [(source,), *_] = self.query(f"SELECT source FROM {RECEIVED} WHERE envelope_to = ?", envelope_to)
         return message_from_bytes(cast(bytes, source), policy=policy.default)
 
     def address_of(self, **fields: str) -> str:
@@ -128,7 +131,7 @@ def test_a_worker_is_killed_half_way_and_another_takes_over(printed: str, site: 
 
     assert first != second
     assert "Worker 1 is killed with SIGKILL" in printed
-    assert site.query("SELECT state, count(*) FROM ace_outbox_delivery GROUP BY state ORDER BY state") == [
+    assert site.query(f"SELECT state, count(*) FROM {WELCOMES} GROUP BY state ORDER BY state") == [
         ("bounced", 2),
         ("complained", 1),
         ("delivered", 492),
@@ -140,14 +143,14 @@ def test_every_learner_has_received_their_message(site: Site) -> None:
     """
     What the SMTP server took in are messages to 500 mailboxes, but for those of the five who opted out.
     """
-    assert site.query("SELECT count(DISTINCT envelope_to) FROM received_receivedmessage") == [(495,)]
+    assert site.query(f"SELECT count(DISTINCT envelope_to) FROM {RECEIVED}") == [(495,)]
 
 
 def test_what_arrived_twice_is_said(printed: str, site: Site) -> None:
     """
     Both have the same Message-ID, and there are no more of them than the worker was handing over when it was killed.
     """
-    sources = [cast(bytes, row[0]) for row in site.query("SELECT source FROM received_receivedmessage")]
+    sources = [cast(bytes, row[0]) for row in site.query(f"SELECT source FROM {RECEIVED}")]
     ids = {message_from_bytes(source, policy=policy.default)["Message-ID"] for source in sources}
     said = re.search(r"(\d+|None) of them arrived twice", printed)
 
@@ -170,12 +173,12 @@ def test_two_demos_leave_the_site_of_one(tmp_path: Path) -> None:
     printed = [demo.communicate(timeout=120)[0].decode() for demo in demos]
 
     assert [demo.returncode for demo in demos] == [0, 0], printed
-    figures = """
+    figures = f"""
         SELECT (SELECT count(*) FROM courses_learner), (SELECT count(*) FROM courses_course),
-            (SELECT count(*) FROM courses_enrolment), (SELECT count(*) FROM ace_outbox_delivery),
-            (SELECT count(DISTINCT envelope_to) FROM received_receivedmessage)
+            (SELECT count(*) FROM courses_enrolment), (SELECT count(*) FROM {WELCOMES}),
+            (SELECT count(DISTINCT envelope_to) FROM {RECEIVED}), (SELECT count(*) FROM ace_campaigns_campaign)
     """
-    assert Site(tmp_path).query(figures) == [(500, 12, 600, 500, 495)]
+    assert Site(tmp_path).query(figures) == [(500, 12, 600, 500, 495, 4)]
 
 
 @pytest.mark.parametrize("line", ["Preparing", "Worker 1 (process "])
@@ -209,6 +212,43 @@ runpy.run_path("test_project/manage.py", run_name="__main__")
     for process in re.findall(r"process (\d+)", reached):
         with pytest.raises(ProcessLookupError):
             os.kill(int(process), 0)
+
+
+def test_there_are_campaigns_to_look_at(printed: str, site: Site) -> None:
+    """
+    Two are finished, with somebody who opted out and what came of the others; one is being sent, and one scheduled.
+    """
+    states = dict(site.query("SELECT name, state FROM ace_campaigns_campaign"))
+
+    assert states == {
+        "Welcome to the first week": "sent",
+        "Harbour group: read each other's letters": "sent",
+        "Excursion on Saturday": "sending",
+        "Three days left": "scheduled",
+    }
+    assert "An instructor has sent campaigns: “Welcome to the first week”" in printed
+    assert dict(
+        site.query(
+            """
+            SELECT state, count(*) FROM ace_outbox_delivery JOIN ace_campaigns_campaign ON uuid = batch
+            WHERE name = 'Welcome to the first week' GROUP BY 1
+            """
+        )
+    ).keys() >= {"delivered", "bounced"}
+
+
+def test_a_campaign_arrives_in_the_language_and_with_the_name_of_its_reader(site: Site) -> None:
+    """
+    Whoever reads Arabic gets that text; the author's address takes the answers.
+    """
+    [(source,), *_] = site.query(
+        "SELECT source FROM received_receivedmessage WHERE sender LIKE '%Ingrid Solheim%' AND language = 'ar'"
+    )
+    message = message_from_bytes(cast(bytes, source), policy=policy.default)
+
+    assert header(message, "Subject") == "Statistics for the Curious: ماذا في الأسبوع الأول"
+    assert header(message, "Reply-To") == "instructor@campus.test"
+    assert "افتح الدورة" in part(cast(EmailMessage, message), "plain")
 
 
 def test_a_plain_text_subject_is_not_escaped(site: Site) -> None:

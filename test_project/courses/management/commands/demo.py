@@ -1,6 +1,6 @@
 """
-Internal: ``manage.py demo``: five hundred messages through the outbox, past a worker that is killed, and a page on
-which to read them.
+Internal: ``manage.py demo``: five hundred messages through the outbox, past a worker that is killed, campaigns, and
+pages on which to read, write and follow them.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import attrs
@@ -32,15 +32,15 @@ from django.db import connections, transaction
 from django.utils import timezone
 from django.utils.translation import get_language_info
 
-from courses import demo_site, reactions
+from courses import demo_campaigns, demo_site, reactions
 from courses.messages import Welcome
 from courses.models import Learner
 from edx_ace import Message, outbox
-from edx_ace.outbox import State, Status
+from edx_ace.outbox import State
 from edx_ace.outbox.conf import settings as outbox_settings
 from edx_ace.outbox.models import Count, Payload
 from edx_ace.outbox.states import OPEN
-from edx_ace.outbox.worker import SWEEP_SECONDS, sweep
+from edx_ace.outbox.worker import sweep
 from edx_ace.testing.smtp import ReceivedMessage as Received
 from edx_ace.testing.smtp import SmtpSink
 from received.models import ReceivedMessage
@@ -54,6 +54,8 @@ BAR_WIDTH = 40
 LOOK_SECONDS = 0.05
 #: How long the workers may take without any progress, in seconds: several leases.
 PATIENCE_SECONDS = 60
+#: How often what has arrived is put on the page, in seconds.
+STORE_SECONDS = 1
 
 
 class Command(BaseCommand):
@@ -61,8 +63,8 @@ class Command(BaseCommand):
 
     help = (
         "Enqueue a welcome message to each of the demo site's 500 learners, kill the worker that delivers them over "
-        "local SMTP half way, let another take over, and serve what arrived. With SERVE=0 in the environment: end "
-        "after the table of outcomes."
+        "local SMTP half way, let another take over and an instructor send campaigns, and serve what arrived. With "
+        "SERVE=0 in the environment: end after that."
     )
 
     #: The send of the welcome messages, once there is one.
@@ -73,17 +75,24 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         self.stdout.write("Preparing the demo site ...")
         if os.environ.get("SERVE") == "0":
-            self._prepare_and_send(settings.ACE_BASE_URL)
-            return
+            with _one_at_a_time(self.stdout), self._prepared(settings.ACE_BASE_URL):
+                return
         # The page's port is taken first, so that links in the messages lead to it.
-        with _page_server() as server:
+        with ExitStack() as stack:
+            server = stack.enter_context(_page_server())
             base_url = f"http://localhost:{server.server_port}"
-            self._prepare_and_send(base_url)
+            stack.enter_context(_one_at_a_time(self.stdout))
+            inbox = stack.enter_context(self._prepared(base_url))
             self.stdout.write(f"\nRead them at {self.style.SUCCESS(base_url + '/')} (stop with Ctrl+C)")
             admin = self.style.SUCCESS(f"{base_url}/admin/ace_outbox/")
             choices = self.style.SUCCESS(f"{base_url}/choices/preferences/")
             self.stdout.write(f"Choose what reaches you at {choices} (name and password: {demo_site.STAFF})")
-            self.stdout.write(f"See the outbox at {admin} (the same name and password)")
+            campaigns = self.style.SUCCESS(f"{base_url}/staff/campaigns/")
+            self.stdout.write(
+                f"Write to a course, and follow what is being sent, at {campaigns} (name and password: "
+                f"{demo_site.INSTRUCTOR}; {demo_site.DEAN} approves what {demo_site.STAFF} writes to the whole campus)"
+            )
+            self.stdout.write(f"See the outbox at {admin} (name and password: {demo_site.STAFF})")
             search = self.style.SUCCESS(f"{base_url}/staff/")
             self.stdout.write(
                 f"Ask why somebody did, or didn't, get one at {search}: for example {self._for_example()}"
@@ -91,61 +100,73 @@ class Command(BaseCommand):
             self.stdout.write(f"Look at the figures at {self.style.SUCCESS(base_url + '/staff/figures/')}")
             self.stdout.flush()
             logging.getLogger("django.server").setLevel(logging.ERROR)
-            with _sweeping(), suppress(KeyboardInterrupt):
+            with inbox.kept_up_to_date(), suppress(KeyboardInterrupt):
                 server.serve_forever()
 
-    def _prepare_and_send(self, base_url: str) -> None:
-        with _one_at_a_time(self.stdout):
-            call_command("migrate", verbosity=0)
-            demo_site.load(timezone.now())
-            arrivals: list[tuple[datetime, Received]] = []
-            with SmtpSink(keep=False, on_message=lambda received: arrivals.append((timezone.now(), received))) as sink:
-                self.stdout.write(str(self._send_all(Workers(sink.port, base_url))))
-            _store(arrivals)
-            assert self._batch is not None
-            reactions.happen(self._batch)
-            sweep()
-        twice = len(arrivals) - len({received.recipients for _, received in arrivals})
-        self.stdout.write(
-            f"{twice} of them arrived twice, with the same Message-ID: they were on their way when the worker was "
-            f"killed (at most {outbox_settings.OUTBOX_WINDOW} are)."
-            if twice
-            else "None of them arrived twice."
-        )
+    @contextmanager
+    def _prepared(self, base_url: str) -> Iterator[Inbox]:
+        """Send everything, and go on with what is sent for as long as the context lasts."""
+        call_command("migrate", verbosity=0)
+        demo_site.load(timezone.now())
+        demo_campaigns.forget()
+        inbox, messages = Inbox(), welcomes()
+        with SmtpSink(keep=False, on_message=inbox.take) as sink:
+            self._enqueue(messages)
+            started = monotonic()
+            with Workers(sink.port, base_url) as workers:
+                self._send_all(messages, workers)
+                self.stdout.write(str(Tally.of(messages, monotonic() - started)))
+                twice = inbox.number_of_repeated
+                self.stdout.write(
+                    f"{twice} of them arrived twice, with the same Message-ID: they were on their way when the worker "
+                    f"was killed (at most {outbox_settings.OUTBOX_WINDOW} are)."
+                    if twice
+                    else "None of them arrived twice."
+                )
+                self._run_campaigns(workers)
+                inbox.store()
+                yield inbox
 
-    def _send_all(self, workers: Workers) -> Tally:
-        """Enqueue every welcome message, kill the first worker half way, and return what came of them."""
-        messages = welcomes()
-        batch, total = messages[0].send_uuid, len(messages)
-        assert batch is not None
-        self._batch = batch
+    def _run_campaigns(self, workers: Workers) -> None:
+        """Let an instructor write campaigns, and two of them come to their end."""
+        assert self._batch is not None
+        reactions.happen(self._batch)
+        finished, slow = demo_campaigns.write()
+        if not demo_campaigns.run(finished, PATIENCE_SECONDS, LOOK_SECONDS):
+            raise CommandError(f"The campaigns do not end; {workers.log} says why.")
+        for campaign in finished:
+            reactions.happen(campaign.uuid)
+        sweep()
+        sent = ", ".join(f"“{campaign.name}”" for campaign in finished)
+        self.stdout.write(f"An instructor has sent campaigns: {sent}. “{slow.name}” is being sent, slowly.")
+
+    def _enqueue(self, messages: list[Message]) -> None:
+        self._batch = messages[0].send_uuid
         _empty_outbox()
         outbox.enqueue(messages)
-        self.stdout.write(f"{total} messages are in the outbox: {outbox.status(batch=batch)}.")
-        started = monotonic()
-        with workers:
-            self.stdout.write(
-                f"Worker 1 (process {workers.running.pid}) delivers over SMTP to 127.0.0.1:{workers.port} ..."
-            )
-            bar = Bar(total, self.stdout)
-            self._watch(bar, batch, workers, until=total // 2)
-            workers.kill()
-            bar.end()
-            states = outbox.status(batch=batch).states
-            in_hand = states.get(State.CLAIMED, 0) + states.get(State.HANDING, 0)
-            self.stdout.write(
-                self.style.WARNING(f"Worker 1 is killed with SIGKILL, with {in_hand} messages in its hands.")
-            )
-            workers.start()
-            self.stdout.write(
-                f"Worker 2 (process {workers.running.pid}) takes over; those {in_hand} are its own when the lease of "
-                f"worker 1 is over ({outbox_settings.OUTBOX_LEASE_SECONDS} s) ..."
-            )
-            self._watch(bar, batch, workers, until=total)
-            bar.end()
-        seconds = monotonic() - started
-        languages = {message.uuid: str(message.language) for message in messages}
-        return Tally.of(outbox.status(batch=batch), languages, seconds)
+        self.stdout.write(f"{len(messages)} messages are in the outbox: {outbox.status(batch=self._batch)}.")
+
+    def _send_all(self, messages: list[Message], workers: Workers) -> None:
+        """Kill the first worker half way, and wait until another has sent the rest."""
+        batch, total = self._batch, len(messages)
+        assert batch is not None
+        self.stdout.write(
+            f"Worker 1 (process {workers.running.pid}) delivers over SMTP to 127.0.0.1:{workers.port} ..."
+        )
+        bar = Bar(total, self.stdout)
+        self._watch(bar, batch, workers, until=total // 2)
+        workers.kill()
+        bar.end()
+        states = outbox.status(batch=batch).states
+        in_hand = states.get(State.CLAIMED, 0) + states.get(State.HANDING, 0)
+        self.stdout.write(self.style.WARNING(f"Worker 1 is killed with SIGKILL, with {in_hand} messages in its hands."))
+        workers.start()
+        self.stdout.write(
+            f"Worker 2 (process {workers.running.pid}) takes over; those {in_hand} are its own when the lease of "
+            f"worker 1 is over ({outbox_settings.OUTBOX_LEASE_SECONDS} s) ..."
+        )
+        self._watch(bar, batch, workers, until=total)
+        bar.end()
 
     def _for_example(self) -> str:
         """Return addresses of people who did not get their message, one for each reason."""
@@ -185,9 +206,10 @@ class Workers:
     log: Path = settings.VAR_DIR / "workers.log"
     running: subprocess.Popen[bytes] = attrs.field(init=False)
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self.log.write_text("")
         self.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         """End the worker as an administrator does: it finishes what it is handing over."""
@@ -208,6 +230,61 @@ class Workers:
 
 
 @attrs.define
+class Inbox:
+    """What came in over SMTP, and the table of it, which a page shows."""
+
+    _arrivals: list[tuple[datetime, Received]] = attrs.field(factory=list, init=False)
+    _stored: int = attrs.field(default=0, init=False)
+
+    def take(self, received: Received) -> None:
+        """Note that a message has come in."""
+        self._arrivals.append((timezone.now(), received))
+
+    @property
+    def number_of_repeated(self) -> int:
+        """How many messages more than recipients there are."""
+        return len(self._arrivals) - len({received.recipients for _, received in self._arrivals})
+
+    @transaction.atomic
+    def store(self) -> None:
+        """Write what has come in since to the table; at first, in place of what is there."""
+        if not self._stored:
+            ReceivedMessage.objects.all().delete()
+        arrivals = self._arrivals[self._stored :]
+        ReceivedMessage.objects.bulk_create(
+            ReceivedMessage.parse(
+                received.content,
+                pk=number,
+                envelope_from=received.sender,
+                envelope_to=", ".join(received.recipients),
+                received_at=received_at,
+            )
+            for number, (received_at, received) in enumerate(arrivals, self._stored + 1)
+        )
+        self._stored += len(arrivals)
+
+    @contextmanager
+    def kept_up_to_date(self) -> Iterator[None]:
+        """Store what comes in, every second, for as long as the context lasts."""
+        is_over = Event()
+
+        def go_on() -> None:
+            try:
+                while not is_over.wait(STORE_SECONDS):
+                    self.store()
+            finally:
+                connections.close_all()
+
+        thread = Thread(target=go_on)
+        thread.start()
+        try:
+            yield
+        finally:
+            is_over.set()
+            thread.join()
+
+
+@attrs.define
 class Tally:
     """What came of the messages, by language; printed as a table."""
 
@@ -216,8 +293,10 @@ class Tally:
     seconds: float
 
     @classmethod
-    def of(cls, status: Status, languages: dict[UUID, str], seconds: float) -> Tally:
-        """Count the deliveries of a send."""
+    def of(cls, messages: list[Message], seconds: float) -> Tally:
+        """Count the deliveries of *messages*, which are one send."""
+        languages = {message.uuid: str(message.language) for message in messages}
+        status = outbox.status(batch=messages[0].send_uuid)
         tally = cls({code: Counter() for code in languages.values()}, Counter(), seconds)
         for delivery in status.deliveries:
             tally.by_language[languages[delivery.payload_id]][State(delivery.state)] += 1
@@ -279,27 +358,6 @@ def _empty_outbox() -> None:
     Count.objects.all().delete()
 
 
-@contextmanager
-def _sweeping() -> Iterator[None]:
-    """Sweep as workers do, so that what visitors open and follow is counted."""
-    is_over = Event()
-
-    def go_on() -> None:
-        try:
-            while not is_over.wait(SWEEP_SECONDS):
-                sweep()
-        finally:
-            connections.close_all()
-
-    thread = Thread(target=go_on)
-    thread.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        thread.join()
-
-
 def _page_server() -> ThreadedWSGIServer:
     """Return a server of the site on the first free port."""
     for port in range(FIRST_PORT, FIRST_PORT + PORTS):
@@ -327,19 +385,3 @@ def _one_at_a_time(stream: OutputWrapper) -> Iterator[None]:
             stream.write("Another demo is sending; waiting for it ...")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-@transaction.atomic
-def _store(arrivals: Iterable[tuple[datetime, Received]]) -> None:
-    """Replace the messages of an earlier run by *arrivals*."""
-    ReceivedMessage.objects.all().delete()
-    ReceivedMessage.objects.bulk_create(
-        ReceivedMessage.parse(
-            received.content,
-            pk=number,
-            envelope_from=received.sender,
-            envelope_to=", ".join(received.recipients),
-            received_at=received_at,
-        )
-        for number, (received_at, received) in enumerate(arrivals, 1)
-    )
