@@ -170,7 +170,7 @@ def test_from_log_in_to_a_finished_campaign(
     page.get_by_label("Look for a recipient").fill("rohan")
     page.get_by_role("button", name="Show").click()
     page.get_by_role("link", name=re.compile("rohan")).first.click()
-    expect(page.locator(".ace-envelope strong")).to_have_text("Welcome, Rohan")
+    expect(page.locator(".ace-envelope strong")).to_have_text("Welcome, रोहन")
     page.get_by_label("Telephone").check(force=True)
     page.get_by_label("Dark").check(force=True)
     check(page, "journey-2-preview")
