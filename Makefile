@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-databases test-browser test-faults test-oldest docs-test lint format types imports docs wheel-test api-surface bench bench-outbox bench-preferences bench-campaigns ci tox upgrade clean
+.PHONY: help venv demo test test-databases test-browser test-faults test-oldest docs-test lint format types imports docs wheel-test openapi api-surface bench bench-outbox bench-preferences bench-campaigns ci tox upgrade clean
 
 # Where the contract with existing code lies: beside the clone.
 CONTRACT ?= ../shared/contract
@@ -106,6 +106,10 @@ docs: venv ## Build the documentation into docs/_build/html, warnings as errors.
 
 wheel-test: venv ## Build the wheel and use it from outside the tree.
 	@$(BIN)/python -W error -m pytest tests/packaging.py $(ARGS)
+
+openapi: venv ## Write the schema of the endpoints to docs/reference/openapi.yaml, warnings as errors.
+	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -W error -m django spectacular --pythonpath . --urlconf edx_ace.api.urls \
+		--custom-settings edx_ace.api.schema.SETTINGS --validate --fail-on-warn --skip-checks --file docs/reference/openapi.yaml
 
 api-surface: venv ## Check that every name which existing code imports is there.
 	@if [ -f $(CONTRACT)/check_api_surface.py ]; then \

@@ -39,7 +39,8 @@ EXTRAS = {
     "campaigns": ["nh3>=0.2.18", "markdown-it-py>=3"],
     "automation": ["Jinja2>=3.1.6", "markdown-it-py>=3"],
     "ratelimit": ["redis>=5"],
-    "api": ["djangorestframework>=3.16"],
+    # The endpoints of campaigns and their OpenAPI schema.
+    "api": ["djangorestframework>=3.16", "drf-spectacular>=0.29"],
 }
 EXTRAS["all"] = sorted({requirement for extra in EXTRAS.values() for requirement in extra})
 

@@ -38,6 +38,8 @@ INSTALLED_APPS = [
     "edx_ace.tracking",
     "edx_ace.campaigns",
     "edx_ace.web",
+    "edx_ace.api",
+    "drf_spectacular",
     "tests",
 ]
 # The extra "push" is optional, for the tests as for a site.

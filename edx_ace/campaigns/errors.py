@@ -23,6 +23,12 @@ class ForbiddenError(AceError):
     code = "forbidden"
 
 
+class NotFoundError(AceError, LookupError):
+    """There is nothing of that name, or nothing that this user may see."""
+
+    code = "not_found"
+
+
 class ConflictError(AceError):
     """The campaign has changed since, or is in a state in which this cannot be done."""
 

@@ -1,0 +1,80 @@
+"""
+Internal: what all endpoints have in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from rest_framework.parsers import BaseParser, JSONParser
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
+
+from edx_ace.api.problems import answer
+from edx_ace.api.schema import Schema
+from edx_ace.campaigns import finding
+from edx_ace.campaigns.models import Campaign
+
+if TYPE_CHECKING:
+    from rest_framework.permissions import _SupportsHasPermission
+
+Shape = type[BaseSerializer[Any]]
+
+
+class Endpoint(APIView):
+    """
+    One address: it reads a request, calls a function of campaigns as the user who is logged in, and shows the result.
+
+    Authentication, throttling, and permissions beyond the host's own are those of Django REST framework's settings.
+    """
+
+    schema = Schema()
+    parser_classes: Sequence[type[BaseParser]] = [JSONParser]
+    renderer_classes: Sequence[type[BaseRenderer]] = [JSONRenderer]
+
+    def get_permissions(self) -> Sequence[_SupportsHasPermission]:
+        """Return the site's permissions, and that somebody has to be logged in; functions ask the host."""
+        return [IsAuthenticated(), *super().get_permissions()]
+
+    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:
+        """Return what turns errors into problems."""
+        return answer
+
+    def campaign(self, request: Request, uuid: UUID) -> Campaign:
+        """Return the campaign with that UUID, which the user may see."""
+        return finding.campaign(request.user, uuid)
+
+
+def read(shape: Shape, data: Any) -> dict[str, Any]:
+    """
+    Return what *data* says, as *shape* reads it.
+
+    Raises:
+        ValidationError: If it is of another shape.
+    """
+    serializer = shape(data=data)
+    serializer.is_valid(raise_exception=True)
+    found: dict[str, Any] = serializer.validated_data
+    return found
+
+
+def show(request: Request, shape: Shape, value: Any, *, status: int = 200) -> Response:
+    """Return *value*, as *shape* writes it."""
+    return Response(shape(value, context={"request": request}).data, status)
+
+
+def show_all(request: Request, shape: Shape, values: Any) -> Response:
+    """Return all *values*, as *shape* writes each."""
+    return Response([shape(value, context={"request": request}).data for value in values])
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Return the caller's name for the call, if it has one."""
+    found: str | None = request.headers.get("Idempotency-Key")
+    return found or None

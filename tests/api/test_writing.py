@@ -1,0 +1,216 @@
+"""
+Internal: endpoints that write campaigns.
+"""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from edx_ace.campaigns.models import Campaign
+from tests.api.conftest import TEXT
+
+pytestmark = pytest.mark.django_db
+
+PARTS = [{"audience": "pupils", "params": {"start": "pupil"}}]
+
+
+def test_what_is_created_can_be_read(client_of, ann):
+    """
+    A campaign that is posted is a draft with all its fields, and is read as it was answered.
+    """
+    client = client_of(ann)
+
+    made = client.post(
+        "/api/", {"scope": "a", "name": "Terms", "variants": [TEXT], "parts": PARTS, "canary": 5}, format="json"
+    )
+    read = client.get(f"/api/{made.data['id']}/")
+
+    assert made.status_code == 201
+    assert read.json() == made.json()
+    assert read.json()["state"] == "draft"
+    assert (read.json()["name"], read.json()["canary"], read.json()["scope_label"]) == ("Terms", 5, "A")
+    assert read.json()["variants"][0]["body"] == "<p>Hello {{ first_name|you }}.</p>"
+    assert read.json()["parts"] == [
+        {
+            "audience": "pupils",
+            "params": {"start": "pupil", "year": ""},
+            "is_excluded": False,
+            "description": "Pupils: pupil",
+        }
+    ]
+    assert read.json()["channel_types"] == ["email"]
+    assert set(read.json()["actions"]) == {"view", "write", "send", "approve", "see_people"}
+
+
+def test_the_same_key_makes_one(client_of, ann):
+    """
+    A call that is repeated under its Idempotency-Key answers with what it made at first.
+    """
+    client = client_of(ann)
+
+    one, other = (
+        client.post("/api/", {"scope": "a", "name": "Terms"}, format="json", headers={"Idempotency-Key": "k"})
+        for _ in range(2)
+    )
+
+    assert one.data["id"] == other.data["id"]
+    assert Campaign.objects.count() == 1
+
+
+def test_all_that_is_wrong_is_told_and_nothing_kept(client_of, ann):
+    """
+    What cannot be written is answered with 422 and a problem for each fault, with its place.
+    """
+    variant = {**TEXT, "source": "<p>{{ frist_name }}</p>"}
+
+    answer = client_of(ann).post("/api/", {"scope": "a", "category": "none", "variants": [variant]}, format="json")
+
+    assert answer.status_code == 422
+    assert answer["Content-Type"] == "application/problem+json"
+    body = answer.json()
+    assert (body["status"], body["code"], body["type"]) == (422, "refused", "about:blank")
+    places = {problem["where"]: problem["code"] for problem in body["problems"]}
+    assert places == {"category": "unknown_category", "variants.email.en.body": "unknown_keyword"}
+    assert not Campaign.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "where", "code"),
+    [
+        # Not of its type.
+        ({"canary": "many"}, "canary", "invalid"),
+        ({"variants": {}}, "variants", "not_a_list"),
+        ({"variants": [{"channel_type": "email"}]}, "variants.0.language", "required"),
+        ({"channel_types": ["pigeon"]}, "channel_types.0", "invalid_choice"),
+        # Not there.
+        ({"naem": "Terms"}, "naem", "unknown_field"),
+        ({"parts": [{"audience": "pupils", "exclude": True}]}, "parts.0.exclude", "unknown_field"),
+    ],
+)
+def test_what_is_of_another_shape_is_told_by_place(client_of, ann, given, where, code):
+    """
+    A body that is not of the shape of the schema is answered with 400, and the place in it.
+    """
+    answer = client_of(ann).post("/api/", {"scope": "a", **given}, format="json")
+
+    assert answer.status_code == 400
+    found = {problem["where"]: problem["code"] for problem in answer.json()["problems"]}
+    assert found[where] == code
+
+
+def test_what_is_no_json_is_a_problem(client_of, ann):
+    """
+    A body that cannot be parsed is answered with 400.
+    """
+    answer = client_of(ann).post("/api/", "{", content_type="application/json")
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
+
+
+def test_who_is_not_logged_in_gets_nothing(client):
+    """
+    Without a user there are no campaigns.
+    """
+    answer = client.get("/api/")
+
+    assert answer.status_code in (401, 403)
+    assert answer.json()["code"] == "not_authenticated"
+
+
+def test_only_what_changes_is_given(client_of, ann, draft):
+    """
+    A change leaves everything else as it is, and counts the version up.
+    """
+    campaign = draft()
+
+    answer = client_of(ann).patch(f"/api/{campaign.uuid}/", {"version": 1, "name": "Changed"}, format="json")
+
+    assert answer.status_code == 200
+    assert (answer.json()["version"], answer.json()["name"]) == (2, "Changed")
+    assert [one["subject"] for one in answer.json()["variants"]] == ["News"]
+
+
+def test_what_was_read_can_be_given_back(client_of, ann, draft):
+    """
+    Variants and parts are accepted as they are answered.
+    """
+    client, campaign = client_of(ann), draft()
+    read = client.get(f"/api/{campaign.uuid}/").json()
+
+    answer = client.patch(
+        f"/api/{campaign.uuid}/", {name: read[name] for name in ("version", "variants", "parts")}, format="json"
+    )
+
+    assert answer.status_code == 200
+    assert answer.json()["variants"] == read["variants"]
+
+
+def test_an_old_version_is_a_conflict(client_of, ann, bob, draft):
+    """
+    Of two who change the same version one is told with 409.
+    """
+    campaign = draft()
+    client_of(ann).patch(f"/api/{campaign.uuid}/", {"version": 1, "name": "Ann's"}, format="json")
+
+    answer = client_of(bob).patch(f"/api/{campaign.uuid}/", {"version": 1, "name": "Bob's"}, format="json")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert Campaign.objects.get().name == "Ann's"
+
+
+def test_a_draft_can_be_deleted(client_of, ann, draft):
+    """
+    Deleting takes the version that was seen.
+    """
+    client, campaign = client_of(ann), draft()
+
+    too_early = client.delete(f"/api/{campaign.uuid}/")
+    deleted = client.delete(f"/api/{campaign.uuid}/?version=1")
+
+    assert too_early.status_code == 400
+    assert (deleted.status_code, deleted.content) == (204, b"")
+    assert not Campaign.objects.exists()
+
+
+def test_what_there_is_not_is_not_found(client_of, ann):
+    """
+    An id of nothing is answered with 404.
+    """
+    answer = client_of(ann).get(f"/api/{uuid4()}/")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_pages_follow_one_another(client_of, ann, draft, eve):
+    """
+    A list has the campaigns of the user's scopes, the latest first, a page at a time.
+    """
+    for name in ["one", "two", "three"]:
+        draft(name=name)
+    draft(eve, "b", name="another's")
+    client = client_of(ann)
+
+    first = client.get("/api/", {"size": 2}).json()
+    second = client.get("/api/", {"size": 2, "after": first["next"]}).json()
+
+    assert [one["name"] for one in first["campaigns"]] == ["three", "two"]
+    assert [one["name"] for one in second["campaigns"]] == ["one"]
+    assert second["next"] == ""
+    assert client.get("/api/", {"scope": "b"}).json()["campaigns"] == []
+    assert client.get("/api/", {"state": "sent"}).json()["campaigns"] == []
+    assert client.get("/api/", {"after": "x"}).status_code == 422
+
+
+def test_a_copy_takes_what_is_given(client_of, ann, draft):
+    """
+    A copy has what is written in the original, but for the fields that are given.
+    """
+    campaign = draft()
+
+    answer = client_of(ann).post(f"/api/{campaign.uuid}/duplicate/", {"name": "Again"}, format="json")
+
+    assert answer.status_code == 201
+    assert (answer.json()["name"], answer.json()["origin"]) == ("Again", str(campaign.uuid))
+    assert answer.json()["variants"][0]["subject"] == "News"
