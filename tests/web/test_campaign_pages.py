@@ -26,6 +26,8 @@ pytestmark = pytest.mark.django_db
 
 ROOT = "/staff/campaigns"
 
+NOT_LEARNER_2 = {"audience": "accounts", "params": {"start": "learner2"}, "is_excluded": True}
+
 
 class StartForm(forms.Form):
     """How the names of the accounts begin."""
@@ -273,6 +275,31 @@ def test_warnings_have_to_be_ticked(client, ann, learners):
     assert campaign.state == "scheduled"
 
 
+def test_recipients_are_counted_on_a_page_that_grows(client, ann, learners):
+    """
+    It says how far it is, leads back, and the reasons of those who get nothing are there.
+    """
+    campaign = written(ann, parts=[{"audience": "accounts", "params": {"start": "learner"}}, NOT_LEARNER_2])
+    assert "Count them" in text_of(client.get(url(campaign, "send/")))
+
+    page = "".join(part.decode() for part in client.post(url(campaign, "count/")).streaming_content)
+    assert "100 %" in page
+    assert f"url={url(campaign, 'send/')}#count" in page
+    shown = text_of(client.get(url(campaign, "send/")))
+    assert "2 recipients" in shown
+    assert "left out by your choice 1" in shown
+
+
+def test_what_cannot_be_counted_is_said(client, ann, learners, monkeypatch):
+    """
+    On the same page.
+    """
+    campaign = written(ann)
+    monkeypatch.setattr(Accounts, "resolve", lambda *_: 7)
+    page = "".join(part.decode() for part in client.post(url(campaign, "count/")).streaming_content)
+    assert "a queryset or an iterable of Person" in page
+
+
 def test_a_time_is_chosen_and_changed(client, ann, learners):
     """
     In a zone; while it is scheduled it can be put to another one.
@@ -338,13 +365,14 @@ def test_a_preview_runs_nothing(client, ann, learners):
     page = html.fromstring(client.get(url(campaign, "preview/") + "?search=learner1").content)
     [person] = [link for link in page.xpath("//ul[@class='ace-people']//a") if "learner1" in link.text_content()]
     page = html.fromstring(client.get(url(campaign, "preview/") + person.get("href")).content)
-    [frame] = page.xpath("//iframe")
+    frame, in_dark = page.xpath("//iframe")
 
-    assert frame.get("sandbox") == ""
+    assert frame.get("sandbox") == in_dark.get("sandbox") == ""
     response = client.get(frame.get("src"))
     assert "Hello Lee" in response.content.decode()
     policy = response["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "sandbox" in policy and "script-src" not in policy
+    assert "(min-width: 0)" in client.get(in_dark.get("src")).content.decode()
 
 
 def test_a_page_runs_only_what_comes_as_a_file(client, ann):
