@@ -15,6 +15,8 @@ _TYPES: tuple[tuple[type[forms.Field], dict[str, Any]], ...] = (
     (forms.ModelMultipleChoiceField, {"type": "array", "items": {}}),
     (forms.ModelChoiceField, {}),
     (forms.MultipleChoiceField, {"type": "array", "items": {}}),
+    # Of whatever type its choices are.
+    (forms.ChoiceField, {}),
     (forms.NullBooleanField, {"type": ["boolean", "null"]}),
     (forms.BooleanField, {"type": "boolean"}),
     (forms.FloatField, {"type": "number"}),

@@ -18,7 +18,6 @@ from edx_ace.api.schema import FILE, Operation
 from edx_ace.api.serializers import (
     AddressFileSerializer,
     AddressListSerializer,
-    AttachmentSerializer,
     CampaignFieldsSerializer,
     CampaignPageSerializer,
     CampaignQuerySerializer,
@@ -93,14 +92,14 @@ class Duplicate(Endpoint):
 class Attachments(UploadEndpoint):
     """Files that go with each message."""
 
-    @Operation("attach", AttachmentSerializer, takes={"multipart/form-data": NewAttachmentSerializer}, status=201)
+    @Operation("attach", CampaignSerializer, takes={"multipart/form-data": NewAttachmentSerializer}, status=201)
     def post(self, request: Request, id: UUID) -> Response:
-        """Attach a file; the campaign has another version then."""
+        """Attach a file, and return the campaign, which has another version then."""
         campaign = self.campaign(request, id)
         given = read(NewAttachmentSerializer, request.data)
         file = given["file"]
-        made = campaigns.attach(request.user, campaign, version=given["version"], name=file.name, file=file.read())
-        return show(request, AttachmentSerializer, made, status=201)
+        campaigns.attach(request.user, campaign, version=given["version"], name=file.name, file=file.read())
+        return show(request, CampaignSerializer, campaign, status=201)
 
 
 class Attachment(FileEndpoint):
@@ -115,14 +114,14 @@ class Attachment(FileEndpoint):
         response["X-Content-Type-Options"] = "nosniff"
         return response
 
-    @Operation("detach", query=SeenVersionSerializer, status=204)
+    @Operation("detach", CampaignSerializer, query=SeenVersionSerializer)
     def delete(self, request: Request, id: UUID, key: int) -> Response:
-        """Take a file off; the campaign has another version then."""
+        """Take a file off, and return the campaign, which has another version then."""
         campaign = self.campaign(request, id)
         query = read(SeenVersionSerializer, request.query_params)
         found = finding.attachment(request.user, campaign, key)
         campaigns.detach(request.user, campaign, attachment=found, **query)
-        return Response(status=204)
+        return show(request, CampaignSerializer, campaign)
 
 
 class SaveTemplate(Endpoint):

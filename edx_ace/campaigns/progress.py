@@ -16,8 +16,7 @@ from typing import Any
 import attrs
 from django.apps import apps
 from django.db import router
-from django.db.models import Q, QuerySet
-from django.utils.dateparse import parse_datetime
+from django.db.models import Q, QuerySet, Subquery
 
 from edx_ace.campaigns import finding
 from edx_ace.campaigns.access import note, require
@@ -242,21 +241,13 @@ def _page_of_deliveries(
         # In the order of the index on what has ended, the latest first.
         rows = rows.filter(finished_at__isnull=False).order_by("-finished_at", "-pk")
         if after:
-            moment, _, key = after.partition(",")
-            until = parse_datetime(moment)
-            if until is None:
-                raise finding.bad_page()
-            before = Q(finished_at__lt=until) | Q(finished_at=until, pk__lt=finding.key_of(key))
+            # Compared where it is: a time that was read may have more digits, or fewer, than the one that is stored.
+            key = finding.key_of(after)
+            until = Subquery(Delivery.objects.filter(pk=key).values("finished_at")[:1])
+            before = Q(finished_at__lt=until) | Q(finished_at=until, pk__lt=key)
             rows = rows.filter(before, finished_at__lte=until)
     found = list(rows.select_related("payload")[: size + 1])
-    if len(found) <= size:
-        following = ""
-    elif state in OPEN:
-        following = str(found[size - 1].pk)
-    else:
-        last = found[size - 1]
-        assert last.finished_at is not None
-        following = f"{last.finished_at.isoformat()},{last.pk}"
+    following = str(found[size - 1].pk) if len(found) > size else ""
     prefix = _OF_DELIVERIES if following and state == DeliveryState.SKIPPED else ""
     return Page([_of_delivery(row) for row in found[:size]], f"{prefix}{following}")
 

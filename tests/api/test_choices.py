@@ -35,7 +35,7 @@ def test_audiences_have_the_schema_of_their_parameters(client_of, ann):
         "type": "object",
         "properties": {
             "start": {"type": "string", "title": "Beginning of the name", "maxLength": 10},
-            "year": {"oneOf": [{"const": 1, "title": "First"}, {"const": 2, "title": "Second"}], "type": "string"},
+            "year": {"oneOf": [{"const": 1, "title": "First"}, {"const": 2, "title": "Second"}]},
         },
         "required": [],
         "additionalProperties": False,
