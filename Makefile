@@ -52,7 +52,7 @@ venv: ## Make or refresh .venv; every other target does this itself.
 		echo "$$installed_from" > .venv/installed-from; \
 	fi
 
-demo: venv ## Send 500 messages past a killed worker, in four languages, and serve what arrived (SERVE=0: end after the table).
+demo: venv ## Send 500 messages past a killed worker, in four languages, and campaigns; serve what arrived (SERVE=0: end after that).
 	@$(BIN)/python test_project/manage.py demo
 
 test: venv ## Run the tests: random order, in parallel, every warning an error.

@@ -120,13 +120,20 @@ class Audience:
         """Return the recipient that *row* of the queryset stands for."""
         raise NotImplementedError(f"{type(self).__name__} must define person(row), as its resolve gives a queryset.")
 
-    def form(self, scope: str, requester: Any, data: Mapping[str, Any] | None = None) -> Form | None:
+    def form(self, scope: str, requester: Any, data: Mapping[str, Any] | None = None, **options: Any) -> Form | None:
         """
-        Return the form of its parameters, bound to *data* if there are any; None: it has no parameters.
+        Return the form of its parameters; None: it has none.
 
         Where what can be chosen depends on the scope, such as its cohorts, this is where to say so.
+
+        Args:
+            scope, requester: As for `resolve`.
+
+            data: What it is bound to. None: nothing.
+
+            options: Further arguments of a form, such as ``initial`` and ``prefix``.
         """
-        return None if self.form_class is None else self.form_class(data)
+        return None if self.form_class is None else self.form_class(data, **options)
 
     def is_offered(self, scope: str, requester: Any) -> bool:
         """Return whether *requester* may choose it in *scope*; asked again when the campaign starts."""

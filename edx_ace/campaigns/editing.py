@@ -489,7 +489,7 @@ def _parts(user: Any, campaign: Campaign, given: Iterable[Mapping[str, Any]]) ->
             text = _("“%(label)s” cannot be chosen here.") % {"label": audience.label}
             problems.append(Problem("audience_not_offered", text, f"{where}audience"))
             continue
-        params, found = _params(user, campaign, audience, one.get("params") or {}, where)
+        params, found = _params(campaign, audience, one.get("params") or {}, where)
         problems += found
         is_excluded = bool(one.get("is_excluded"))
         read.append(Part(position=position, audience=audience.name, params=params, is_excluded=is_excluded))
@@ -497,10 +497,10 @@ def _parts(user: Any, campaign: Campaign, given: Iterable[Mapping[str, Any]]) ->
 
 
 def _params(
-    user: Any, campaign: Campaign, audience: audiences.Audience, given: Any, where: str
+    campaign: Campaign, audience: audiences.Audience, given: Any, where: str
 ) -> tuple[dict[str, Any], list[Problem]]:
     """Return the cleaned data of the audience's form as JSON keeps it, and what is wrong with what is *given*."""
-    form = audience.form(campaign.scope, user, dict(given) if isinstance(given, Mapping) else {})
+    form = audience.form(campaign.scope, campaign.author, dict(given) if isinstance(given, Mapping) else {})
     if not isinstance(given, Mapping) or (form is None and given):
         text = _("“%(label)s” has no such parameters.") % {"label": audience.label}
         return {}, [Problem("bad_params", text, f"{where}params")]

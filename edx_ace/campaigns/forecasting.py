@@ -76,14 +76,35 @@ def forecast(user: Any, campaign: Campaign, tell: Callable[[float], object] = la
         CampaignError: If an audience cannot be read.
         ForbiddenError: If the host does not let *user* see the campaign.
     """
+    resolution = _begin(user, campaign)
+    for share in _make(resolution):
+        tell(share)
+    return _of(resolution)
+
+
+def shares(user: Any, campaign: Campaign) -> Iterator[float]:
+    """
+    Make a forecast, as `forecast` does, and yield from time to time which share is done; in the end `kept` has it.
+
+    Raises:
+        CampaignError, ForbiddenError: As `forecast` does; the second at once.
+    """
+    return _make(_begin(user, campaign))
+
+
+def _begin(user: Any, campaign: Campaign) -> Resolution:
     access.require(user, Action.VIEW, campaign.scope, campaign)
     using = router.db_for_write(Resolution)
     campaign = Campaign.objects.using(using).get(pk=campaign.pk)
+    return Resolution.objects.using(using).create(campaign=campaign, version=_UNFINISHED)
+
+
+def _make(resolution: Resolution) -> Iterator[float]:
+    using, campaign = router.db_for_write(Resolution), resolution.campaign
     every = Resolution.objects.using(using).filter(campaign=campaign)
-    resolution = every.create(campaign=campaign, version=_UNFINISHED)
     try:
-        _find(resolution, tell)
-        resolution.numbers, resolution.channels = _ask(resolution, tell)
+        yield from _find(resolution)
+        yield from _ask(resolution)
         resolution.version = campaign.version
         resolution.save()
     except BaseException:
@@ -92,8 +113,7 @@ def forecast(user: Any, campaign: Campaign, tell: Callable[[float], object] = la
     Member.objects.using(using).filter(resolution=resolution).delete()
     over = Q(version=_UNFINISHED, created_at__gt=from_now(-_GIVEN_UP))
     every.exclude(over).exclude(pk__in=[resolution.pk, campaign.resolution_id or resolution.pk]).delete()
-    tell(1)
-    return _of(resolution)
+    yield 1.0
 
 
 def kept(campaign: Campaign) -> Forecast | None:
@@ -108,18 +128,13 @@ def _of(resolution: Resolution) -> Forecast:
     return Forecast(resolution.version, resolution.done_at, resolution.numbers, resolution.channels)
 
 
-def _find(resolution: Resolution, tell: Callable[[float], object]) -> None:
+def _find(resolution: Resolution) -> Iterator[float]:
+    """Find the recipients."""
     expected = _expected(resolution.campaign)
     read = 0
-
-    def go_on() -> bool:
-        nonlocal read
+    while not resolving.resolve(resolution, lambda: False):
         read += resolving.CHUNK_SIZE
-        tell(_FINDING * min(read / expected, 1))
-        return True
-
-    while not resolving.resolve(resolution, go_on):
-        pass
+        yield _FINDING * min(read / expected, 1)
 
 
 def _expected(campaign: Campaign) -> int:
@@ -128,8 +143,8 @@ def _expected(campaign: Campaign) -> int:
     return sum(found.count() for found in answers if isinstance(found, QuerySet)) or 1
 
 
-def _ask(resolution: Resolution, tell: Callable[[float], object]) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
-    """Return how many there are for each reason, and the same over each channel type."""
+def _ask(resolution: Resolution) -> Iterator[float]:
+    """Set how many there are for each reason, and the same over each channel type."""
     campaign = resolution.campaign
     forbidden: dict[str, Counter[str]] = {one: Counter() for one in campaign.channels}
     by_all: Counter[str] = Counter()
@@ -140,8 +155,9 @@ def _ask(resolution: Resolution, tell: Callable[[float], object]) -> tuple[dict[
             forbidden[one].update(found.values())
         by_all.update(code for pk, code in codes[0].items() if all(pk in found for found in codes))
         asked += CHUNK_SIZE
-        tell(_FINDING + (1 - _FINDING) * min(asked / going, 1))
-    return _with(resolution.numbers, by_all), {one: _with(resolution.numbers, forbidden[one]) for one in forbidden}
+        yield _FINDING + (1 - _FINDING) * min(asked / going, 1)
+    resolution.channels = {one: _with(resolution.numbers, forbidden[one]) for one in forbidden}
+    resolution.numbers = _with(resolution.numbers, by_all)
 
 
 def _with(numbers: Mapping[str, int], forbidden: Counter[str]) -> dict[str, int]:

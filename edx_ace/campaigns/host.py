@@ -21,6 +21,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 from edx_ace.campaigns.conf import settings
+from edx_ace.preferences.scopes import name_of
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
@@ -92,8 +93,8 @@ class Host:
         return [Scope("", _("Everybody"))]
 
     def label(self, scope: str) -> _StrOrPromise:
-        """Return what people call *scope*."""
-        return scope or _("Everybody")
+        """Return what people call *scope*. Here: as ACE_SCOPE_NAMES says."""
+        return name_of(scope) or scope or _("Everybody")
 
     def keywords(self, scope: str) -> Sequence[Keyword]:
         """Return the keywords of the people and of the scope that may be used in *scope*."""

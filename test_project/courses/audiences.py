@@ -129,11 +129,10 @@ class InCohort(_OfCourse):
 
     name = "cohort"
     label = gettext_lazy("A cohort")
-    form_class = CohortForm
 
-    def form(self, scope: str, requester: Any, data: Any = None) -> forms.Form:
+    def form(self, scope: str, requester: Any, data: Any = None, **options: Any) -> forms.Form:
         """Return the form, which offers the cohorts of the course."""
-        return CohortForm(data, scope=scope)
+        return CohortForm(data, scope=scope, **options)
 
     def resolve(self, scope: str, params: Mapping[str, Any], requester: Any) -> QuerySet[Learner]:
         """Return them."""
@@ -299,11 +298,10 @@ class OneByOne(_Learners):
 
     name = "selected"
     label = gettext_lazy("One by one")
-    form_class = OneByOneForm
 
-    def form(self, scope: str, requester: Any, data: Any = None) -> forms.Form:
+    def form(self, scope: str, requester: Any, data: Any = None, **options: Any) -> forms.Form:
         """Return the form, which finds those who take the course."""
-        return OneByOneForm(data, scope=scope)
+        return OneByOneForm(data, scope=scope, **options)
 
     def resolve(self, scope: str, params: Mapping[str, Any], requester: Any) -> QuerySet[Learner]:
         """Return those who are still there."""

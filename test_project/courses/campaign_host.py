@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 
 from django.utils import formats, translation
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from courses.models import Course
@@ -66,12 +67,14 @@ class CampusHost(Host):
         return [*of_people, *(Keyword(name, label, values[name]) for name, label in labels.items())]
 
     def scope_values(self, scope: str, language: str) -> Mapping[str, str]:
-        """Return what is known about the course, days as *language* writes them."""
+        """Return what is known about the site and the course, days as *language* writes them."""
         course = course_of(scope)
-        if course is None:
-            return {}
         with translation.override(language):
+            of_site = {"site_name": gettext("Lantern Campus"), "site_url": settings.BASE_URL or ""}
+            if course is None:
+                return of_site
             return {
+                **of_site,
                 "course_name": course.title,
                 "course_url": urljoin(settings.BASE_URL or "", course.get_absolute_url()),
                 "course_start": formats.date_format(course.starts_at, "DATE_FORMAT"),

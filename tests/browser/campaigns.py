@@ -6,11 +6,12 @@ With ``ACE_SCREENSHOTS=folder`` in the environment a picture of each page is lef
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from edx_ace.testing.smtp import SmtpSink
 from tests.browser.pages import check
@@ -135,3 +136,106 @@ def test_every_page_is_accessible(
     for name, path in pages.items():
         page.goto(f"{site.url}/staff/campaigns/{path}")
         check(page, f"campaigns-{look}-{name}")
+
+
+def test_from_log_in_to_a_finished_campaign(
+    site: RunningSite, made: dict[str, str], sink: SmtpSink, log_in: Callable[..., Page]
+) -> None:
+    """
+    Written with the editor, looked at, tried out, checked, sent by a worker, and followed while it goes.
+    """
+    page = log_in(locale="en-GB")
+    page.get_by_role("link", name="New campaign").click()
+    page.get_by_label("Name").fill("Welcome to the course")
+    page.get_by_label("Belongs to").select_option(label="Statistics for the Curious")
+    page.get_by_role("button", name="Write it").click()
+
+    page.get_by_label("Subject").fill("Welcome, ")
+    page.get_by_role("group", name="Keywords").first.get_by_role("button", name="first_name").click()
+    expect(page.get_by_label("Subject")).to_have_value("Welcome, {{ first_name }}")
+    page.get_by_label("Add", exact=True).select_option(label="All learners")
+    page.get_by_role("button", name="They get it").click()
+    expect(page.locator(".ace-part legend")).to_have_text("All learners")
+    editor = page.locator("trix-editor")
+    editor.click()
+    page.keyboard.type("The course begins on Monday.")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Bullets").click()
+    page.keyboard.type("Bring a pencil")
+    check(page, "journey-1-write")
+
+    page.get_by_role("button", name="Save and preview").click()
+    frame = page.frame_locator("iframe")
+    expect(frame.locator("li")).to_have_text("Bring a pencil")
+    page.get_by_label("Look for a recipient").fill("rohan")
+    page.get_by_role("button", name="Show").click()
+    page.get_by_role("link", name=re.compile("rohan")).first.click()
+    expect(page.locator(".ace-envelope strong")).to_have_text("Welcome, रोहन")
+    page.get_by_label("Telephone").check(force=True)
+    page.get_by_label("Dark").check(force=True)
+    check(page, "journey-2-preview")
+    page.get_by_role("button", name="Send a test").click()
+    expect(page.get_by_role("status")).to_have_text("A test is on its way to you.")
+
+    page.get_by_role("link", name="Check and send").click()
+    page.get_by_role("button", name="Count them").click()
+    expect(page.locator("#count strong")).to_have_text("58 recipients")
+    for tick in page.get_by_role("checkbox").all():
+        tick.check()
+    check(page, "journey-3-send")
+    page.get_by_role("button", name="Send it").click()
+    expect(page.locator("h1")).to_have_text("Welcome to the course")
+    check(page, "journey-4-waits")
+
+    before = len(sink.received)
+    site.manage("ace_worker", "--once")
+    # Without anybody's doing.
+    expect(page.locator(".ace-heading .ace-badge")).to_have_text("sent", timeout=30_000)
+    expect(page.locator("#progress")).to_contain_text("58 of 58")
+    check(page, "journey-5-sent")
+    assert len(sink.received) - before == 58
+    page.get_by_role("link", name="Recipients").click()
+    expect(page.get_by_role("row")).to_have_count(51)
+
+
+def test_all_of_it_works_without_scripts(site: RunningSite, made: dict[str, str], log_in: Callable[..., Page]) -> None:
+    """
+    A form with text areas does the same.
+    """
+    page = log_in(locale="en-GB", java_script_enabled=False)
+    page.get_by_role("link", name="New campaign").click()
+    page.get_by_label("Name").fill("By hand")
+    page.get_by_role("button", name="Write it").click()
+    page.get_by_label("Add", exact=True).select_option(label="Myself")
+    page.get_by_role("button", name="They get it").click()
+    page.get_by_label("Subject").fill("Hello")
+    page.get_by_label("Markdown").check(force=True)
+    page.get_by_label("Text", exact=True).fill("It is **easy**.")
+    page.get_by_role("button", name="Save and check").click()
+    page.get_by_role("button", name="Count them").click()
+    page.get_by_role("button", name="Send it").click()
+
+    expect(page.get_by_role("status").first).to_have_text("It is on its way.")
+    site.manage("ace_worker", "--once")
+    page.reload()
+    expect(page.locator("#progress")).to_contain_text("1 of 1")
+
+
+def test_all_of_it_works_with_the_keyboard(
+    site: RunningSite, made: dict[str, str], log_in: Callable[..., Page]
+) -> None:
+    """
+    Arrows change the language; the Tab key leaves the editor.
+    """
+    page = log_in(locale="en-GB")
+    page.goto(f"{site.url}/staff/campaigns/{made['draft']}/write/")
+    english, arabic = page.get_by_role("tab").all()
+
+    english.focus()
+    page.keyboard.press("ArrowRight")
+    expect(arabic).to_be_focused()
+    expect(page.get_by_label("Subject").locator("visible=true")).to_have_attribute("dir", "rtl")
+    page.keyboard.press("ArrowLeft")
+    page.locator("trix-editor").first.focus()
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.tagName") == "BUTTON"

@@ -12,8 +12,7 @@ REFERENCE = "\n".join(page.read_text() for page in (ROOT / "docs/reference").glo
 def public_modules():
     """Return the names of the modules whose docstring begins with "Public"."""
     for path in (ROOT / "edx_ace").rglob("*.py"):
-        # The reference of campaigns comes with their pages.
-        if "campaigns" not in path.parts and path.read_text().startswith('"""\nPublic: '):
+        if path.read_text().startswith('"""\nPublic: '):
             yield ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 

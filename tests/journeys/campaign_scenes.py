@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from importlib import import_module
 from io import BytesIO, StringIO
 from typing import Any, cast
 
@@ -230,6 +231,8 @@ def one_leaves_and_one_joins() -> Any:
 @scene
 def another_scope_by_id() -> Any:
     """Ann teaches one course and knows the id of what is sent in another, on every door."""
+    from django.urls import reverse
+
     from edx_ace import campaigns
     from edx_ace.campaigns import operations
     from edx_ace.campaigns.forecasting import forecast
@@ -304,10 +307,21 @@ def another_scope_by_id() -> Any:
         "get as mine": client.get(f"{mine}/{scheduled.pk}"),
         "delete as mine": client.delete(f"{mine}/{scheduled.pk}"),
     }
+    pages = {}
+    for pattern in import_module("edx_ace.web.campaigns.urls").urlpatterns:
+        for campaign in (draft, scheduled, sent):
+            # Of a campaign: the others are of no scope.
+            if "uuid" in pattern.pattern.converters:
+                values = {"uuid": campaign.uuid, "key": 1, "verb": "cancel"}
+                known = {name: values[name] for name in pattern.pattern.converters}
+                address = reverse(f"ace_campaigns_web:{pattern.name}", kwargs=known)
+                answers = client.get(address).status_code, client.post(address).status_code
+                pages[f"{pattern.name} {campaign.state}"] = answers
     states = dict(Campaign.objects.filter(scope=other.scope).values_list("pk", "state"))
     return {
         "calls": found,
         "statuses": {name: response.status_code for name, response in statuses.items()},
+        "pages": pages,
         "states": sorted(states.values()),
         "own recipients": own.recipients(),
     }

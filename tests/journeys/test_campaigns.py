@@ -88,6 +88,11 @@ def test_who_teaches_one_course_reaches_nothing_of_another(came_of: Any) -> None
     statuses = answer["statuses"]
     assert [statuses.pop(name) for name in ("get as mine", "delete as mine")] == [404, 404]
     assert set(statuses.values()) == {403}
+    # Where there is an answer to that method at all.
+    pages = {code for codes in answer["pages"].values() for code in codes}
+    assert len(answer["pages"]) >= 30
+    assert pages <= {403, 404, 405}
+    assert all(set(codes) != {405} for codes in answer["pages"].values())
     assert answer["states"] == ["draft", "scheduled", "sent"]
     assert answer["own recipients"] == []
 

@@ -26,6 +26,8 @@ pytestmark = pytest.mark.django_db
 
 ROOT = "/staff/campaigns"
 
+NOT_LEARNER_2 = {"audience": "accounts", "params": {"start": "learner2"}, "is_excluded": True}
+
 
 class StartForm(forms.Form):
     """How the names of the accounts begin."""
@@ -271,6 +273,31 @@ def test_warnings_have_to_be_ticked(client, ann, learners):
     client.post(url(campaign, "send/"), posted | {"accept": "insecure_link"})
     campaign.refresh_from_db()
     assert campaign.state == "scheduled"
+
+
+def test_recipients_are_counted_on_a_page_that_grows(client, ann, learners):
+    """
+    It says how far it is, leads back, and the reasons of those who get nothing are there.
+    """
+    campaign = written(ann, parts=[{"audience": "accounts", "params": {"start": "learner"}}, NOT_LEARNER_2])
+    assert "Count them" in text_of(client.get(url(campaign, "send/")))
+
+    page = "".join(part.decode() for part in client.post(url(campaign, "count/")).streaming_content)
+    assert "100 %" in page
+    assert f"url={url(campaign, 'send/')}#count" in page
+    shown = text_of(client.get(url(campaign, "send/")))
+    assert "2 recipients" in shown
+    assert "left out by your choice 1" in shown
+
+
+def test_what_cannot_be_counted_is_said(client, ann, learners, monkeypatch):
+    """
+    On the same page.
+    """
+    campaign = written(ann)
+    monkeypatch.setattr(Accounts, "resolve", lambda *_: 7)
+    page = "".join(part.decode() for part in client.post(url(campaign, "count/")).streaming_content)
+    assert "a queryset or an iterable of Person" in page
 
 
 def test_a_time_is_chosen_and_changed(client, ann, learners):

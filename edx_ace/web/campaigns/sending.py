@@ -4,15 +4,15 @@ Internal: the page on which a campaign is checked and scheduled, and what is don
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 from zoneinfo import available_timezones
 
 from django.contrib import messages as said
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -44,6 +44,9 @@ REASONS: Mapping[str, _StrOrPromise] = {
 
 #: The fields of the form that says when.
 _WHEN = ("timing", "wall_time", "zone", "anchor", "offset_minutes", "canary", "canary_minutes", "rate")
+
+#: Where a page grows.
+_STEPS = "<!-- steps -->"
 
 #: Minutes in what an offset is counted in.
 UNITS = {"1": gettext_lazy("minutes"), "60": gettext_lazy("hours"), "1440": gettext_lazy("days")}
@@ -85,14 +88,29 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
 
 @require_POST
 @campaign_page
-def count(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Count who would get it, and who would not and why."""
+def count(request: HttpRequest, uuid: UUID) -> StreamingHttpResponse:
+    """Count who would get it, and who would not and why, on a page that grows meanwhile and then leads back."""
     campaign = campaign_of(request, uuid)
+    shares = forecasting.shares(request.user, campaign)
+    page = show(request, "counting.html", {"campaign": campaign}).content.decode()
+    before, _mark, after = page.partition(_STEPS)
+    return StreamingHttpResponse(_counting(campaign, shares, before, after))
+
+
+def _counting(campaign: Campaign, shares: Iterator[float], before: str, after: str) -> Iterator[str]:
+    yield before
+    told = -1
     try:
-        forecasting.forecast(request.user, campaign)
+        for share in shares:
+            percent = int(100 * share)
+            if percent > told:
+                told = percent
+                yield render_to_string("edx_ace/web/campaigns/counted.html", {"percent": percent})
     except CampaignError as error:
-        said.error(request, str(error))
-    return redirect(f"{reverse('ace_campaigns_web:send', args=[campaign.uuid])}#count")
+        yield render_to_string("edx_ace/web/campaigns/counted.html", {"error": error})
+    else:
+        yield render_to_string("edx_ace/web/campaigns/counted.html", {"percent": 100, "campaign": campaign})
+    yield after
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

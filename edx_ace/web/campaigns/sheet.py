@@ -155,7 +155,7 @@ class Sheet:
         for number in range(MAX_PARTS):
             audience = audiences.all_audiences().get(data.get(f"part-{number}-audience", ""))
             if audience is not None:
-                params = _params(audience, data, f"part-{number}-")
+                params = _params(audience, campaign, data, f"part-{number}-")
                 is_excluded = data.get(f"part-{number}-way") == "exclude"
                 choices.append(Choice(number, audience, is_excluded, params, None))
         version = data.get("version", "")
@@ -256,9 +256,10 @@ def enabled_types() -> list[ChannelType]:
 
 def form_of(audience: Audience, campaign: Campaign, number: int, *, initial: Mapping[str, Any]) -> forms.Form | None:
     """Return the form of the parameters of *audience* in that place; None: it has none."""
-    if audience.form_class is None:
+    options = {"initial": dict(initial), "prefix": f"part-{number}", "use_required_attribute": False}
+    form = audience.form(campaign.scope, campaign.author, **options)
+    if form is None:
         return None
-    form = audience.form_class(initial=dict(initial), prefix=f"part-{number}", use_required_attribute=False)
     choices = _choices(audience, campaign)
     for field in form.fields.values():
         # Keys of rows that campaigns bring say nothing to people.
@@ -276,11 +277,12 @@ def _choices(audience: Audience, campaign: Campaign) -> list[tuple[int, str]] | 
     return None
 
 
-def _params(audience: Audience, data: QueryDict, prefix: str) -> dict[str, Any]:
+def _params(audience: Audience, campaign: Campaign, data: QueryDict, prefix: str) -> dict[str, Any]:
     """Return what was posted of the form of *audience*, as a form of no prefix takes it."""
-    if audience.form_class is None:
+    form = audience.form(campaign.scope, campaign.author)
+    if form is None:
         return {}
-    fields = audience.form_class().fields
+    fields = form.fields
     own = {name.removeprefix(prefix) for name in data if name.startswith(prefix)} - {"audience", "way"}
     found: dict[str, Any] = {}
     for name in own:
