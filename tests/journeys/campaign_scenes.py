@@ -22,6 +22,7 @@ from io import BytesIO, StringIO
 from typing import Any, cast
 
 import attrs
+from lxml.html import document_fromstring
 
 from edx_ace.testing.smtp import SmtpSink
 
@@ -136,10 +137,21 @@ def email(language: str, subject: str, source: str) -> dict[str, str]:
 def schedule(user: Any, campaign: Any) -> Any:
     """Schedule *campaign* with whatever it is warned of."""
     from edx_ace.campaigns import operations
+
+    seen = [problem.code for problem in warnings(user, campaign)]
+    return operations.schedule(user, campaign, version=campaign.version, accept=seen)
+
+
+def warnings(user: Any, campaign: Any) -> Any:
+    """Return what whoever schedules *campaign* has to have seen."""
     from edx_ace.campaigns.preflight import preflight
 
-    seen = [problem.code for problem in preflight(user, campaign).warnings]
-    return operations.schedule(user, campaign, version=campaign.version, accept=seen)
+    return preflight(user, campaign).warnings
+
+
+def form_of(response: Any, place: int = 0) -> dict[str, Any]:
+    """Return what a browser would post of a form of a page, without its buttons."""
+    return dict(document_fromstring(response.content).forms[place].form_values())
 
 
 def work() -> None:
@@ -504,6 +516,50 @@ def what_happened_to_somebody() -> Any:
     found["after"] = dict(progress(campaign).numbers)
     found["is kept"] = Member.objects.filter(address=got.email).exists()
     return found
+
+
+@scene
+def every_audience_on_the_pages() -> Any:
+    """An instructor chooses each on the page, as a browser without scripts does, counts, sends and follows."""
+    from courses.models import Enrolment
+    from edx_ace.campaigns.models import Campaign
+
+    stage = Stage("pages")
+    harbour = stage.learner("harbour", cohort="Harbour")
+    stage.learner("verified", track="verified")
+    for name, about in (("half", {"completion": 50}), ("good", {"grade": 90}), ("named", {}), ("nowhere", {})):
+        learner = stage.learner(name)
+        seen = datetime(2040, 1, 31, tzinfo=UTC)
+        Enrolment.objects.filter(learner=learner).update(**{"completion": 100, "last_seen": seen, **about})
+    Enrolment.objects.filter(learner=harbour).update(completion=100, last_seen=datetime(2019, 12, 31, tzinfo=UTC))
+    Enrolment.objects.filter(learner__name="Verified").update(completion=100, last_seen=datetime.now(UTC))
+    chosen = {
+        "staff": {},
+        "cohort": {"cohort": "Harbour"},
+        "track": {"track": "verified"},
+        "completion": {"at_least": "40", "at_most": "60"},
+        "grade": {"at_least": "80", "at_most": "100"},
+        "inactive": {"since": "2020-01-01"},
+        "selected": {"learners": "Named\n"},
+    }
+    client = stage.client()
+    page = client.get("/staff/campaigns/new/")
+    address = client.post("/staff/campaigns/new/", {**form_of(page), "name": "By pages"}).url
+    for number, (audience, params) in enumerate(chosen.items()):
+        filled = {f"part-{number}-{name}": value for name, value in params.items()}
+        page = client.post(address, {**form_of(client.get(address)), "new_audience": audience, "do": "include"})
+        given = {**form_of(page), **filled, "text-0-subject": "Hello", "text-0-source": "<p>Hello</p>", "do": "save"}
+        page = client.post(address, given, follow=True)
+    campaign = Campaign.objects.get(name="By pages")
+    answer = {"params": {part.audience: part.params for part in campaign.parts.all()}, "scope": campaign.scope}
+    answer["params"]["selected"]["learners"] = len(answer["params"]["selected"]["learners"])
+    answer["shows"] = "named@pages.example" in client.get(address).content.decode()
+    send = f"/staff/campaigns/{campaign.uuid}/send/"
+    ticked = {"accept": [problem.code for problem in warnings(stage.instructor, campaign)]}
+    client.post(send, {**form_of(client.get(send), -1), **ticked, "do": "schedule"})
+    work()
+    campaign.refresh_from_db()
+    return {**answer, "state": campaign.state, "recipients": stage.recipients()}
 
 
 @scene

@@ -172,6 +172,27 @@ def test_what_happened_to_somebody_can_be_told_until_they_are_erased(came_of: An
     assert not answer["is kept"]
 
 
+def test_each_audience_can_be_chosen_on_the_pages(came_of: Any) -> None:
+    """
+    By an instructor, with its parameters; what is kept of people named one by one is keys, and is shown as addresses.
+    """
+    assert came_of("every_audience_on_the_pages") == {
+        "params": {
+            "staff": {},
+            "cohort": {"cohort": "Harbour"},
+            "track": {"track": "verified"},
+            "completion": {"at_least": 40, "at_most": 60},
+            "grade": {"at_least": 80, "at_most": 100},
+            "inactive": {"since": "2020-01-01"},
+            "selected": {"learners": 1},
+        },
+        "scope": "course:pages",
+        "shows": True,
+        "state": "sent",
+        "recipients": ["good", "half", "harbour", "named", "teacher", "verified"],
+    }
+
+
 def test_a_front_end_that_was_made_for_an_lms(came_of: Any) -> None:
     """
     It sends and schedules with its own keywords and names of recipients, and reads back what it has written.
