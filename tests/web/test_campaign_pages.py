@@ -365,13 +365,14 @@ def test_a_preview_runs_nothing(client, ann, learners):
     page = html.fromstring(client.get(url(campaign, "preview/") + "?search=learner1").content)
     [person] = [link for link in page.xpath("//ul[@class='ace-people']//a") if "learner1" in link.text_content()]
     page = html.fromstring(client.get(url(campaign, "preview/") + person.get("href")).content)
-    [frame] = page.xpath("//iframe")
+    frame, in_dark = page.xpath("//iframe")
 
-    assert frame.get("sandbox") == ""
+    assert frame.get("sandbox") == in_dark.get("sandbox") == ""
     response = client.get(frame.get("src"))
     assert "Hello Lee" in response.content.decode()
     policy = response["Content-Security-Policy"]
     assert "default-src 'none'" in policy and "sandbox" in policy and "script-src" not in policy
+    assert "(min-width: 0)" in client.get(in_dark.get("src")).content.decode()
 
 
 def test_a_page_runs_only_what_comes_as_a_file(client, ann):

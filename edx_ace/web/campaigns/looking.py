@@ -4,6 +4,7 @@ Internal: what a campaign looks like to one of its recipients, and tests of it.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -30,6 +31,9 @@ FRAME_POLICY = (
     "default-src 'none'; img-src https: http: data:; font-src https: data:; style-src 'unsafe-inline'; sandbox; "
     "frame-ancestors 'self'"
 )
+
+#: How styles ask for what a reader prefers.
+_PREFERS = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(light|dark)\s*\)", re.I)
 
 #: What says whose message it is, in addresses and forms.
 _ABOUT = ("reference", "language", "channel_type")
@@ -68,6 +72,7 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "query": _query(about),
         "people": [(one, _query({**about, "reference": one.reference})) for one in people],
         "nobody": _query({**about, "reference": ""}),
+        "schemes": ("light", "dark"),
         "search": search,
         "may_see_people": may_see_people,
         "languages": [(code, named(code)[0]) for code in dict.fromkeys(one.language for one in variants)],
@@ -81,12 +86,16 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @xframe_options_sameorigin
 @campaign_page
 def frame(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Return the HTML of the message, in which nothing runs."""
+    """Return the HTML of the message, in which nothing runs; in light or dark colours if ``scheme`` asks for them."""
     campaign = campaign_of(request, uuid)
     try:
         html = preview.preview(request.user, campaign, **_about(request.GET)).html
     except CampaignError as error:
         return HttpResponse(str(error), status=404, content_type="text/plain; charset=utf-8")
+    scheme = request.GET.get("scheme", "")
+    if scheme in ("light", "dark"):
+        # Browsers differ in whether a frame goes by the page or by the system: say what is asked about outright.
+        html = _PREFERS.sub(lambda match: f"({'min' if match[1] == scheme else 'max'}-width: 0)", html)
     return HttpResponse(html, headers={"Content-Security-Policy": FRAME_POLICY})
 
 

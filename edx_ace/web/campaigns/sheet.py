@@ -256,7 +256,7 @@ def enabled_types() -> list[ChannelType]:
 
 def form_of(audience: Audience, campaign: Campaign, number: int, *, initial: Mapping[str, Any]) -> forms.Form | None:
     """Return the form of the parameters of *audience* in that place; None: it has none."""
-    options = {"initial": dict(initial), "prefix": f"part-{number}", "use_required_attribute": False}
+    options: dict[str, Any] = {"initial": dict(initial), "prefix": f"part-{number}", "use_required_attribute": False}
     form = audience.form(campaign.scope, campaign.author, **options)
     if form is None:
         return None
