@@ -43,6 +43,11 @@ class RowSerializer(serializers.ModelSerializer[Row]):
         models.DateTimeField: Moment,
     }
 
+    def build_standard_field(self, field_name: str, model_field: Any) -> Any:
+        """Return the field, without limits of numbers: these are the database's, and the functions tell them."""
+        kind, options = super().build_standard_field(field_name, model_field)
+        return kind, {name: value for name, value in options.items() if name not in ("min_value", "max_value")}
+
 
 class Input(serializers.Serializer[Any]):
     """What a request has: a field that there is not is told, with the nearest that there is."""

@@ -285,3 +285,23 @@ def test_a_list_of_addresses_is_brought(client_of, ann):
     assert [(one["code"], one["line"]) for one in good.json()["duplicates"]] == [("duplicate", 3)]
     assert [(one["code"], one["line"]) for one in bad.json()["problems"]] == [("bad_address", 2)]
     assert [one["name"] for one in lists] == ["Parents"]
+
+
+@pytest.mark.parametrize("given", [{"canary": -1}, {"canary": 10**30}, {"offset_minutes": 10**30}])
+def test_a_number_that_cannot_be_kept_is_refused(client_of, ann, given):
+    """
+    Whatever the database can keep.
+    """
+    answer = client_of(ann).post("/api/", {"scope": "a", **given}, format="json")
+
+    assert answer.status_code == 422
+    assert [one["where"] for one in answer.json()["problems"]] == list(given)
+
+
+def test_a_version_that_there_cannot_be_is_a_conflict(client_of, ann, draft):
+    """
+    However large it is.
+    """
+    answer = client_of(ann).patch(f"/api/{draft().uuid}/", {"version": 10**30, "name": "New"}, format="json")
+
+    assert answer.status_code == 409
