@@ -477,6 +477,31 @@ def test_who_joined_since_can_be_written_to(client, ann, learners):
     )
 
 
+def test_a_second_person_approves(client, ann, learners, settings):
+    """
+    And not the author; then it can be sent.
+    """
+    settings.ACE_CAMPAIGN_APPROVAL_SIZE = 2
+    campaign = written(ann)
+    posted = form_of(client.get(url(campaign, "send/")), -1) | {"do": "schedule"}
+    page = client.post(url(campaign, "send/"), posted)
+    assert "It has 3 recipients, more than 2: a second person has to approve it." in text_of(page)
+    assert client.post(url(campaign, "do/approve/"), {"version": "1"}).status_code == 403
+
+    dean = Client()
+    dean.force_login(User.objects.create_superuser("dean"))
+    page = dean.post(url(campaign, "do/approve/"), form_of(dean.get(url(campaign, "send/")), -1), follow=True)
+    assert "Approved dean" in text_of(page)
+    assert client.post(url(campaign, "send/"), posted).url == url(campaign)
+
+
+def test_what_a_button_does_has_a_name(client, ann):
+    """
+    Anything else is not there.
+    """
+    assert client.post(url(written(ann), "do/nothing/")).status_code == 404
+
+
 def test_a_draft_is_deleted(client, ann):
     """
     By whoever has seen it as it is.
