@@ -200,20 +200,19 @@ def _changed(campaign: Campaign, data: Mapping[str, str]) -> dict[str, Any]:
     """Return what the posted form changes about when *campaign* goes, and how fast."""
     if "timing" not in data:
         return {}
-    sign = -1 if data.get("side") == "before" else 1
-    unit = _number(data.get("unit", "")) if data.get("unit") in UNITS else 1
-    given: dict[str, Any] = {
-        "timing": data["timing"],
-        "wall_time": data.get("wall_time", "")[:16],
-        "zone": data.get("zone", ""),
-        "anchor": data.get("anchor", ""),
-        "offset_minutes": sign * unit * _number(data.get("offset", "")),
-        "canary": _number(data.get("canary", "")),
-        "canary_minutes": _number(data.get("canary_minutes", "")),
-        "rate": data.get("rate", ""),
-    }
-    if campaign.state == State.SCHEDULED:
-        given = {name: value for name, value in given.items() if name in editing.TIME_FIELDS}
+    given: dict[str, Any] = {"timing": data["timing"]}
+    # What the chosen way to time it does not go by stays as it is: a change would undo counting and approval.
+    if data["timing"] in (Timing.AT, Timing.LOCAL):
+        given["wall_time"] = data.get("wall_time", "")[:16]
+    if data["timing"] == Timing.AT:
+        given["zone"] = data.get("zone", "")
+    if data["timing"] == Timing.RELATIVE:
+        sign = -1 if data.get("side") == "before" else 1
+        unit = _number(data.get("unit", "")) if data.get("unit") in UNITS else 1
+        given |= {"anchor": data.get("anchor", ""), "offset_minutes": sign * unit * _number(data.get("offset", ""))}
+    if campaign.state != State.SCHEDULED:
+        given |= {name: _number(data.get(name, "")) for name in ("canary", "canary_minutes")}
+        given["rate"] = data.get("rate", "")
     return {name: value for name, value in given.items() if value != getattr(campaign, name)}
 
 
