@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from edx_ace.campaigns import audiences
 from edx_ace.campaigns.states import ARROWS, EDITABLE, State
@@ -319,8 +320,8 @@ class Entry(models.Model):
     #: A user's name; empty: it happened by itself.
     who = models.CharField(_("who"), max_length=150, blank=True)
     action = models.CharField(_("action"), max_length=30)
-    from_state = models.CharField(_("from"), max_length=12, blank=True)
-    to_state = models.CharField(_("to"), max_length=12, blank=True)
+    from_state = models.CharField(pgettext_lazy("state", "from"), max_length=12, blank=True)
+    to_state = models.CharField(pgettext_lazy("state", "to"), max_length=12, blank=True)
     why = models.TextField(_("why"), blank=True)
 
     class Meta:

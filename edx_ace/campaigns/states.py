@@ -7,26 +7,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from django.db import models
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class State(models.TextChoices):
     """Where a campaign stands."""
 
     #: Somebody writes it.
-    DRAFT = "draft", _("draft")
+    DRAFT = "draft", pgettext_lazy("campaign", "draft")
     #: Waits for its time.
-    SCHEDULED = "scheduled", _("scheduled")
+    SCHEDULED = "scheduled", pgettext_lazy("campaign", "scheduled")
     #: Its recipients are found and put into the outbox, which sends to them.
-    SENDING = "sending", _("sending")
+    SENDING = "sending", pgettext_lazy("campaign", "sending")
     #: Nothing goes until somebody resumes it.
-    PAUSED = "paused", _("paused")
+    PAUSED = "paused", pgettext_lazy("campaign", "paused")
     #: Nothing is left to do.
-    SENT = "sent", _("sent")
+    SENT = "sent", pgettext_lazy("campaign", "sent")
     #: Somebody stopped it.
-    CANCELLED = "cancelled", _("cancelled")
+    CANCELLED = "cancelled", pgettext_lazy("campaign", "cancelled")
     #: It could not begin, or go on: its reason says why.
-    FAILED = "failed", _("failed")
+    FAILED = "failed", pgettext_lazy("campaign", "failed")
 
 
 #: States in which content, audience and schedule may be changed.

@@ -25,6 +25,7 @@ import attrs
 from lxml.html import document_fromstring
 
 from edx_ace.testing.smtp import SmtpSink
+from tests import databases
 
 #: What was taken over SMTP; the settings read its port.
 SINK = SmtpSink()
@@ -211,13 +212,17 @@ def union_and_exclusion() -> Any:
 
 @scene
 def one_address_in_different_case() -> Any:
-    """Three people, of whom two are learners and one teaches, have one mailbox."""
+    """One mailbox, of a learner, of whoever teaches, and on a list that somebody brought."""
+    from edx_ace import campaigns
+
     stage = Stage("case")
     stage.learner("Ada", email="Ada@Case.example")
-    stage.learner("ada", email="ada@case.EXAMPLE")
     stage.instructor.email = "ada@CASE.example"
     stage.instructor.save()
-    stage.schedule(stage.draft(parts=[{"audience": "learners"}, {"audience": "staff"}]))
+    listed = campaigns.import_addresses(stage.instructor, BytesIO(b"address\nada@case.EXAMPLE\n"), "L", stage.scope)
+    params = {"list": listed.addresses.pk}
+    parts = [{"audience": "learners"}, {"audience": "staff"}, {"audience": "addresses_of", "params": params}]
+    stage.schedule(stage.draft(parts=parts))
     work()
     return [taken.recipients[0].lower() for taken in SINK.messages if "@case.example" in taken.recipients[0].lower()]
 
@@ -627,18 +632,24 @@ def the_front_end_of_an_lms() -> Any:
 
 
 def main() -> None:
-    """Play all scenes and print what came of them."""
+    """Play all scenes on the database that the tests run on, and print what came of them."""
     import django
-    from django.core.management import call_command
+    from django.conf import settings
+    from django.db import connection
 
     with SINK:
         os.environ["ACE_DEMO_SMTP_PORT"] = str(SINK.port)
-        django.setup()
-        from django.conf import settings
-
+        database = databases.settings()
+        database["TEST"]["NAME"] += f"_{os.getpid()}"
+        settings.DATABASES = {"default": database}
         settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "testserver"]
-        call_command("migrate", verbosity=0)
-        print(json.dumps(play_all(), default=str))
+        django.setup()
+        before = connection.settings_dict["NAME"]
+        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+        try:
+            print(json.dumps(play_all(), default=str))
+        finally:
+            connection.creation.destroy_test_db(before, verbosity=0)
 
 
 if __name__ == "__main__":

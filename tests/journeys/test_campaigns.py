@@ -14,12 +14,15 @@ from typing import Any
 
 import pytest
 
+from tests import databases
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What came of each scene."""
+    """What came of each scene, on the database that the tests run on."""
+    databases.require()
     path = [str(ROOT), str(ROOT / "test_project"), os.environ.get("PYTHONPATH", "")]
     environment = {
         **os.environ,
