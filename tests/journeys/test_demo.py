@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from email import message_from_bytes, policy
@@ -383,6 +384,22 @@ def test_the_inbox_can_be_searched_and_filtered(page: str) -> None:
     assert get(f"{page}/?q={quote('Jörg')}").count("<li>") > 1
     assert "No message matches" in get(f"{page}/?q={quote('Jörg')}&language=ar")
     assert "مرحبًا بك في منصة فانوس" in get(f"{page}/?language=ar")
+
+
+def test_what_is_sent_while_the_page_is_served_arrives_on_it(page: str) -> None:
+    """
+    The campaign that is being sent goes on, as one does that a visitor writes.
+    """
+
+    def arrived() -> int:
+        return get(f"{page}/?q=Samstag").count("<li>")
+
+    before = arrived()
+    for _ in range(600):
+        if arrived() > before:
+            return
+        time.sleep(0.5)
+    pytest.fail(f"Nothing has come in after the first {before}.")
 
 
 def test_a_message_that_is_gone_leads_back_to_the_others(page: str) -> None:
