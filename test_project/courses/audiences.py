@@ -90,7 +90,7 @@ class Staff(_Users):
     """Whoever teaches the course; without one, whoever teaches any."""
 
     name = "staff"
-    label = gettext_lazy("Staff")
+    label = gettext_lazy("Those who teach")
 
     def resolve(self, scope: str, params: Mapping[str, Any], requester: Any) -> QuerySet[User]:
         """Return their users."""

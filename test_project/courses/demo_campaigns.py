@@ -55,7 +55,7 @@ _FINISHED: list[dict[str, Any]] = [
                 "source": (
                     "<p>مرحبًا {{ first_name|بك }}،</p>"
                     "<p>الفصل الأول متاح الآن. <strong>أحضر رسمًا بيانيًا واحدًا</strong> لا تصدقه تمامًا.</p>"
-                    '<p><a href="{{ course_url }}">افتح الدورة</a></p>'
+                    '<p><a href="{{ course_url }}">افتح المقرر</a></p>'
                 ),
             },
         ],

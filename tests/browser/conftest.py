@@ -48,8 +48,9 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         return page
 
     def failed(request: Request) -> None:
-        # Chromium ends the navigation of what it downloads.
-        if request.failure != "net::ERR_ABORTED" or not request.is_navigation_request():
+        # Chromium ends the navigation of what it downloads, and what a page asks for that is left.
+        is_left = request.is_navigation_request() or request.resource_type == "xhr"
+        if request.failure != "net::ERR_ABORTED" or not is_left:
             complaints.append(f"{request.url}: {request.failure}")
 
     yield make

@@ -5,6 +5,7 @@ Internal: the staff's pages of campaigns: writing, sending and following.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -63,6 +64,9 @@ class School(Host):
 
     def label(self, scope: str) -> str:
         return {"course:a": "Algebra", "course:b": "Biology"}.get(scope, scope)
+
+    def dates(self, scope: str) -> Any:
+        return {"start": ("The course begins", datetime(2095, 9, 1, 9, tzinfo=UTC))}
 
     def keywords(self, scope: str) -> Any:
         return [Keyword("first_name", "Their first name", "Ada")]
@@ -475,6 +479,47 @@ def test_who_joined_since_can_be_written_to(client, ann, learners):
     assert (
         client.post(url(campaign, "do/duplicate/"), once).url == client.post(url(campaign, "do/duplicate/"), once).url
     )
+
+
+def test_a_second_person_approves(client, ann, learners, settings):
+    """
+    And not the author; then it can be sent.
+    """
+    settings.ACE_CAMPAIGN_APPROVAL_SIZE = 2
+    campaign = written(ann)
+    posted = form_of(client.get(url(campaign, "send/")), -1) | {"do": "schedule"}
+    page = client.post(url(campaign, "send/"), posted)
+    assert "It has 3 recipients, more than 2: a second person has to approve it." in text_of(page)
+    assert client.post(url(campaign, "do/approve/"), {"version": "1"}).status_code == 403
+
+    dean = Client()
+    dean.force_login(User.objects.create_superuser("dean"))
+    page = dean.post(url(campaign, "do/approve/"), form_of(dean.get(url(campaign, "send/")), -1), follow=True)
+    assert "Approved dean" in text_of(page)
+    assert client.post(url(campaign, "send/"), posted).url == url(campaign)
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.version) == ("scheduled", 1)
+
+
+def test_a_time_goes_by_a_date_of_the_scope(client, ann, learners):
+    """
+    So many days before it or after.
+    """
+    campaign = written(ann)
+    posted = form_of(client.get(url(campaign, "send/")), -1) | {"timing": "relative", "anchor": "start"}
+
+    client.post(url(campaign, "send/"), posted | {"offset": "2", "unit": "1440", "side": "before", "do": "schedule"})
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.due_at.isoformat()) == ("scheduled", "2095-08-30T09:00:00+00:00")
+    again = form_of(client.get(url(campaign, "send/")), -1)
+    assert [again[name] for name in ("offset", "unit", "side", "anchor")] == ["2", "1440", "before", "start"]
+
+
+def test_what_a_button_does_has_a_name(client, ann):
+    """
+    Anything else is not there.
+    """
+    assert client.post(url(written(ann), "do/nothing/")).status_code == 404
 
 
 def test_a_draft_is_deleted(client, ann):

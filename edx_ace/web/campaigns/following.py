@@ -21,7 +21,6 @@ from edx_ace.campaigns.host import host
 from edx_ace.campaigns.models import Campaign, Variant
 from edx_ace.campaigns.progress import FORGOTTEN, STOPPED, WAITING
 from edx_ace.campaigns.states import EDITABLE, FINISHED, State
-from edx_ace.outbox.states import OPEN
 from edx_ace.outbox.states import State as DeliveryState
 from edx_ace.web.campaigns.access import TONES, campaign_of, campaign_page, offered, show
 from edx_ace.web.campaigns.sending import REASONS, described, left_out
@@ -196,13 +195,11 @@ def _progress(campaign: Campaign) -> dict[str, Any]:
         "progress": found,
         "shares": shares,
         "done": found.total - found.left,
-        "in_flight": found.numbers.get(DeliveryState.HANDING.value, 0),
         "reasons": left_out(found.reasons),
         "per_minute": None if found.per_second is None else 60 * found.per_second,
         "minutes_left": None if left is None else max(1, round(left / 60)),
         "tone": TONES[campaign.state],
         "is_live": _is_live(campaign),
-        "is_open": any(found.numbers.get(state, 0) for state in OPEN),
         # What a screen reader says is new only every tenth.
         "said": int(found.percent // 10 * 10),
     }

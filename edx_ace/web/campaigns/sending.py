@@ -10,7 +10,7 @@ from uuid import UUID
 from zoneinfo import available_timezones
 
 from django.contrib import messages as said
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from edx_ace.campaigns import audiences, editing, forecasting, operations, preflight
 from edx_ace.campaigns import schedule as schedules
 from edx_ace.campaigns.access import require
-from edx_ace.campaigns.errors import CampaignError, ConflictError, Problem, RefusedError
+from edx_ace.campaigns.errors import CampaignError, Problem, RefusedError
 from edx_ace.campaigns.host import Action, host
 from edx_ace.campaigns.models import Campaign, Member, Timing
 from edx_ace.campaigns.progress import progress
@@ -182,7 +182,7 @@ def do(request: HttpRequest, uuid: UUID, verb: str) -> HttpResponse:
     """Do to it what a button says."""
     campaign = campaign_of(request, uuid)
     if verb not in _VERBS:
-        raise ConflictError(_("There is nothing of that name to do."))
+        raise Http404
     function, done, target = _VERBS[verb]
     try:
         made = function(request, campaign)
@@ -190,8 +190,6 @@ def do(request: HttpRequest, uuid: UUID, verb: str) -> HttpResponse:
         for problem in error.problems:
             said.error(request, problem.reason)
         return redirect("ace_campaigns_web:detail", uuid=campaign.uuid)
-    if target == "detail" and made is not None and made.state in EDITABLE and verb == "approve":
-        target = "send"
     said.success(request, done)
     if made is None:
         return redirect("ace_campaigns_web:list")
@@ -202,20 +200,19 @@ def _changed(campaign: Campaign, data: Mapping[str, str]) -> dict[str, Any]:
     """Return what the posted form changes about when *campaign* goes, and how fast."""
     if "timing" not in data:
         return {}
-    sign = -1 if data.get("side") == "before" else 1
-    unit = _number(data.get("unit", "")) if data.get("unit") in UNITS else 1
-    given: dict[str, Any] = {
-        "timing": data["timing"],
-        "wall_time": data.get("wall_time", "")[:16],
-        "zone": data.get("zone", ""),
-        "anchor": data.get("anchor", ""),
-        "offset_minutes": sign * unit * _number(data.get("offset", "")),
-        "canary": _number(data.get("canary", "")),
-        "canary_minutes": _number(data.get("canary_minutes", "")),
-        "rate": data.get("rate", ""),
-    }
-    if campaign.state == State.SCHEDULED:
-        given = {name: value for name, value in given.items() if name in editing.TIME_FIELDS}
+    given: dict[str, Any] = {"timing": data["timing"]}
+    # What the chosen way to time it does not go by stays as it is: a change would undo counting and approval.
+    if data["timing"] in (Timing.AT, Timing.LOCAL):
+        given["wall_time"] = data.get("wall_time", "")[:16]
+    if data["timing"] == Timing.AT:
+        given["zone"] = data.get("zone", "")
+    if data["timing"] == Timing.RELATIVE:
+        sign = -1 if data.get("side") == "before" else 1
+        unit = _number(data.get("unit", "")) if data.get("unit") in UNITS else 1
+        given |= {"anchor": data.get("anchor", ""), "offset_minutes": sign * unit * _number(data.get("offset", ""))}
+    if campaign.state != State.SCHEDULED:
+        given |= {name: _number(data.get(name, "")) for name in ("canary", "canary_minutes")}
+        given["rate"] = data.get("rate", "")
     return {name: value for name, value in given.items() if value != getattr(campaign, name)}
 
 

@@ -66,6 +66,7 @@ def attachment(request: HttpRequest, uuid: UUID, key: int) -> HttpResponse:
 
 def _changed(request: HttpRequest, sheet: Sheet, verb: str, about: str) -> HttpResponse:
     """Show the form with one thing more or less, and nothing saved."""
+    chosen = ""
     if verb in ("include", "exclude"):
         audience = audiences.all_audiences().get(request.POST.get("new_audience", ""))
         if audience is not None and len(sheet.choices) < MAX_PARTS:
@@ -73,12 +74,12 @@ def _changed(request: HttpRequest, sheet: Sheet, verb: str, about: str) -> HttpR
     elif verb == "drop" and about.isdecimal():
         sheet = sheet.without_choice(int(about))
     elif verb == "language" and (code := request.POST.get("new_language", "").strip().lower()):
-        sheet = sheet.completed([*dict.fromkeys(text.language for text in sheet.texts), code])
+        sheet, chosen = sheet.completed([*dict.fromkeys(text.language for text in sheet.texts), code]), code
     elif verb == "without" and about != sheet.values["language"]:
         sheet = sheet.without_language(about)
     elif verb == "upload":
         return _uploaded(request, sheet)
-    return _shown(request, sheet, is_changed=True)
+    return _shown(request, sheet, is_changed=True, chosen=chosen)
 
 
 def _uploaded(request: HttpRequest, sheet: Sheet) -> HttpResponse:
@@ -143,6 +144,7 @@ def _shown(
     version: int | None = None,
     conflict: str = "",
     is_changed: bool = False,
+    chosen: str = "",
     status: int = 200,
 ) -> HttpResponse:
     campaign = sheet.campaign
@@ -153,6 +155,7 @@ def _shown(
         "sheet": sheet.with_problems(problems),
         "version": sheet.version if version is None else version,
         "is_changed": is_changed,
+        "chosen": chosen,
         "problems": problems,
         "file_problems": file_problems,
         "conflict": conflict,

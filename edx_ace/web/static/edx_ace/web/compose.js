@@ -120,9 +120,8 @@
       }
     });
     room.prepend(list);
-    const added = new URLSearchParams(location.search).get("language");
-    const first = panels.findIndex((panel) => "wrong" in panel.dataset);
-    choose(Math.max(first, panels.findIndex((panel) => panel.id === `in-${added}`), 0));
+    const first = (name) => panels.findIndex((panel) => name in panel.dataset);
+    choose(Math.max(first("wrong"), first("chosen"), 0));
   }
 
   document.querySelectorAll("textarea[data-editor]").forEach(edit);
@@ -134,6 +133,7 @@
   let isChanged = Boolean(form.querySelector(".ace-warned"));
   form.addEventListener("input", () => (isChanged = true));
   form.addEventListener("trix-change", (event) => (isChanged = isChanged || event.target === document.activeElement));
+  form.addEventListener("htmx:afterSwap", () => (isChanged = true));
   form.addEventListener("submit", () => (isChanged = false));
   addEventListener("beforeunload", (event) => isChanged && event.preventDefault());
 })();
