@@ -61,7 +61,7 @@ test: venv ## Run the tests: random order, in parallel, every warning an error.
 test-databases: venv ## Run the tests of what has tables on PostgreSQL and on MariaDB.
 	@set -e; for database in postgres mariadb; do \
 		echo "On $$database:"; \
-		ACE_TEST_DATABASE=$$database PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest --numprocesses auto tests/outbox tests/preferences tests/tracking tests/campaigns tests/web tests/journeys/test_campaigns.py $(ARGS); \
+		ACE_TEST_DATABASE=$$database PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest --numprocesses auto tests/outbox tests/preferences tests/tracking tests/campaigns tests/api tests/web tests/journeys/test_campaigns.py $(ARGS); \
 	done
 
 test-browser: venv ## Look at the pages in Chromium, with axe-core: light, dark, narrow, right to left.

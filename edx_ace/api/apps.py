@@ -2,8 +2,6 @@
 Internal: the Django app.
 """
 
-from importlib.util import find_spec
-
 from django.apps import AppConfig
 
 from edx_ace.errors import MissingExtraError
@@ -22,5 +20,8 @@ class ApiConfig(AppConfig):
         Raises:
             MissingExtraError: If not.
         """
-        if not all(find_spec(name) for name in ("rest_framework", "drf_spectacular")):
-            raise MissingExtraError("edx_ace.api", "api")
+        try:
+            import drf_spectacular  # noqa: F401
+            import rest_framework  # noqa: F401
+        except ImportError as error:
+            raise MissingExtraError("edx_ace.api", "api") from error

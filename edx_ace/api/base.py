@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from rest_framework.parsers import BaseParser, JSONParser
+from rest_framework.parsers import BaseParser, JSONParser, MultiPartParser
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -49,6 +49,20 @@ class Endpoint(APIView):
     def campaign(self, request: Request, uuid: UUID) -> Campaign:
         """Return the campaign with that UUID, which the user may see."""
         return finding.campaign(request.user, uuid)
+
+
+class FileEndpoint(Endpoint):
+    """One address that answers with a file, whatever type is asked for."""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Return how problems are written."""
+        return super().perform_content_negotiation(request, force=True)
+
+
+class UploadEndpoint(Endpoint):
+    """One address that takes a file."""
+
+    parser_classes = [MultiPartParser]
 
 
 def read(shape: Shape, data: Any) -> dict[str, Any]:

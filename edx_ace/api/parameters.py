@@ -4,6 +4,8 @@ Internal: the parameters of an audience, which are a form, as a JSON Schema.
 
 from __future__ import annotations
 
+from copy import deepcopy
+from itertools import islice
 from typing import Any
 
 from django import forms
@@ -12,7 +14,9 @@ from django import forms
 _TYPES: tuple[tuple[type[forms.Field], dict[str, Any]], ...] = (
     (forms.ModelMultipleChoiceField, {"type": "array", "items": {}}),
     (forms.ModelChoiceField, {}),
-    (forms.MultipleChoiceField, {"type": "array", "items": {"type": "string"}}),
+    (forms.MultipleChoiceField, {"type": "array", "items": {}}),
+    # Of whatever type its choices are.
+    (forms.ChoiceField, {}),
     (forms.NullBooleanField, {"type": ["boolean", "null"]}),
     (forms.BooleanField, {"type": "boolean"}),
     (forms.FloatField, {"type": "number"}),
@@ -26,6 +30,9 @@ _TYPES: tuple[tuple[type[forms.Field], dict[str, Any]], ...] = (
     (forms.URLField, {"type": "string", "format": "uri"}),
     (forms.Field, {"type": "string"}),
 )
+
+#: How many choices are told at most.
+MAX_CHOICES = 1000
 
 #: What a field limits, by the keyword of JSON Schema.
 _LIMITS = {
@@ -48,7 +55,7 @@ def schema_of(form_class: type[forms.Form] | None) -> dict[str, Any]:
 
 
 def _property(field: forms.Field) -> dict[str, Any]:
-    found = next(dict(about) for kind, about in _TYPES if isinstance(field, kind))
+    found = deepcopy(next(about for kind, about in _TYPES if isinstance(field, kind)))
     if field.label:
         found["title"] = str(field.label)
     if field.help_text:
@@ -61,17 +68,16 @@ def _property(field: forms.Field) -> dict[str, Any]:
             found[keyword] = limit
     if isinstance(field, forms.ChoiceField | forms.ModelChoiceField):
         choices = [{"const": value, "title": str(label)} for value, label in _choices(field) if value != ""]
-        if found.get("type") == "array":
-            found["items"] = {"oneOf": choices}
-        else:
-            found["oneOf"] = choices
+        if len(choices) <= MAX_CHOICES:
+            (found["items"] if found.get("type") == "array" else found)["oneOf"] = choices
     return found
 
 
 def _choices(field: Any) -> list[tuple[Any, Any]]:
     """Return the choices of *field*, those of groups among them."""
     found: list[tuple[Any, Any]] = []
-    for value, label in field.choices:
+    # Of rows, no more are read than are told, and the empty choice.
+    for value, label in islice(field.choices, MAX_CHOICES + 2):
         if isinstance(label, list | tuple):
             found += label
         else:

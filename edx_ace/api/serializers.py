@@ -13,9 +13,12 @@ from typing import Any, ClassVar, TypeVar
 from django.db import models
 from rest_framework import serializers
 
+from edx_ace.api.parameters import schema_of
+from edx_ace.api.problems import ProblemSerializer
 from edx_ace.campaigns import audiences, editing, finding
-from edx_ace.campaigns.host import Action, host
-from edx_ace.campaigns.models import Attachment, Campaign, Part, Variant
+from edx_ace.campaigns.audiences import Audience
+from edx_ace.campaigns.host import Action, Scope, host
+from edx_ace.campaigns.models import AddressList, Attachment, Campaign, Entry, Part, TemplateVersion, Variant
 from edx_ace.campaigns.states import State
 from edx_ace.channel.base import ALL_TYPES
 from edx_ace.errors import did_you_mean
@@ -39,6 +42,11 @@ class RowSerializer(serializers.ModelSerializer[Row]):
         **serializers.ModelSerializer.serializer_field_mapping,
         models.DateTimeField: Moment,
     }
+
+    def build_standard_field(self, field_name: str, model_field: Any) -> Any:
+        """Return the field, without limits of numbers: these are the database's, and the functions tell them."""
+        kind, options = super().build_standard_field(field_name, model_field)
+        return kind, {name: value for name, value in options.items() if name not in ("min_value", "max_value")}
 
 
 class Input(serializers.Serializer[Any]):
@@ -76,6 +84,15 @@ class ChannelTypes(serializers.ListField):
     def to_representation(self, data: Any) -> list[Any]:
         """Return them as a list."""
         return [one for one in data.split(",") if one] if isinstance(data, str) else super().to_representation(data)
+
+
+class VariantContentSerializer(RowSerializer[Variant]):
+    """What is written for one channel type in one language, as a template keeps it."""
+
+    class Meta:
+        model = Variant
+        fields = editing.VARIANT_FIELDS
+        read_only_fields = fields
 
 
 class VariantSerializer(RowSerializer[Variant]):
@@ -318,3 +335,247 @@ class ProgressSerializer(serializers.Serializer[Any]):
     )
     per_second = serializers.FloatField(allow_null=True, help_text="How many were done with each second lately.")
     seconds_left = serializers.FloatField(allow_null=True, help_text="How long it takes at that rate.")
+
+
+class RecipientQuerySerializer(serializers.Serializer[Any]):
+    """Which recipients."""
+
+    search = serializers.CharField(required=False, allow_blank=True, help_text="Only who has this address, or is this.")
+    state = serializers.CharField(required=False, allow_blank=True, help_text="Only those with this outcome.")
+
+
+class RecipientPageQuerySerializer(RecipientQuerySerializer):
+    """Which recipients, a page at a time."""
+
+    after = serializers.CharField(required=False, help_text="What the page before says comes next.")
+    size = serializers.IntegerField(required=False, min_value=1, max_value=500, help_text="How many on a page.")
+
+
+class OutcomeSerializer(serializers.Serializer[Any]):
+    """What became of one recipient over one channel."""
+
+    person = serializers.CharField(help_text="Who it is; empty: nobody with an account.")
+    address = serializers.CharField()
+    channel_type = serializers.CharField(help_text="Over which; empty: none, or nobody knows yet.")
+    state = serializers.CharField(help_text="As in the figures of the progress.")
+    code = serializers.CharField(help_text="Why: short and stable.")
+    reason = serializers.CharField(help_text="Why: a sentence for people.")
+    at = Moment(allow_null=True, help_text="When it came to that.")
+    attempts = serializers.IntegerField(help_text="How often it was tried.")
+
+
+class RecipientPageSerializer(serializers.Serializer[Any]):
+    """Some recipients."""
+
+    outcomes = OutcomeSerializer(many=True)
+    next = serializers.CharField(help_text="Ask for those that follow with this as `after`; empty: there are none.")
+
+
+class DaySerializer(serializers.Serializer[Any]):
+    """What happened on one day, in UTC."""
+
+    day = serializers.DateField()
+    numbers = serializers.DictField(
+        child=serializers.IntegerField(), help_text="How many messages were sent, opened, clicked and so on."
+    )
+
+
+class EntrySerializer(RowSerializer[Entry]):
+    """One line of the audit trail."""
+
+    who = serializers.CharField(read_only=True, help_text="A user's name; empty: it happened by itself.")
+
+    class Meta:
+        model = Entry
+        fields = ("at", "who", "action", "from_state", "to_state", "why")
+        read_only_fields = fields
+
+
+class PreflightSerializer(serializers.Serializer[Any]):
+    """What there is to know before a campaign is scheduled."""
+
+    problems = ProblemSerializer(many=True, help_text="Errors have to be mended, others accepted.")
+    numbers = serializers.DictField(
+        child=serializers.IntegerField(),
+        allow_null=True,
+        help_text="How many recipients for each reason why they get nothing, as forecast; null: there is none.",
+    )
+
+
+class ForecastSerializer(serializers.Serializer[Any]):
+    """Who would get a campaign, and who would not and why."""
+
+    version = serializers.IntegerField(help_text="Of the campaign that it is about.")
+    at = Moment(help_text="When it was made.")
+    numbers = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="How many people for each reason why nothing goes to them; without a reason, to how many it goes.",
+    )
+    channels = serializers.DictField(
+        child=serializers.DictField(child=serializers.IntegerField()), help_text="The same over each channel type."
+    )
+
+
+class PeopleQuerySerializer(serializers.Serializer[Any]):
+    """Which people."""
+
+    search = serializers.CharField(required=False, allow_blank=True, help_text="What the audiences look for.")
+    start = serializers.IntegerField(required=False, min_value=0, help_text="How many to leave out before.")
+    limit = serializers.IntegerField(required=False, min_value=1, max_value=100, help_text="How many.")
+
+
+class SeenSerializer(serializers.Serializer[Any]):
+    """Somebody for whom a campaign can be previewed."""
+
+    reference = serializers.CharField(help_text="By which a preview knows them.")
+    address = serializers.CharField(source="person.recipient.email_address", allow_null=True)
+    language = serializers.CharField(source="person.language", allow_null=True)
+    zone = serializers.CharField(source="person.zone", allow_null=True)
+    values = serializers.DictField(
+        source="person.values", child=serializers.CharField(), help_text="What keywords stand for with them."
+    )
+
+
+class LookSerializer(Input):
+    """For whom and how a campaign is looked at."""
+
+    reference = serializers.CharField(
+        required=False, allow_blank=True, help_text="Of one of its people; empty: nobody."
+    )
+    language = serializers.CharField(required=False, help_text="In place of the person's own.")
+    channel_type = serializers.ChoiceField(CHANNEL_TYPES, required=False)
+
+
+class TestSerializer(LookSerializer):
+    """A test that is to be sent."""
+
+    address = serializers.CharField(
+        required=False, allow_blank=True, help_text="Your own, or one of the site's for tests; empty: your own."
+    )
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    """What somebody gets over one channel type."""
+
+    language = serializers.CharField(help_text="Of the variant that is theirs.")
+    subject = serializers.CharField(help_text="Of an email; of other channel types, the title.")
+    text = serializers.CharField(help_text="The text part; of other channel types, all there is.")
+    html = serializers.CharField(help_text="Show it in a frame without scripts (sandbox); empty where there is none.")
+    sender = serializers.CharField()
+    to = serializers.CharField()
+
+
+class DeliverySerializer(serializers.Serializer[Any]):
+    """What came of a message over one channel type."""
+
+    channel_type = serializers.CharField()
+    outcome = serializers.CharField()
+    code = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class ReportSerializer(serializers.Serializer[Any]):
+    """What came of a test."""
+
+    deliveries = DeliverySerializer(many=True)
+
+
+class ScopeQuerySerializer(serializers.Serializer[Any]):
+    """Of which scope."""
+
+    scope = serializers.CharField(required=False, allow_blank=True, default="", help_text="Its key; empty: of none.")
+
+
+class LabelledSerializer(serializers.Serializer[Any]):
+    """What has a label."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """Return the fields; as a class attribute the label would hide the serializer's own."""
+        return {**super().get_fields(), "label": serializers.CharField(help_text="What people call it.")}
+
+
+class ScopeSerializer(LabelledSerializer):
+    """What campaigns may belong to."""
+
+    key = serializers.CharField()
+    actions = serializers.SerializerMethodField(help_text="What you may do there.")
+
+    def get_actions(self, scope: Scope) -> list[Action]:
+        """Return what the user may do there."""
+        return finding.actions(self.context["request"].user, scope.key)
+
+
+class AudienceSerializer(LabelledSerializer):
+    """One way to choose recipients."""
+
+    name = serializers.CharField()
+    params = serializers.SerializerMethodField(help_text="JSON Schema of its parameters.")
+
+    def get_params(self, audience: Audience) -> dict[str, Any]:
+        """Return the schema of its parameters."""
+        return schema_of(audience.form_class)
+
+
+class KeywordSerializer(LabelledSerializer):
+    """A word in double braces."""
+
+    name = serializers.CharField()
+    sample = serializers.CharField(help_text="What it may look like.")
+
+
+class DateSerializer(LabelledSerializer):
+    """A date of a scope that a campaign can go by."""
+
+    name = serializers.CharField(help_text="As `anchor` of a campaign.")
+    at = Moment()
+
+
+class CategorySerializer(LabelledSerializer):
+    """What a campaign can be about."""
+
+    name = serializers.CharField()
+    description = serializers.CharField()
+
+
+class TemplateNameSerializer(Input):
+    """What a template is called."""
+
+    name = serializers.CharField(allow_blank=True)
+
+
+class TemplateSerializer(RowSerializer[TemplateVersion]):
+    """One version of a saved template."""
+
+    name = serializers.CharField(source="template.name", read_only=True)
+    scope = serializers.CharField(source="template.scope", read_only=True)
+    variants = VariantContentSerializer(source="content", many=True, read_only=True)
+
+    class Meta:
+        model = TemplateVersion
+        fields = ("id", "name", "scope", "number", "variants", "created_at")
+        read_only_fields = fields
+
+
+class AddressFileSerializer(Input):
+    """A CSV file of addresses."""
+
+    name = serializers.CharField(allow_blank=True, help_text="What people call the list.")
+    scope = serializers.CharField(required=False, allow_blank=True, help_text="What it belongs to.")
+    file = serializers.FileField(allow_empty_file=True, help_text="UTF-8; its first line names the columns.")
+
+
+class AddressListSerializer(RowSerializer[AddressList]):
+    """A list of addresses that somebody brought."""
+
+    class Meta:
+        model = AddressList
+        fields = ("id", "name", "scope", "created_at")
+        read_only_fields = fields
+
+
+class ImportedSerializer(serializers.Serializer[Any]):
+    """What came of a file."""
+
+    addresses = AddressListSerializer()
+    number = serializers.IntegerField(help_text="How many addresses are on the list.")
+    duplicates = ProblemSerializer(many=True, help_text="Lines whose address came before.")

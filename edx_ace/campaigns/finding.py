@@ -18,9 +18,11 @@ from django.utils.translation import gettext as _
 
 from edx_ace import categories as all_categories
 from edx_ace.campaigns import audiences as all_audiences
+from edx_ace.campaigns import forecasting
 from edx_ace.campaigns.access import require
 from edx_ace.campaigns.audiences import Audience
 from edx_ace.campaigns.errors import CampaignError, NotFoundError
+from edx_ace.campaigns.forecasting import Forecast
 from edx_ace.campaigns.host import Action, Keyword, Scope, host
 from edx_ace.campaigns.models import AddressList, Attachment, Campaign, Entry, TemplateVersion
 from edx_ace.categories import Category
@@ -118,6 +120,21 @@ def entries(user: Any, campaign: Campaign) -> QuerySet[Entry]:
     return campaign.entries.all()
 
 
+def forecast(user: Any, campaign: Campaign) -> Forecast:
+    """
+    Return the last forecast of *campaign*.
+
+    Raises:
+        ForbiddenError: If *user* may not see the campaign.
+        NotFoundError: If there is none since it was changed.
+    """
+    require(user, Action.VIEW, campaign.scope, campaign)
+    found = forecasting.kept(campaign)
+    if found is None:
+        raise NotFoundError(_("Nobody has counted its recipients since it was changed."))
+    return found
+
+
 def actions(user: Any, scope: str, campaign: Campaign | None = None) -> list[Action]:
     """Return what *user* may do in *scope*, to *campaign* if one is given."""
     return [action for action in Action if user is None or host().may(user, action, scope, campaign)]
@@ -209,9 +226,14 @@ def key_of(text: str) -> int:
     Raises:
         CampaignError: If it is none.
     """
-    if not text.isdecimal() or len(text) > 18:
-        raise CampaignError(_("There is no such page. Begin with the first."), code="bad_page")
+    if not (text.isascii() and text.isdecimal()) or len(text) > 18:
+        raise bad_page()
     return int(text)
+
+
+def bad_page() -> CampaignError:
+    """Return the error of whoever asks for a page that there is not."""
+    return CampaignError(_("There is no such page. Begin with the first."), code="bad_page")
 
 
 def _sees(user: Any, campaign: Campaign) -> bool:

@@ -16,8 +16,9 @@ from typing import Any
 import attrs
 from django.apps import apps
 from django.db import router
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Subquery
 
+from edx_ace.campaigns import finding
 from edx_ace.campaigns.access import note, require
 from edx_ace.campaigns.host import Action
 from edx_ace.campaigns.models import Campaign, Member
@@ -183,6 +184,7 @@ def outcomes(
 
     Raises:
         ForbiddenError: If the user may not see who the recipients are.
+        CampaignError: If *after* is of no page.
     """
     require(user, Action.SEE_PEOPLE, campaign.scope, campaign)
     members = Member.objects.filter(resolution=campaign.resolution_id).exclude(reason=Member.EXCLUDED)
@@ -219,7 +221,7 @@ def _is(search: str) -> Q:
 
 
 def _page_of_members(campaign: Campaign, members: QuerySet[Member], after: str, size: int) -> Page:
-    rows = list(members.filter(pk__gt=int(after or 0)).order_by("pk")[: size + 1])
+    rows = list(members.filter(pk__gt=finding.key_of(after or "0")).order_by("pk")[: size + 1])
     return Page(_of_members(campaign, rows[:size]), str(rows[size - 1].pk) if len(rows) > size else "")
 
 
@@ -234,23 +236,18 @@ def _page_of_deliveries(
         # The few that the index on leases has.
         rows = rows.filter(lease_until__isnull=False)
     if state in OPEN:
-        rows = rows.order_by("pk").filter(pk__gt=int(after or 0))
+        rows = rows.order_by("pk").filter(pk__gt=finding.key_of(after or "0"))
     else:
         # In the order of the index on what has ended, the latest first.
         rows = rows.filter(finished_at__isnull=False).order_by("-finished_at", "-pk")
         if after:
-            moment, _, key = after.partition(",")
-            until = datetime.fromisoformat(moment)
-            rows = rows.filter(Q(finished_at__lt=until) | Q(finished_at=until, pk__lt=int(key)), finished_at__lte=until)
+            # Compared where it is: a time that was read may have more digits, or fewer, than the one that is stored.
+            key = finding.key_of(after)
+            until = Subquery(Delivery.objects.filter(pk=key).values("finished_at")[:1])
+            before = Q(finished_at__lt=until) | Q(finished_at=until, pk__lt=key)
+            rows = rows.filter(before, finished_at__lte=until)
     found = list(rows.select_related("payload")[: size + 1])
-    if len(found) <= size:
-        following = ""
-    elif state in OPEN:
-        following = str(found[size - 1].pk)
-    else:
-        last = found[size - 1]
-        assert last.finished_at is not None
-        following = f"{last.finished_at.isoformat()},{last.pk}"
+    following = str(found[size - 1].pk) if len(found) > size else ""
     prefix = _OF_DELIVERIES if following and state == DeliveryState.SKIPPED else ""
     return Page([_of_delivery(row) for row in found[:size]], f"{prefix}{following}")
 

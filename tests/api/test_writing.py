@@ -7,6 +7,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from edx_ace.campaigns.models import Campaign
 from tests.api.conftest import TEXT
@@ -214,3 +215,93 @@ def test_a_copy_takes_what_is_given(client_of, ann, draft):
     assert answer.status_code == 201
     assert (answer.json()["name"], answer.json()["origin"]) == ("Again", str(campaign.uuid))
     assert answer.json()["variants"][0]["subject"] == "News"
+
+
+def test_a_file_is_attached_read_and_taken_off(client_of, ann, draft):
+    """
+    Each gives the campaign its next version, and answers with it.
+    """
+    client, url = client_of(ann), f"/api/{draft().uuid}/attachments/"
+    plan = SimpleUploadedFile("plan “A”.txt", b"plan")
+
+    attached = client.post(url, {"version": 1, "file": plan}, format="multipart")
+    (attachment,) = attached.json()["attachments"]
+    file = client.get(f"{url}{attachment['id']}/", headers={"Accept": "text/plain"})
+    off = client.delete(f"{url}{attachment['id']}/?version=2")
+
+    assert (attached.status_code, attached.json()["version"]) == (201, 2)
+    assert (attachment["name"], attachment["size"], attachment["content_type"]) == ("plan “A”.txt", 4, "text/plain")
+    assert (file.content, file["Content-Type"], file["X-Content-Type-Options"]) == (b"plan", "text/plain", "nosniff")
+    assert file["Content-Disposition"].startswith("attachment;")
+    assert (off.json()["version"], off.json()["attachments"]) == (3, [])
+
+
+def test_a_file_of_another_type_is_refused(client_of, ann, draft):
+    """
+    What cannot be attached is told.
+    """
+    program = SimpleUploadedFile("run.exe", b"MZ")
+
+    answer = client_of(ann).post(
+        f"/api/{draft().uuid}/attachments/", {"version": 1, "file": program}, format="multipart"
+    )
+
+    assert answer.status_code == 422
+    assert answer.json()["problems"][0]["is_error"]
+
+
+def test_a_campaign_is_written_from_a_template(client_of, ann, draft):
+    """
+    What is kept of one is written into another.
+    """
+    client = client_of(ann)
+
+    kept = client.post(f"/api/{draft().uuid}/template/", {"name": "Terms"}, format="json")
+    (listed,) = client.get("/api/templates/", {"scope": "a"}).json()
+    made = client.post(f"/api/templates/{listed['id']}/campaigns/", {"scope": "a"}, format="json")
+
+    assert (kept.status_code, kept.json()["number"]) == (201, 1)
+    assert listed == kept.json()
+    assert listed["variants"] == [{**TEXT, "preheader": "", "format": "html", "url": ""}]
+    assert (made.status_code, made.json()["name"]) == (201, "Terms")
+    assert made.json()["variants"][0]["source"] == TEXT["source"]
+
+
+def test_a_list_of_addresses_is_brought(client_of, ann):
+    """
+    Its rows are counted, double ones told; if a line is wrong, that is told and nothing kept.
+    """
+    client = client_of(ann)
+
+    def bring(name, text):
+        file = SimpleUploadedFile("list.csv", text)
+        return client.post("/api/address-lists/", {"name": name, "scope": "a", "file": file}, format="multipart")
+
+    good = bring("Parents", b"address\nada@example.com\nADA@example.com\n")
+    bad = bring("Others", b"address\nada\n")
+    lists = client.get("/api/address-lists/", {"scope": "a"}).json()
+
+    assert (good.status_code, good.json()["number"]) == (201, 1)
+    assert [(one["code"], one["line"]) for one in good.json()["duplicates"]] == [("duplicate", 3)]
+    assert [(one["code"], one["line"]) for one in bad.json()["problems"]] == [("bad_address", 2)]
+    assert [one["name"] for one in lists] == ["Parents"]
+
+
+@pytest.mark.parametrize("given", [{"canary": -1}, {"canary": 10**30}, {"offset_minutes": 10**30}])
+def test_a_number_that_cannot_be_kept_is_refused(client_of, ann, given):
+    """
+    Whatever the database can keep.
+    """
+    answer = client_of(ann).post("/api/", {"scope": "a", **given}, format="json")
+
+    assert answer.status_code == 422
+    assert [one["where"] for one in answer.json()["problems"]] == list(given)
+
+
+def test_a_version_that_there_cannot_be_is_a_conflict(client_of, ann, draft):
+    """
+    However large it is.
+    """
+    answer = client_of(ann).patch(f"/api/{draft().uuid}/", {"version": 10**30, "name": "New"}, format="json")
+
+    assert answer.status_code == 409

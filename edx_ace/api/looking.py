@@ -1,0 +1,79 @@
+"""
+Internal: endpoints that show a campaign before it is sent: what is wrong with it, who gets it, and what it looks like.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from edx_ace import campaigns
+from edx_ace.api.base import Endpoint, read, show, show_all
+from edx_ace.api.schema import Operation
+from edx_ace.api.serializers import (
+    ForecastSerializer,
+    LookSerializer,
+    PeopleQuerySerializer,
+    PreflightSerializer,
+    PreviewSerializer,
+    ReportSerializer,
+    SeenSerializer,
+    TestSerializer,
+)
+from edx_ace.campaigns import finding, preflight, preview
+
+
+class Preflight(Endpoint):
+    """What is wrong with a campaign."""
+
+    @Operation("get_preflight", PreflightSerializer)
+    def get(self, request: Request, id: UUID) -> Response:
+        """Return what is wrong with a campaign now, and how many recipients it has, if these were counted."""
+        return show(request, PreflightSerializer, preflight.preflight(request.user, self.campaign(request, id)))
+
+
+class Forecast(Endpoint):
+    """Who would get a campaign."""
+
+    @Operation("get_forecast", ForecastSerializer)
+    def get(self, request: Request, id: UUID) -> Response:
+        """Return the last forecast; 404: there is none since the campaign was changed."""
+        return show(request, ForecastSerializer, finding.forecast(request.user, self.campaign(request, id)))
+
+    @Operation("make_forecast", ForecastSerializer)
+    def post(self, request: Request, id: UUID) -> Response:
+        """Count who would get a campaign, and who would not and why: exactly, in a minute for a million people."""
+        return show(request, ForecastSerializer, campaigns.forecast(request.user, self.campaign(request, id)))
+
+
+class People(Endpoint):
+    """For whom a campaign can be previewed."""
+
+    @Operation("find_people", SeenSerializer(many=True), query=PeopleQuerySerializer)
+    def get(self, request: Request, id: UUID) -> Response:
+        """Find people of the audiences; exclusions are left out of account."""
+        query = read(PeopleQuerySerializer, request.query_params)
+        found = campaigns.find_people(request.user, self.campaign(request, id), **query)
+        return show_all(request, SeenSerializer, found)
+
+
+class Preview(Endpoint):
+    """What a campaign looks like."""
+
+    @Operation("preview_campaign", PreviewSerializer, query=LookSerializer)
+    def get(self, request: Request, id: UUID) -> Response:
+        """Return what somebody gets, in their language or another."""
+        query = read(LookSerializer, request.query_params)
+        return show(request, PreviewSerializer, preview.preview(request.user, self.campaign(request, id), **query))
+
+
+class Test(Endpoint):
+    """Tests of a campaign."""
+
+    @Operation("send_test", ReportSerializer, takes=TestSerializer)
+    def post(self, request: Request, id: UUID) -> Response:
+        """Send a test, which says that it is one and is counted nowhere, and say what came of it."""
+        given = read(TestSerializer, request.data)
+        return show(request, ReportSerializer, campaigns.send_test(request.user, self.campaign(request, id), **given))
