@@ -43,9 +43,9 @@ _LIMITS = {
 }
 
 
-def schema_of(form_class: type[forms.Form] | None) -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of what *form_class* takes; None: it takes nothing."""
-    fields = form_class().fields if form_class is not None else {}
+def schema_of(form: forms.Form | None) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of what *form* takes; None: it takes nothing."""
+    fields = form.fields if form is not None else {}
     return {
         "type": "object",
         "properties": {name: _property(field) for name, field in fields.items()},

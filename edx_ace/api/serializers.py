@@ -513,7 +513,8 @@ class AudienceSerializer(LabelledSerializer):
 
     def get_params(self, audience: Audience) -> dict[str, Any]:
         """Return the schema of its parameters."""
-        return schema_of(audience.form_class)
+        request = self.context["request"]
+        return schema_of(audience.form(request.query_params.get("scope", ""), request.user))
 
 
 class KeywordSerializer(LabelledSerializer):

@@ -33,6 +33,8 @@ INSTALLED_APPS = [
     "edx_ace.tracking",
     "edx_ace.campaigns",
     "edx_ace.web",
+    "edx_ace.api",
+    "rest_framework",
     "courses",
     "received",
 ]

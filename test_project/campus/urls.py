@@ -8,6 +8,7 @@ urlpatterns = [
     path("outbox/", include("edx_ace.outbox.urls")),
     path("staff/campaigns/", include("edx_ace.web.campaigns.urls")),
     path("staff/", include("edx_ace.web.staff.urls")),
+    path("api/campaigns/", include("edx_ace.api.urls")),
     path("mail/", include("edx_ace.tracking.urls")),
     path("choices/", include("edx_ace.web.urls")),
     path("", include("compose.urls")),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from time import monotonic, sleep
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import User
 
@@ -152,6 +153,11 @@ def write() -> tuple[list[Campaign], Campaign]:
     slow = _scheduled(**_SENDING)
     _scheduled(**_SCHEDULED)
     return finished, slow
+
+
+def sent() -> set[UUID]:
+    """Return the sends of the campaigns that are finished."""
+    return set(Campaign.objects.filter(state=State.SENT).values_list("uuid", flat=True))
 
 
 def run(finished: list[Campaign], give_up_seconds: float, look_seconds: float) -> bool:

@@ -74,7 +74,7 @@ def test_each_kind_of_field_has_its_type(ann):
     """
     Limits, choices, groups of them and rows are as the form has them.
     """
-    schema = schema_of(AllForm)
+    schema = schema_of(AllForm())
     choice = {"oneOf": [{"const": ann.pk, "title": "a-ann"}]}
 
     assert schema["required"] == ["text", "number", "share", "day", "moment", "some", "user", "users"]
@@ -97,4 +97,4 @@ def test_too_many_rows_are_not_listed(ann, monkeypatch):
     """
     monkeypatch.setattr("edx_ace.api.parameters.MAX_CHOICES", 0)
 
-    assert schema_of(AllForm)["properties"]["user"] == {}
+    assert schema_of(AllForm())["properties"]["user"] == {}

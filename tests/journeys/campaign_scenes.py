@@ -334,11 +334,25 @@ def another_scope_by_id() -> Any:
                 address = reverse(f"ace_campaigns_web:{pattern.name}", kwargs=known)
                 answers = client.get(address).status_code, client.post(address).status_code
                 pages[f"{pattern.name} {campaign.state}"] = answers
+    endpoints = {}
+    for pattern in import_module("edx_ace.api.urls").urlpatterns:
+        values = {"id": sent.uuid, "campaign": sent.uuid, "attachment": 1, "number": 1, "template": 1, "list": 1}
+        known = {name: values.get(name, 1) for name in pattern.pattern.converters}
+        if not known:
+            continue
+        address = reverse(f"ace_api:{pattern.name}", kwargs=known)
+        for method in "get", "post", "put", "patch", "delete":
+            status = client.generic(
+                method.upper(), address, "" if method == "get" else "{}", "application/json"
+            ).status_code
+            if status != 405:
+                endpoints[f"{method} {pattern.name}"] = status
     states = dict(Campaign.objects.filter(scope=other.scope).values_list("pk", "state"))
     return {
         "calls": found,
         "statuses": {name: response.status_code for name, response in statuses.items()},
         "pages": pages,
+        "endpoints": endpoints,
         "states": sorted(states.values()),
         "own recipients": own.recipients(),
     }

@@ -96,6 +96,8 @@ def test_who_teaches_one_course_reaches_nothing_of_another(came_of: Any) -> None
     assert len(answer["pages"]) >= 30
     assert pages <= {403, 404, 405}
     assert all(set(codes) != {405} for codes in answer["pages"].values())
+    assert len(answer["endpoints"]) >= 15
+    assert set(answer["endpoints"].values()) <= {403, 404}, answer["endpoints"]
     assert answer["states"] == ["draft", "scheduled", "sent"]
     assert answer["own recipients"] == []
 

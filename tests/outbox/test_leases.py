@@ -319,7 +319,6 @@ def test_every_arrow_leads_between_states():
         State.SKIPPED,
         State.EXPIRED,
         State.CANCELLED,
-        State.FOLDED,
         State.BOUNCED,
         State.COMPLAINED,
         State.UNKNOWN,

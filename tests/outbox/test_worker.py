@@ -863,7 +863,8 @@ def test_a_worker_survives_its_own_mistakes(channel, monkeypatch, caplog):
     answers = iter([RuntimeError("a mistake")])
 
     def failing(queryset, *args):
-        for error in answers:
+        # Chores claim, too.
+        for error in answers if queryset.model is Delivery else ():
             raise error
         return original(queryset, *args)
 

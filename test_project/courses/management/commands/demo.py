@@ -100,7 +100,7 @@ class Command(BaseCommand):
             self.stdout.write(f"Look at the figures at {self.style.SUCCESS(base_url + '/staff/figures/')}")
             self.stdout.flush()
             logging.getLogger("django.server").setLevel(logging.ERROR)
-            with inbox.kept_up_to_date(), suppress(KeyboardInterrupt):
+            with _going_on(inbox), suppress(KeyboardInterrupt):
                 server.serve_forever()
 
     @contextmanager
@@ -263,26 +263,6 @@ class Inbox:
         )
         self._stored += len(arrivals)
 
-    @contextmanager
-    def kept_up_to_date(self) -> Iterator[None]:
-        """Store what comes in, every second, for as long as the context lasts."""
-        is_over = Event()
-
-        def go_on() -> None:
-            try:
-                while not is_over.wait(STORE_SECONDS):
-                    self.store()
-            finally:
-                connections.close_all()
-
-        thread = Thread(target=go_on)
-        thread.start()
-        try:
-            yield
-        finally:
-            is_over.set()
-            thread.join()
-
 
 @attrs.define
 class Tally:
@@ -356,6 +336,31 @@ def _empty_outbox() -> None:
     reactions.forget()
     Payload.objects.all().delete()
     Count.objects.all().delete()
+
+
+@contextmanager
+def _going_on(inbox: Inbox) -> Iterator[None]:
+    """Put on the page what comes in, and let people react to campaigns that are finished, for as long as it lasts."""
+    is_over = Event()
+    known = demo_campaigns.sent()
+
+    def go_on() -> None:
+        try:
+            while not is_over.wait(STORE_SECONDS):
+                inbox.store()
+                for batch in demo_campaigns.sent() - known:
+                    reactions.happen(batch)
+                    known.add(batch)
+        finally:
+            connections.close_all()
+
+    thread = Thread(target=go_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 def _page_server() -> ThreadedWSGIServer:
