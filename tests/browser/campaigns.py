@@ -14,19 +14,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from edx_ace.testing.smtp import SmtpSink
-from tests.browser.pages import check
+from tests.browser.pages import LOOKS, check
 from tests.running_site import RunningSite
-
-NARROW = {"width": 375, "height": 740}
-
-#: How the pages are looked at: the options of a browser.
-LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"color_scheme": "light", "locale": "en-GB"},
-    "dark": {"color_scheme": "dark", "locale": "en-GB"},
-    "narrow": {"viewport": NARROW, "locale": "de"},
-    "arabic": {"locale": "ar"},
-    "arabic-narrow-dark": {"viewport": NARROW, "color_scheme": "dark", "locale": "ar"},
-}
 
 #: Makes campaigns in every state, of which one is sent; returns their UUIDs by state.
 MAKE = """

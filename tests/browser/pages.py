@@ -6,9 +6,21 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
+
+NARROW = {"width": 375, "height": 740}
+
+#: How the pages are looked at: the options of a browser.
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light", "locale": "en-GB"},
+    "dark": {"color_scheme": "dark", "locale": "en-GB"},
+    "narrow": {"viewport": NARROW, "locale": "de"},
+    "arabic": {"locale": "ar"},
+    "arabic-narrow-dark": {"viewport": NARROW, "color_scheme": "dark", "locale": "ar"},
+}
 
 
 def picture(page: Page, name: str) -> None:

@@ -15,19 +15,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
 from edx_ace.testing.smtp import SmtpSink
-from tests.browser.pages import check, picture
+from tests.browser.pages import LOOKS, check, picture
 from tests.running_site import RunningSite
-
-NARROW = {"width": 375, "height": 740}
-
-#: How the pages are looked at: the options of a browser.
-LOOKS: dict[str, dict[str, Any]] = {
-    "light": {"color_scheme": "light", "locale": "en-GB"},
-    "dark": {"color_scheme": "dark", "locale": "en-GB"},
-    "narrow": {"viewport": NARROW, "locale": "de"},
-    "arabic": {"locale": "ar"},
-    "arabic-narrow-dark": {"viewport": NARROW, "color_scheme": "dark", "locale": "ar"},
-}
 
 #: Sends a welcome to each of a dozen learners, of whom one turned it off, one bounces and one cannot be reached;
 #: returns the message of each, by what became of it.
