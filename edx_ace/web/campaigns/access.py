@@ -18,7 +18,8 @@ from django.templatetags.static import static
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_protect
 
-from edx_ace.campaigns.errors import ConflictError, ForbiddenError
+from edx_ace.campaigns import finding
+from edx_ace.campaigns.errors import ConflictError, ForbiddenError, NotFoundError
 from edx_ace.campaigns.host import Action, host
 from edx_ace.campaigns.models import Campaign
 from edx_ace.campaigns.states import State
@@ -88,10 +89,10 @@ def campaign_of(request: HttpRequest, uuid: UUID) -> Campaign:
     Raises:
         Http404: If there is none, or the user may not see it.
     """
-    found = Campaign.objects.select_related("resolution", "author").filter(uuid=uuid).first()
-    if found is None or not may(request, Action.VIEW, found):
-        raise Http404(_("There is no such campaign."))
-    return found
+    try:
+        return finding.campaign(request.user, uuid)
+    except NotFoundError as error:
+        raise Http404(str(error)) from None
 
 
 def may(request: HttpRequest, action: Action, campaign: Campaign) -> bool:
