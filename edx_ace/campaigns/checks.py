@@ -84,14 +84,8 @@ def _check_numbers() -> Iterator[CheckMessage]:
 
 
 def _check_pictures() -> Iterator[CheckMessage]:
-    given: Any = settings.CAMPAIGN_IMAGE_HOSTS
-    for one in given if isinstance(given, list | tuple) else [given]:
-        if not isinstance(one, str) or not _HOST.fullmatch(one):
-            yield Error(
-                f"ACE_CAMPAIGN_IMAGE_HOSTS must list hosts, given {one!r}.",
-                hint="For example: ACE_CAMPAIGN_IMAGE_HOSTS = ['img.example.com', '*.cdn.example.com'].",
-                id="ace_campaigns.E004",
-            )
+    example = "['img.example.com', '*.cdn.example.com']"
+    return _check_list("CAMPAIGN_IMAGE_HOSTS", _HOST, "hosts", example, "ace_campaigns.E004")
 
 
 def _check_tests() -> Iterator[CheckMessage]:
@@ -124,13 +118,16 @@ def _check_limits() -> Iterator[CheckMessage]:
 
 
 def _check_types() -> Iterator[CheckMessage]:
-    given: Any = settings.CAMPAIGN_ATTACHMENT_TYPES
+    example = "['application/pdf', 'image/png']"
+    return _check_list("CAMPAIGN_ATTACHMENT_TYPES", _TYPE, "types of files", example, "ace_campaigns.E007")
+
+
+def _check_list(name: str, pattern: re.Pattern[str], what: str, example: str, id: str) -> Iterator[CheckMessage]:
+    given: Any = getattr(settings, name)
     for one in given if isinstance(given, list | tuple) else [given]:
-        if not isinstance(one, str) or not _TYPE.fullmatch(one):
+        if not isinstance(one, str) or not pattern.fullmatch(one):
             yield Error(
-                f"ACE_CAMPAIGN_ATTACHMENT_TYPES must list types of files, given {one!r}.",
-                hint="For example: ACE_CAMPAIGN_ATTACHMENT_TYPES = ['application/pdf', 'image/png'].",
-                id="ace_campaigns.E007",
+                f"ACE_{name} must list {what}, given {one!r}.", hint=f"For example: ACE_{name} = {example}.", id=id
             )
 
 
