@@ -6,29 +6,53 @@ Internal: measures campaigns (``make bench-campaigns``) with a million recipient
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import environments
+import letter
 from figures import Figure, measure
-from outbox import database
-from processes import Worker
+from outbox import celery_worker, database, deliver, redis
+from processes import FAST, Worker
 
-#: Apps of which some keep what the guards ask for.
-APPS = ["edx_ace.outbox", "edx_ace.preferences", "edx_ace.tracking", "edx_ace.campaigns"]
+SETTINGS: dict[str, Any] = {
+    # Some of them keep what the guards ask for.
+    "BENCHMARK_APPS": [
+        "edx_ace.outbox", "edx_ace.preferences", "edx_ace.tracking", "edx_ace.campaigns", "edx_ace.web", "campus",
+    ],
+    "ROOT_URLCONF": "urls",
+    "MIDDLEWARE": [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+    ],
+    "ALLOWED_HOSTS": ["testserver"],
+}  # fmt: skip
 
 
 @contextmanager
-def side(count: int) -> Iterator[Worker]:
-    """Start a process that has campaigns, and as many people, in a database of its own."""
+def site(count: int, **settings: Any) -> Iterator[dict[str, Any]]:
+    """Make a database of campaigns and *count* people; yield the settings of a site that uses it."""
     with database("campaigns") as place:
-        settings = {"DATABASES": {"default": place}, "BENCHMARK_APPS": APPS}
+        settings = {**SETTINGS, "DATABASES": {"default": place}, **settings}
         # Another process: what making the tables takes of memory is none of what is measured.
         with Worker("ours", "campaigns_ours.py", **settings) as worker:
             worker.ask("migrate")
             worker.ask("fill", count=count)
-        with Worker("ours", "campaigns_ours.py", **settings) as worker:
-            yield worker
+        yield settings
+
+
+@contextmanager
+def side(count: int) -> Iterator[Worker]:
+    """Start a process that has campaigns, and *count* people, in a database of its own."""
+    with site(count) as settings, Worker("ours", "campaigns_ours.py", **settings) as worker:
+        yield worker
 
 
 def expand(count: int = 1_000_000, small_count: int = 10_000) -> Iterator[Figure]:
@@ -59,9 +83,85 @@ def count(count: int = 1_000_000, small_count: int = 10_000) -> Iterator[Figure]
     yield Figure(f"{count:,} recipients, to {small_count:,}", large["peak"], small["peak"], "MiB", 1.05, at_most=True)
 
 
-ROWS: dict[str, Callable[[], Iterator[Figure]]] = {"expand": expand, "count": count}
+def progress(count: int = 1_000_000) -> Iterator[Figure]:
+    """The page of a campaign all of whose recipients are in the outbox: what its queries take."""
+    with side(count) as ours:
+        ours.ask("put_in", count=count)
+        looked = ours.ask("look")
+    for table, scans in looked["scans"].items():
+        assert "Seq Scan" not in scans, f"{table} is read by {scans}."
+    yield Figure(f"of {count:,}, to 100 ms", looked["wall"] * 1e3, 100, "ms wall", 1, at_most=True)
+
+
+class Tally:
+    """Counts the messages of `backends.Tally`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.touch()
+
+    @property
+    def count(self) -> int:
+        """How many have arrived."""
+        return self.path.stat().st_size
+
+
+def end_to_end(count: int = 100_000, peer_count: int = 2_000) -> Iterator[Figure]:
+    """
+    From the start of a campaign to its last message, over Celery with two children, five policies on; beside the
+    released package with a task for each recipient and, as it has none, without a policy.
+    """
+    # Of a hundred people one has no address, and one is not active.
+    people = count * 100 // 98 + 100
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        tally = Tally(folder / "tally")
+        broker = stack.enter_context(redis())
+        mail = {"EMAIL_BACKEND": "backends.Tally", "BENCHMARK_TALLY": str(tally.path)}
+        released = stack.enter_context(Worker("released", **mail, CELERY_BROKER_URL=f"{broker}/0"))
+        begin = datetime.now(tz=UTC) + timedelta(hours=8)
+        settings = stack.enter_context(
+            site(
+                people,
+                **mail,
+                **FAST,
+                CELERY_BROKER_URL=f"{broker}/1",
+                CELERY_BEAT_SCHEDULE={"sweep": {"task": "edx_ace.outbox.tasks.sweep", "schedule": 1.0}},
+                TIME_ZONE="UTC",
+                ACE_OUTBOX_CELERY=True,
+                ACE_BASE_URL="https://learning.example.com",
+                ACE_POSTAL_ADDRESS=letter.CONTEXT["postal_address"],
+                ACE_CONTENT_STEPS=["unsubscribe"],
+                ACE_ENABLED_POLICIES=["suppression", "preference", "quiet_hours", "frequency_cap", "digest"],
+                ACE_CATEGORIES={"news": {"digest": True}},
+                ACE_FREQUENCY_CAPS={"email": "100/day"},
+                # It is not night now.
+                ACE_QUIET_HOURS=[f"{begin:%H:%M}", f"{begin + timedelta(hours=8):%H:%M}"],
+            )
+        )
+        ours = stack.enter_context(Worker("ours", "campaigns_ours.py", **settings))
+
+        def released_took() -> float:
+            with celery_worker(released):
+                deliver(tally, partial(released.ask, "delay"), 20)
+                return deliver(tally, partial(released.ask, "delay"), peer_count)
+
+        before = released_took()
+        with celery_worker(ours, "--beat", "--schedule", folder / "beat"):
+            took = deliver(tally, lambda count: ours.ask("send", count=people), count)
+        peer = statistics.mean([before, released_took()])
+    yield Figure(f"{count:,} recipients", took * 1e6, peer * 1e6, "µs wall", 8)
+
+
+ROWS: dict[str, Callable[[], Iterator[Figure]]] = {
+    "expand": expand,
+    "count": count,
+    "progress": progress,
+    "end-to-end": end_to_end,
+}
 
 
 if __name__ == "__main__":
-    environments.make("ours")
+    for environment in ("ours", "released"):
+        environments.make(environment)
     measure(ROWS, "table-campaigns.txt", __doc__)

@@ -7,43 +7,27 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
+import letter
 import queue_ours
 from django.contrib.auth.models import User
 from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
+from plans import scans
 from queue_ours import migrate  # noqa: F401  # `serve` answers with it
 from serving import peak_memory, serve, timed
 
-from edx_ace.campaigns import audiences
-from edx_ace.campaigns.audiences import Audience, Person
+from edx_ace.campaigns import content
 from edx_ace.campaigns.expanding import expand
 from edx_ace.campaigns.forecasting import forecast, kept
-from edx_ace.campaigns.models import Campaign, Exclusion, Member, Part, Resolution
+from edx_ace.campaigns.models import Campaign, Exclusion, Member, Part, Resolution, Variant
 from edx_ace.campaigns.resolving import resolve
 from edx_ace.campaigns.source import uuid_of
 from edx_ace.outbox.models import Delivery, OnAmbiguous, Payload
 from edx_ace.preferences.models import Choice
-from edx_ace.recipient import Recipient
 from edx_ace.tracking.models import Suppression
-
-
-@audiences.register
-class Accounts(Audience):
-    """Users with keys in a range, or every so many of them."""
-
-    name = "accounts"
-    label = "Accounts"
-
-    def resolve(self, scope: str, params: Any, requester: Any) -> Any:
-        """Return the users."""
-        found = User.objects.filter(pk__gt=params["first"], pk__lte=params["last"])
-        return found.extra(where=[f"id %% {params['every']} = 0"]) if "every" in params else found
-
-    def person(self, row: Any) -> Person:
-        """Return who a user is."""
-        return Person(
-            Recipient(row.pk, row.email), values={"first_name": row.first_name}, language="en", is_active=row.is_active
-        )
 
 
 def fill(count: int) -> None:
@@ -77,6 +61,44 @@ def start(count: int) -> Campaign:
     campaign.resolution = Resolution.objects.create(campaign=campaign, version=1)
     campaign.save()
     return campaign
+
+
+def send(count: int) -> None:
+    """Let a campaign that says what `messages` say start now."""
+    import celery_app  # noqa: F401  # as a site's package does
+
+    campaign = Campaign.objects.create(name="News", category="news", language="en", state="scheduled")
+    Part.objects.create(campaign=campaign, position=0, audience="accounts", params={"first": 0, "last": count})
+    lessons = "".join(
+        f'<h3><a href="{one["url"]}?from=weekly">{one["title"]}</a></h3><p>{one["summary"]}</p><p>Due: {one["due"]}</p>'
+        for one in letter.CONTEXT["lessons"]
+    )
+    html = (
+        f"<h1>Hello {{{{ first_name|there }}}},</h1><p>this is what happened in {letter.CONTEXT['course_name']}.</p>"
+        f'<h2>Next lessons</h2>{lessons}<p><a href="{letter.CONTEXT["course_url"]}?from=weekly">Continue</a></p>'
+    )
+    Variant.objects.create(
+        campaign=campaign, language="en", subject="Your week, {{ first_name|there }}", source=html,
+        body=content.sanitised(html),
+    )  # fmt: skip
+    Campaign.objects.filter(pk=campaign.pk).update(due_at=timezone.now())
+
+
+def look() -> dict[str, Any]:
+    """Look at the page of the campaign; return how long its queries took, in seconds, and how tables are scanned."""
+    client = Client()
+    client.force_login(User.objects.create_superuser("staff"))
+    campaign = Campaign.objects.get()
+    path = reverse("ace_campaigns_web:detail", args=[campaign.uuid])
+    assert client.get(path).status_code == 200
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(path).status_code == 200
+    asked = [one["sql"] for one in captured if one["sql"].startswith("SELECT")]
+    tables = [model._meta.db_table for model in (Member, Delivery, Payload)]
+    return {
+        "wall": sum(float(one["time"]) for one in captured),
+        "scans": {table: [scan for sql in asked for scan in scans(sql, table)] for table in tables},
+    }
 
 
 def put_in(count: int) -> dict[str, float]:

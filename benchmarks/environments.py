@@ -25,7 +25,7 @@ ENVIRONMENTS = {
         "--config-settings",
         "editable_mode=compat",
         "--editable",
-        f"{ROOT}[fast,links]",
+        f"{ROOT}[campaigns,fast,links]",
     ],
     "released": [DJANGO, "celery[redis]", "edx-ace==1.15.0"],
     # Other queues. They render with the engine that we render with.

@@ -17,7 +17,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import environments
@@ -158,6 +159,14 @@ def memory(count: int = 10_000, large_count: int = 200_000) -> Iterator[Figure]:
     yield Figure(f"{large_count:,} messages, to {count:,}", ours_large, ours, "MiB", 1.05, at_most=True)
 
 
+class Sink(Protocol):
+    """Where messages arrive."""
+
+    @property
+    def count(self) -> int:
+        """How many have arrived."""
+
+
 @contextmanager
 def redis() -> Iterator[str]:
     """Run a Redis; yield its URL, without the number of a database."""
@@ -174,9 +183,9 @@ def redis() -> Iterator[str]:
 
 
 @contextmanager
-def celery_worker(side: Worker) -> Iterator[None]:
-    """Run a worker of two prefork children in the environment and under the settings of *side*."""
-    command = [side.python, "-m", "celery", "--app", "celery_app", "worker", "--concurrency", "2"]
+def celery_worker(side: Worker, *options: str | Path) -> Iterator[None]:
+    """Run a worker of two prefork children, with *options*, in the environment and under the settings of *side*."""
+    command = [side.python, "-m", "celery", "--app", "celery_app", "worker", "--concurrency", "2", *options]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, cwd=HERE, env=side.variables, stdout=log, stderr=log)
         try:
@@ -215,8 +224,8 @@ def celery(rounds: int = 3, count: int = 2_000, peer_count: int = 200) -> Iterat
         def measure(side: Worker, name: str, count: int) -> float:
             # A worker of its own each time: those of the others must not take from the same table.
             with celery_worker(side):
-                _deliver(sink, partial(side.ask, name), 20)
-                return _deliver(sink, partial(side.ask, name), count)
+                deliver(sink, partial(side.ask, name), 20)
+                return deliver(sink, partial(side.ask, name), count)
 
         released, django, fast = sides
         results = alternate(
@@ -231,8 +240,10 @@ def celery(rounds: int = 3, count: int = 2_000, peer_count: int = 200) -> Iterat
     yield Figure("Django's engine", with_django, peer, "µs wall", None if FAST else 10)
 
 
-def _deliver(sink: SmtpSink, give: Callable[..., Any], count: int) -> float:
-    """Return how long one of *count* messages takes from the call that gives them until the last has arrived."""
+def deliver(sink: Sink, give: Callable[..., Any], count: int) -> float:
+    """
+    Return how long one of *count* messages takes, in seconds, from the call that gives them until all are at *sink*.
+    """
     enough = sink.count + count
     started = time.perf_counter()
     give(count=count)

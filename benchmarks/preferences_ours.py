@@ -5,7 +5,6 @@ it took.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +16,7 @@ from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from messages import messages
+from plans import scans
 from queue_ours import LEASE, migrate, put_in  # noqa: F401  # `serve` answers with them
 from serving import serve, timed
 
@@ -156,22 +156,9 @@ def plan(size: int) -> dict[str, list[str]]:
     with CaptureQueriesContext(connection) as captured:
         _permits([rows])
     [permit] = [one["sql"] for one in captured if "UPDATE" in one["sql"]]
-    with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN (FORMAT JSON) " + permit)
-        [[found]] = cursor.fetchall()
+    found = {model._meta.db_table: scans(permit, model._meta.db_table) for model in (Choice, Suppression)}
     leases.move(rows, State.HANDING, State.QUEUED)
-    found = found if isinstance(found, list) else json.loads(found)
-    return {model._meta.db_table: _scans(found, model._meta.db_table) for model in (Choice, Suppression)}
-
-
-def _scans(found: Any, table: str) -> list[str]:
-    """Return the kind of each scan of *table* in the plan *found*."""
-    if isinstance(found, list):
-        return [scan for one in found for scan in _scans(one, table)]
-    if not isinstance(found, dict):
-        return []
-    here = [found["Node Type"]] if found.get("Relation Name") == table else []
-    return here + [scan for one in found.values() for scan in _scans(one, table)]
+    return found
 
 
 def _permits(windows: Sequence[Sequence[Delivery]]) -> None:

@@ -1,0 +1,3 @@
+"""
+Internal: a site's app that has an audience for campaigns.
+"""
