@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "edx_ace.preferences",
     "edx_ace.tracking",
     "edx_ace.campaigns",
+    "edx_ace.automation",
     "edx_ace.web",
     "edx_ace.api",
     "drf_spectacular",

@@ -1,0 +1,15 @@
+"""
+Internal: the Django app.
+"""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class AutomationConfig(AppConfig):
+    """Messages by rule. Optional: installing it is adding ``edx_ace.automation`` to INSTALLED_APPS."""
+
+    name = "edx_ace.automation"
+    label = "ace_automation"
+    verbose_name = _("Automation")
+    default_auto_field = "django.db.models.BigAutoField"
