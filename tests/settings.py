@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "edx_ace.api",
     "drf_spectacular",
     "tests",
+    "tests.automation_site",
 ]
 # The extra "push" is optional, for the tests as for a site.
 if find_spec("push_notifications"):
