@@ -29,11 +29,12 @@ Every method is given by name what the signal carries, with ``sender`` and ``req
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
+from django.db import router, transaction
 from django.db.models import Model
 from django.utils.translation import gettext as _
 
@@ -114,11 +115,19 @@ class BaseAction(_Receiver):
         }
         occurrence = self._occurrence(given)
         try:
-            made = controller.schedule(action, about=about, occurrence=occurrence, **what)
-            return made if made is not None else _revived(action, about, occurrence, what)
+            with transaction.atomic(router.db_for_write(ScheduledMessage)):
+                made = controller.schedule(action, about=about, occurrence=occurrence, **what)
+                if made is None:
+                    return _revived(action, about, occurrence, what)
+                for name, content in self._attachments(given):
+                    controller.add_attachment(made, name, content, author=author)
+                return made
         except ConflictError:
             # Another was faster, and looked at the same object.
             return controller.open_for(action, about)
+
+    def _attachments(self, given: Mapping[str, Any]) -> Iterable[tuple[str, bytes]]:
+        return ()
 
     def _arguments(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         return {}
@@ -189,6 +198,9 @@ class _Create(_OfAction, BaseAction):
 
     def get_recipients(self, context: Any, sender: Any, **kwargs: Any) -> Sequence[Any]:
         return self._action.recipients(sender, **_params(kwargs))
+
+    def _attachments(self, given: Mapping[str, Any]) -> Iterable[tuple[str, bytes]]:
+        return self._action.attachments(given["sender"], **_params(given, "sender"))
 
     def _arguments(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         return _params(given, "sender", "occurrence")
