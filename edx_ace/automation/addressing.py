@@ -50,12 +50,12 @@ class Addressee:
 
 def dump(recipients: Sequence[Any]) -> list[Any]:
     """
-    Return what a row keeps of *recipients*: objects, mailboxes, or `edx_ace.Recipient`.
+    Return what a row keeps of *recipients*: objects, mailboxes, `edx_ace.Recipient`, or what this returned.
 
     Raises:
         AutomationError: If one is something else.
     """
-    return [{_RECIPIENT: one.to_json()} if isinstance(one, Recipient) else references.dump(one) for one in recipients]
+    return [_dump(one, f"recipients[{number}]") for number, one in enumerate(recipients)]
 
 
 def is_own(reference: Any) -> bool:
@@ -91,3 +91,11 @@ def found(reference: Any, resolved: Any, action: Action) -> Addressee:
     except InvalidMessageError as error:
         raise AutomationError(str(error), code=error.code) from error
     return Addressee(reference, recipient, action.language(value), people.person_key(recipient), address)
+
+
+def _dump(recipient: Any, path: str) -> Any:
+    if isinstance(recipient, Recipient):
+        return {_RECIPIENT: recipient.to_json()}
+    if isinstance(recipient, dict) and recipient.keys() == {_RECIPIENT}:
+        return recipient
+    return references.dump(recipient, path)
