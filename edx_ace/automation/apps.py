@@ -13,3 +13,11 @@ class AutomationConfig(AppConfig):
     label = "ace_automation"
     verbose_name = _("Automation")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Find the actions of the site and follow what they track; register the chores and the checks."""
+        from edx_ace.automation import actions, checks, reconciling  # noqa: F401  # checks
+        from edx_ace.outbox import chores
+
+        chores.register(reconciling.follow_up)
+        actions.discover()

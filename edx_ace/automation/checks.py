@@ -4,15 +4,16 @@ Internal: the system checks of automation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning, register
 
-from edx_ace.automation import actions, receivers
+from edx_ace.automation import actions, receivers, templates
 from edx_ace.automation.actions import Action
+from edx_ace.automation.errors import AutomationError
 from edx_ace.errors import MissingExtraError, did_you_mean
 from edx_ace.message import MessageType
 
@@ -73,24 +74,20 @@ def _check_action(action: Action) -> Iterator[CheckMessage]:
 
 
 def _check_template(action: Action, path: str) -> Iterator[CheckMessage]:
-    template: Any = action.template
-    if not template and action.message_type is None:
+    if not action.template and action.message_type is None:
         yield Error(
             f"{path} says neither what its messages say (`template`) nor which files do (`message_type`).",
             hint="For example: template = {'en': {'subject': 'Hello', 'body': 'Hello {{ name }}'}}.",
             id="ace_automation.E004",
         )
         return
-    is_right = isinstance(template, Mapping) and all(
-        isinstance(language, str)
-        and isinstance(parts, Mapping)
-        and parts.keys() == {"subject", "body"}
-        and all(isinstance(part, str) for part in parts.values())
-        for language, parts in template.items()
-    )
-    if not is_right:
-        yield _fault(path, "template", "must map languages to a subject and a body", template)
-    elif unknown := sorted(template.keys() - dict(django_settings.LANGUAGES).keys()):
+    try:
+        content = templates.shipped(action)
+    except AutomationError as error:
+        yield Error(f"{path}.template: {error}", hint="Correct it.", id="ace_automation.E004")
+        return
+    languages = {code.lower() for code, _name in django_settings.LANGUAGES}
+    if unknown := sorted(set(content.variants if content else ()) - languages):
         yield Warning(
             f"{path}.template is in {', '.join(unknown)}, which LANGUAGES does not have: nobody gets it.",
             hint="Add it to LANGUAGES, or take it out.",

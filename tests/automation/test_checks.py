@@ -13,7 +13,6 @@ from edx_ace import MessageType
 from edx_ace.automation import actions, receivers
 from edx_ace.automation.actions import Action
 from edx_ace.automation.checks import check_automation
-from edx_ace.automation.receivers import BaseAction
 from edx_ace.errors import ConfigurationError
 from tests.automation_site.models import Task, Workshop
 
@@ -70,8 +69,11 @@ def test_two_actions_of_one_name_are_an_error(found):
     [
         ({"message_type": MessageType()}, "message_type must be a subclass of MessageType"),
         ({"template": None}, "says neither what its messages say (`template`) nor which files do (`message_type`)."),
-        ({"template": {"en": {"subject": "Hello"}}}, "template must map languages to a subject and a body"),
-        ({"template": {"subject": "Hello", "body": "Hello"}}, "template must map languages to a subject and a body"),
+        ({"template": {"en": {"subject": "Hello"}}}, "Tried.template: Expected for each language a subject and a body"),
+        (
+            {"template": {"subject": "Hello", "body": "Hello"}},
+            "Tried.template: Expected for each language a subject and a body",
+        ),
         ({"recipients": None}, "does not define recipients(obj)."),
         ({"scheduled_at": None}, "does not define scheduled_at(obj)."),
         ({"track": None}, "does not say of which model its objects are."),
@@ -142,7 +144,7 @@ def test_a_receiver_of_the_long_form_names_an_action(monkeypatch):
     """
     That is there.
     """
-    tried = type("Tried", (BaseAction,), {"signal": "follow-up", "__module__": "shop.receivers"})
+    tried = type("Tried", (), {"signal": "follow-up", "__module__": "shop.receivers"})
     monkeypatch.setattr(receivers, "of_the_site", lambda: [tried])
 
     [found] = check_automation()
