@@ -196,7 +196,7 @@ class Template(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        return self.action
+        return str(self.action)
 
 
 class TemplateVersion(models.Model):
