@@ -98,6 +98,7 @@ def schedule(
         object_type=object_type,
         object_key=object_key,
         occurrence=None if occurrence is None else _moment(occurrence),
+        awaits_next=occurrence is not None,
         context=references.dump_context(context),
         recipients=_recipients(recipients),
         arguments=references.dump_context(arguments or {}),

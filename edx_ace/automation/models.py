@@ -48,6 +48,8 @@ class ScheduledMessage(Leased):
     #: ever, of the action, the object and the occurrence.
     open_key = KeyField(max_length=64, null=True, unique=True, editable=False)
     occurrence_key = KeyField(max_length=64, null=True, unique=True, editable=False)
+    #: Of an action by a rule: whether the next occurrence is to be scheduled once this one has ended.
+    awaits_next = models.BooleanField(default=False, editable=False)
     #: Typed references (`edx_ace.automation.references`): the values of the template by name; whom it goes to; what the
     #: action's methods were given.
     context = models.JSONField(_("context"), default=dict)
@@ -99,6 +101,13 @@ class ScheduledMessage(Leased):
                 where=models.Q(ended_at__isnull=True),
                 otherwise=["state", "due_at"],
                 name="ace_automation_due",
+            ),
+            PartialIndex(
+                # What the sweep follows up.
+                fields=["ended_at"],
+                where=models.Q(awaits_next=True),
+                otherwise=["awaits_next", "ended_at"],
+                name="ace_automation_next",
             ),
             models.Index(fields=["object_type", "object_key", "action"], name="ace_automation_about"),
             models.Index(fields=["action", "scheduled_at"], name="ace_automation_action"),

@@ -54,6 +54,7 @@ class Migration(migrations.Migration):
                     "occurrence_key",
                     edx_ace.outbox.fields.KeyField(editable=False, max_length=64, null=True, unique=True),
                 ),
+                ("awaits_next", models.BooleanField(default=False, editable=False)),
                 ("context", models.JSONField(default=dict, verbose_name="context")),
                 ("recipients", models.JSONField(default=list, verbose_name="recipients")),
                 ("arguments", models.JSONField(default=dict)),
@@ -241,6 +242,15 @@ class Migration(migrations.Migration):
                 name="ace_automation_due",
                 otherwise=("state", "due_at"),
                 where=models.Q(("ended_at__isnull", True)),
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="scheduledmessage",
+            index=edx_ace.outbox.indexes.PartialIndex(
+                fields=["ended_at"],
+                name="ace_automation_next",
+                otherwise=("awaits_next", "ended_at"),
+                where=models.Q(("awaits_next", True)),
             ),
         ),
         migrations.AddIndex(
