@@ -9,6 +9,8 @@ Public: the errors of automation; all derive from `edx_ace.errors.AceError`.
     │   ├── GoneError (LookupError)
     │   ├── PastError
     │   └── RefusedError
+    ├── ForbiddenError
+    ├── NotFoundError (LookupError)
     ├── UnknownActionError (LookupError)
     └── ConflictError
 """
@@ -44,6 +46,18 @@ class PastError(AutomationError):
     """A time has passed for which something was to be scheduled."""
 
     code = "past"
+
+
+class ForbiddenError(AceError):
+    """The user does not have the permission for that."""
+
+    code = "forbidden"
+
+
+class NotFoundError(AceError, LookupError):
+    """There is no such message or attachment."""
+
+    code = "not_found"
 
 
 class UnknownActionError(AceError, LookupError):
