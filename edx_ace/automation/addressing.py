@@ -57,15 +57,12 @@ class Addressee:
 
 def dump(recipients: Sequence[Any]) -> list[Any]:
     """
-    Return what a row keeps of *recipients*: objects, mailboxes, or `edx_ace.Recipient`.
+    Return what a row keeps of *recipients*: objects, mailboxes, `edx_ace.Recipient`, or what this returned.
 
     Raises:
         AutomationError: If one is something else.
     """
-    return [
-        {_RECIPIENT: one.to_json()} if isinstance(one, Recipient) else references.dump(one, f"recipients[{number}]")
-        for number, one in enumerate(recipients)
-    ]
+    return [_dump(one, f"recipients[{number}]") for number, one in enumerate(recipients)]
 
 
 def addressee(reference: Any, resolved: Any, action: Action) -> Addressee:
@@ -111,3 +108,11 @@ def _name(value: Any) -> str:
     if isinstance(value, Recipient):
         value = value.lms_user_id
     return str(value or _("Somebody without an account"))
+
+
+def _dump(recipient: Any, path: str) -> Any:
+    if isinstance(recipient, Recipient):
+        return {_RECIPIENT: recipient.to_json()}
+    if isinstance(recipient, dict) and recipient.keys() == {_RECIPIENT}:
+        return recipient
+    return references.dump(recipient, path)
