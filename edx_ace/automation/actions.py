@@ -78,6 +78,8 @@ class Action:
     track: ClassVar[Sequence[type[Model]]] = ()
     #: What the messages say, if files do. None: what staff edit.
     message_type: ClassVar[type[MessageType] | None] = None
+    #: Of which category its messages are, which people can turn off. Empty: of that of the type, or the site's default.
+    category: ClassVar[str] = ""
     #: What staff find there first: by language, ``{"subject": …, "body": …}``.
     template: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     #: A TypedDict of what `context` returns: its names are listed where staff edit the template.
