@@ -10,6 +10,8 @@ Public: the errors of automation; all derive from `edx_ace.errors.AceError`.
     │   ├── PastError
     │   ├── RenderingError
     │   └── RefusedError
+    ├── ForbiddenError
+    ├── NotFoundError (LookupError)
     ├── UnknownActionError (LookupError)
     └── ConflictError
 """
@@ -46,6 +48,18 @@ class PastError(AutomationError):
     """A time has passed for which something was to be scheduled."""
 
     code = "past"
+
+
+class ForbiddenError(AceError):
+    """The user does not have the permission for that."""
+
+    code = "forbidden"
+
+
+class NotFoundError(AceError, LookupError):
+    """There is no such message or attachment."""
+
+    code = "not_found"
 
 
 class UnknownActionError(AceError, LookupError):

@@ -206,8 +206,10 @@ def _act(
     dry_run: bool,
     suppress_messages: bool,
 ) -> Decision:
+    # That nobody would get it any more, an update finds, which cancels it with that reason.
+    is_for_nobody = decision.strategy == StrategyEnum.CANCEL and decision.code == NO_RECIPIENTS
     answers = run_strategy(
-        decision.strategy,
+        StrategyEnum.UPDATE if is_for_nobody else decision.strategy,
         action.mapping,
         request,
         obj,
