@@ -125,15 +125,12 @@ class Content:
 
 def shipped(action: Action) -> Content | None:
     """
-    Return what *action* ships: its `template`, by language or with all fields of a `Content`; None: it ships nothing.
+    Return what *action* ships: its `template`, by language; None: it ships nothing.
 
     Raises:
-        AutomationError: If that is neither.
+        AutomationError: If it is something else.
     """
-    template = action.template
-    if not template:
-        return None
-    return Content.from_json(template) if "variants" in template else Content(template)
+    return Content(action.template) if action.template else None
 
 
 def current(action: Action) -> TemplateVersion | None:
