@@ -230,11 +230,14 @@ def sample_of(action: Action, obj: Model | None = None) -> dict[str, Any] | None
     Return values of a template of *action*, of *obj*, else of an object for which there should be a message; None:
     there is no object yet.
     """
+    if not action.has_conditions:
+        # Receivers of the site know the values.
+        return None
     some = [obj] if obj is not None else list(action.objects()[:SAMPLES])
     params = {"occurrence": timezone.now()} if action.is_recurring else {}
     for one in some:
         try:
-            if one is some[-1] or not action.has_conditions or action.should_exist(one, **params):
+            if one is some[-1] or action.should_exist(one, **params):
                 recipients = action.recipients(one, **params)
                 return {**action.context(one, **params), rendering.RECIPIENT: next(iter(recipients), None)}
         except Exception:
