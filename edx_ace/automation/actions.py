@@ -37,7 +37,7 @@ from django.dispatch import Signal
 from django.utils.module_loading import autodiscover_modules
 
 from edx_ace.automation.errors import AutomationError, UnknownActionError
-from edx_ace.errors import did_you_mean
+from edx_ace.errors import ConfigurationError, did_you_mean
 from edx_ace.recipient import Recipient
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ class Action:
     track: ClassVar[Sequence[type[Model]]] = ()
     #: What the messages say, if files do. None: what staff edit.
     message_type: ClassVar[type[MessageType] | None] = None
+    #: Of which category its messages are, which people can turn off. Empty: of that of the type, or the site's default.
+    category: ClassVar[str] = ""
     #: What staff find there first: by language, ``{"subject": …, "body": …}``.
     template: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     #: A TypedDict of what `context` returns: its names are listed where staff edit the template.
@@ -287,7 +289,13 @@ _doubles: list[type[Action]] = []
 
 
 def register(action: type[Action]) -> type[Action]:
-    """Let *action* be one from now on; done for every class with a `signal`, of two of the same name for the first."""
+    """
+    Let *action* be one from now on; done for every class with a `signal`, of two of the same name for the first.
+
+    Raises:
+        ConfigurationError: If its name is no text of 1 to 100 characters, or a model none.
+    """
+    _check(action)
     there = _registered.get(action.signal)
     if there is None:
         _registered[action.signal] = made = action()
@@ -298,6 +306,21 @@ def register(action: type[Action]) -> type[Action]:
     elif type(there) is not action:
         _doubles.append(action)
     return action
+
+
+def _check(action: type[Action]) -> None:
+    from edx_ace.automation.models import MAX_ACTION_LENGTH
+
+    name = action.signal
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_ACTION_LENGTH:
+        raise ConfigurationError(
+            f"{action.__qualname__}.signal must be a text of 1 to {MAX_ACTION_LENGTH} characters, given {name!r}."
+        )
+    if not isinstance(action.track, list | tuple):
+        raise ConfigurationError(f"{action.__qualname__}.track must list models, given {action.track!r}.")
+    for model in (action.model, action.related_model, *action.track):
+        if model is not None and not (isinstance(model, type) and issubclass(model, Model)):
+            raise ConfigurationError(f"{action.__qualname__} names {model!r}, which is no model.")
 
 
 def unregister(name: str) -> None:

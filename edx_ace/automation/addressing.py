@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import attrs
 from django.utils.translation import gettext as _
@@ -34,43 +35,44 @@ class Addressee:
     Attributes:
         reference: As the row of the message has it.
 
+        value: What it refers to: what the template knows as ``recipient``.
+
         recipient: Who it is.
 
         language: That they read, or None.
+
+        zone: The time zone in which they are shown times, or None.
 
         person, address: What tables know them by; see `edx_ace.outbox.people`.
     """
 
     reference: Any
+    value: Any
     recipient: Recipient
     language: str | None
+    zone: ZoneInfo | None
     person: str | None
     address: str | None
 
 
 def dump(recipients: Sequence[Any]) -> list[Any]:
     """
-    Return what a row keeps of *recipients*: objects, mailboxes, or `edx_ace.Recipient`.
+    Return what a row keeps of *recipients*: objects, mailboxes, `edx_ace.Recipient`, or what this returned.
 
     Raises:
         AutomationError: If one is something else.
     """
-    return [{_RECIPIENT: one.to_json()} if isinstance(one, Recipient) else references.dump(one) for one in recipients]
+    return [_dump(one, f"recipients[{number}]") for number, one in enumerate(recipients)]
 
 
-def is_own(reference: Any) -> bool:
-    """Return whether *reference* holds the fields of a recipient, and needs no looking up."""
-    return isinstance(reference, dict) and _RECIPIENT in reference
-
-
-def found(reference: Any, resolved: Any, action: Action) -> Addressee:
+def addressee(reference: Any, resolved: Any, action: Action) -> Addressee:
     """
     Return who *reference* is.
 
     Args:
         reference: As the row has it.
 
-        resolved: What `references.resolve` made of it; of one that `is_own`, anything.
+        resolved: What `references.resolve` made of it.
 
         action: Says who an object is, and which language they read.
 
@@ -81,13 +83,36 @@ def found(reference: Any, resolved: Any, action: Action) -> Addressee:
     """
     if isinstance(resolved, references.Gone):
         raise GoneError(_("%(object)s, who was to get it, is gone.") % {"object": resolved})
-    value = Recipient.from_json(reference[_RECIPIENT]) if is_own(reference) else resolved
+    value = Recipient.from_json(resolved[_RECIPIENT]) if isinstance(resolved, dict) else resolved
     recipient = action.person(value)
     if not recipient.email_address:
         text = _("%(recipient)s has no email address.")
-        raise AutomationError(text % {"recipient": value}, code="no_address")
+        raise AutomationError(text % {"recipient": _name(value)}, code="no_address")
     try:
         address = people.address_key(ChannelType.EMAIL, recipient.email_address)
     except InvalidMessageError as error:
         raise AutomationError(str(error), code=error.code) from error
-    return Addressee(reference, recipient, action.language(value), people.person_key(recipient), address)
+    zone = action.zone(value)
+    return Addressee(
+        reference,
+        value,
+        recipient,
+        action.language(value),
+        None if zone is None else ZoneInfo(zone),
+        people.person_key(recipient),
+        address,
+    )
+
+
+def _name(value: Any) -> str:
+    if isinstance(value, Recipient):
+        value = value.lms_user_id
+    return str(value or _("Somebody without an account"))
+
+
+def _dump(recipient: Any, path: str) -> Any:
+    if isinstance(recipient, Recipient):
+        return {_RECIPIENT: recipient.to_json()}
+    if isinstance(recipient, dict) and recipient.keys() == {_RECIPIENT}:
+        return recipient
+    return references.dump(recipient, path)

@@ -13,3 +13,16 @@ class AutomationConfig(AppConfig):
     label = "ace_automation"
     verbose_name = _("Automation")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Find the actions of the site and follow what they track; register what workers ask for, and the checks."""
+        from edx_ace.automation import actions, checks, reconciling, sending  # noqa: F401  # checks
+        from edx_ace.automation.holding import HOLDING
+        from edx_ace.automation.source import SOURCE
+        from edx_ace.outbox import chores, privacy, sources
+
+        sources.register(SOURCE)
+        chores.register(sending.tick, is_prompt=True)
+        chores.register(reconciling.follow_up)
+        privacy.register(HOLDING)
+        actions.discover()

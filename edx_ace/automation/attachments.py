@@ -13,6 +13,7 @@ from pathlib import PurePath
 from django.core.files.base import ContentFile
 from django.db import router, transaction
 from django.db.models import Sum
+from django.db.models.fields.files import FieldFile
 from django.utils.crypto import get_random_string
 from django.utils.translation import gettext as _
 
@@ -59,7 +60,7 @@ def add(message: ScheduledMessage, name: str, content: bytes) -> Attachment:
     try:
         attachment.save(using=router.db_for_write(Attachment))
     except Exception:
-        _delete(attachment.file.name)
+        _delete(attachment.file)
         raise
     return attachment
 
@@ -99,17 +100,16 @@ def remove(attachments: Iterable[Attachment]) -> int:
     rows = list(attachments)
     Attachment.objects.using(using).filter(pk__in=[row.pk for row in rows]).delete()
     for row in rows:
-        transaction.on_commit(partial(_delete, row.file.name), using=using, robust=True)
+        transaction.on_commit(partial(_delete, row.file), using=using, robust=True)
     return len(rows)
 
 
-def _delete(name: str | None) -> None:
-    storage = Attachment._meta.get_field("file").storage
+def _delete(file: FieldFile) -> None:
     try:
-        storage.delete(name)
+        file.storage.delete(str(file.name))
     except Exception:
         # Its row is gone, so that nobody sends it.
-        LOG.exception("The file %s of an attachment cannot be deleted.", name)
+        LOG.exception("The file %s of an attachment cannot be deleted.", file.name)
 
 
 def _problems(message: ScheduledMessage, name: str, content: bytes) -> list[Problem]:

@@ -29,6 +29,9 @@ LOG = logging.getLogger(__name__)
 
 _UID = "edx_ace.automation"
 
+#: Where an object that is being saved holds what it was.
+_BEFORE = "_ace_before"
+
 _local = threading.local()
 
 
@@ -101,16 +104,14 @@ def _cancel_gone(model: type[Model], label: str, pks: Sequence[Any]) -> None:
 
 def _before_save(sender: type[Model], instance: Model, raw: bool, using: str, **kwargs: Any) -> None:
     # What it refers to may be about to change: those that it referred to before are looked at, too.
-    if raw or instance._state.adding or all(isinstance(instance, model) for model in _models_of_objects(instance)):
-        return
-    before = sender._base_manager.using(using).filter(pk=instance.pk).first()
-    if before is not None:
-        _look_at([before], using)
+    if not raw and not instance._state.adding and not _is_object_of_all(instance):
+        setattr(instance, _BEFORE, sender._base_manager.using(using).filter(pk=instance.pk).first())
 
 
 def _saved(sender: type[Model], instance: Model, raw: bool, using: str, **kwargs: Any) -> None:
     if not raw:
-        _look_at([instance], using)
+        before = instance.__dict__.pop(_BEFORE, None)
+        _look_at([instance] if before is None else [before, instance], using)
 
 
 def _before_delete(sender: type[Model], instance: Model, using: str, **kwargs: Any) -> None:
@@ -183,10 +184,10 @@ def place(obj: Any) -> tuple[str, Any]:
     return obj._meta.label, obj.pk
 
 
-def _models_of_objects(instance: Model) -> list[type[Model]]:
-    """Return of which models the objects are of the actions that track *instance*."""
+def _is_object_of_all(instance: Model) -> bool:
+    """Return whether *instance* is an object, and nothing that one refers to, of all actions that track it."""
     tracking = [action for action in actions.all_actions().values() if isinstance(instance, tuple(action.track))]
-    return [action.model_of_objects for action in tracking]
+    return all(isinstance(instance, action.model_of_objects) for action in tracking)
 
 
 def _with_subclasses(*models: type[Model]) -> list[type[Model]]:

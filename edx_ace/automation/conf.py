@@ -16,6 +16,11 @@ class Settings(conf.Settings):
     AUTOMATION_MAX_ATTACHMENT_BYTES: int = 5_000_000
     #: How long a rendered subject, and a rendered body, may be, in characters; longer ones are a failure.
     AUTOMATION_MAX_OUTPUT_LENGTH: int = 200_000
+    #: What templates may read of objects beside their fields and properties, by the label of the model: methods without
+    #: arguments, relations to many, fields whose names look like secrets. For example ``{"shop.Order": ["lines"]}``.
+    AUTOMATION_READABLE: dict[str, list[str]] = {}
+    #: Hosts that pictures may come from; ``*.example.com`` stands for all hosts below that one.
+    AUTOMATION_IMAGE_HOSTS: list[str] = []
     #: For how long scheduled messages that have ended are kept, with what was sent and its attachments, in days.
     AUTOMATION_KEEP_DAYS: float = 365
 

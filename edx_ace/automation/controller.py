@@ -233,14 +233,10 @@ def edit(
         RefusedError: If *content* could not be rendered with the values that it has now.
         AutomationError: If there are no recipients.
     """
-    changes: dict[str, Any] = {}
-    if content is not None:
-        # Which reads what this module writes.
-        from edx_ace.automation import examining
+    # Which reads what this module writes.
+    from edx_ace.automation import examining
 
-        if problems := examining.problems(message, content):
-            raise RefusedError(problems)
-        changes["content"] = content.to_json()
+    changes: dict[str, Any] = {}
     if recipients is not None:
         changes["recipients"] = _recipients(recipients)
     if scheduled_at is not None:
@@ -250,6 +246,10 @@ def edit(
         if row.fence != seen:
             raise ConflictError(_("This message has changed since you looked at it."))
         _check(row, EDITABLE)
+        if content is not None:
+            if problems := examining.problems(row, content):
+                raise RefusedError(problems)
+            changes["content"] = content.to_json()
         changes = {name: value for name, value in changes.items() if getattr(row, name) != value}
         edited = [name for name in BY_HAND if name in changes]
         if edited:
@@ -402,8 +402,8 @@ def resend(message: ScheduledMessage, author: Any = None) -> ScheduledMessage:
             _begin_anew(row, "resend", author, "", timezone.now())
             return _reread(message)
         now = timezone.now()
-        copied = (*_PLACE, "action", "context", "recipients", "arguments", "content", "template_version_id")
-        copied += ("message_type", "is_to_all", "is_external", "edited", "occurrence")
+        copied = [*_PLACE, "action", "context", "recipients", "arguments", "content", "template_version_id"]
+        copied += ["message_type", "is_to_all", "is_external", "edited", "occurrence"]
         again = ScheduledMessage(scheduled_at=now, due_at=now, **{name: getattr(row, name) for name in copied})
         again.save(using=router.db_for_write(ScheduledMessage), force_insert=True)
         attachments.copy(row, again)
@@ -441,7 +441,7 @@ def record_failure(row: ScheduledMessage, code: str, reason: str, *, is_final: b
     failures = row.failures + 1
     from_state = row.state
     own = Q(fence=row.fence)
-    changes: dict[str, Any] = {"failures": failures, "code": code[:64], "reason": reason}
+    changes: dict[str, Any] = {"failures": failures, "claims": 0, "code": code[:64], "reason": reason}
     with transaction.atomic(router.db_for_write(ScheduledMessage)):
         if failures >= MAX_FAILURES:
             changes |= {"ended_at": DatabaseNow(), "open_key": None}

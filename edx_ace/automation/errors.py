@@ -8,7 +8,10 @@ Public: the errors of automation; all derive from `edx_ace.errors.AceError`.
     │   ├── StrategyError
     │   ├── GoneError (LookupError)
     │   ├── PastError
+    │   ├── RenderingError
     │   └── RefusedError
+    ├── ForbiddenError
+    ├── NotFoundError (LookupError)
     ├── UnknownActionError (LookupError)
     └── ConflictError
 """
@@ -18,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import attrs
+from django.utils.translation import gettext as _
 
 from edx_ace.errors import AceError
 
@@ -46,6 +50,18 @@ class PastError(AutomationError):
     code = "past"
 
 
+class ForbiddenError(AceError):
+    """The user does not have the permission for that."""
+
+    code = "forbidden"
+
+
+class NotFoundError(AceError, LookupError):
+    """There is no such message or attachment."""
+
+    code = "not_found"
+
+
 class UnknownActionError(AceError, LookupError):
     """No action of that name is registered."""
 
@@ -68,7 +84,7 @@ class Problem:
 
         reason: A sentence for whoever wrote it.
 
-        where: The field that it is about, such as ``"body"``; empty: the whole.
+        where: The field that it is about, such as ``"en.body"`` or ``"cc"``; empty: the whole.
 
         line: In that field, from 1; 0: none in particular.
     """
@@ -77,6 +93,29 @@ class Problem:
     reason: str
     where: str = ""
     line: int = 0
+
+    def __str__(self) -> str:
+        line = _("line %(line)d") % {"line": self.line} if self.line else ""
+        place = ", ".join(filter(None, (self.where, line)))
+        return f"{place}: {self.reason}" if place else self.reason
+
+
+class RenderingError(AutomationError):
+    """
+    A template cannot be read, or what it says cannot be rendered: what it needs is not there, or it makes too much.
+
+    Attributes:
+        problems: All that is wrong with a template that cannot be read; of one that was rendered what went wrong first.
+    """
+
+    code = "cannot_render"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(code=problems[0].code)
+        self.problems = list(problems)
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.problems))
 
 
 class RefusedError(AutomationError):
@@ -90,5 +129,5 @@ class RefusedError(AutomationError):
     code = "refused"
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__(" ".join(str(problem.reason) for problem in problems))
+        super().__init__(" ".join(str(problem) for problem in problems))
         self.problems = list(problems)

@@ -30,12 +30,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.db import router, transaction
 from django.db.models import Model
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from edx_ace.automation import actions, addressing, controller, references, templates
@@ -43,6 +44,7 @@ from edx_ace.automation.errors import ConflictError
 from edx_ace.automation.models import ScheduledMessage
 from edx_ace.automation.states import State
 from edx_ace.automation.strategy import BY_ITSELF, CONDITIONS_GONE, NO_RECIPIENTS
+from edx_ace.utils.date import as_utc
 
 if TYPE_CHECKING:
     from edx_ace.automation.actions import Action
@@ -114,17 +116,18 @@ class BaseAction(_Receiver):
             "author": author,
         }
         occurrence = self._occurrence(given)
-        try:
-            with transaction.atomic(router.db_for_write(ScheduledMessage)):
+        # There is no message without its files.
+        with transaction.atomic(router.db_for_write(ScheduledMessage)):
+            try:
                 made = controller.schedule(action, about=about, occurrence=occurrence, **what)
-                if made is None:
-                    return _revived(action, about, occurrence, what)
-                for name, content in self._attachments(given):
-                    controller.add_attachment(made, name, content, author=author)
-                return made
-        except ConflictError:
-            # Another was faster, and looked at the same object.
-            return controller.open_for(action, about)
+            except ConflictError:
+                # Another was faster, and looked at the same object.
+                return controller.open_for(action, about)
+            if made is None:
+                return _revived(action, about, occurrence, what)
+            for name, content in self._attachments(given):
+                controller.add_attachment(made, name, content, author=author)
+        return made
 
     def _attachments(self, given: Mapping[str, Any]) -> Iterable[tuple[str, bytes]]:
         return ()
@@ -260,9 +263,9 @@ def _revived(
     message = there.filter(state=State.CANCELLED, code__in=BY_ITSELF).first()
     if message is None:
         return None
-    # By nobody: a time that somebody sets is kept for ever.
-    why = _("Its conditions hold again.")
-    return controller.update(controller.reschedule(message, what["scheduled_at"], why=why), **what)
+    # By nobody: a time that somebody sets is kept for ever. And not in the past, which an update may put it to.
+    moment = max(as_utc(what["scheduled_at"]), timezone.now() + timedelta(minutes=1))
+    return controller.update(controller.reschedule(message, moment, why=_("Its conditions hold again.")), **what)
 
 
 def _params(given: Mapping[str, Any], *without: str) -> dict[str, Any]:

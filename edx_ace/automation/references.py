@@ -60,7 +60,7 @@ def dump(value: object, path: str = "value") -> Any:
     Return *value* as a typed reference.
 
     Args:
-        value: An object that is in the database, a value, or a list or tuple of such.
+        value: An object that is in the database, a value, a list or tuple of such, or what this function returned.
 
         path: Where it stands, for errors.
 
@@ -154,6 +154,8 @@ def _dump(value: object, path: str, depth: int) -> Any:
             return [_dump(one, f"{path}[{number}]", depth + 1) for number, one in enumerate(value)]
         case Model():
             return {"model": value._meta.label, "pk": _key_of(value, path)}
+        case Mapping() if _is_dumped(value):
+            return dict(value)
     raise _refused(path, value, _ACCEPTED)
 
 
@@ -178,6 +180,12 @@ def _refused(path: str, value: object, expected: str) -> AutomationError:
 
 def _is_reference(value: Mapping[str, Any]) -> bool:
     return value.keys() == {"model", "pk"}
+
+
+def _is_dumped(value: Mapping[Any, Any]) -> bool:
+    """Return whether *value* is what `_dump` makes of something that JSON has no form for."""
+    is_known = _is_reference(value) or (len(value) == 1 and next(iter(value)) in _READERS)
+    return is_known and all(isinstance(part, str) for part in value.values())
 
 
 def _references(dumped: Any) -> Iterator[tuple[str, str]]:

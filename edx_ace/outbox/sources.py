@@ -83,6 +83,8 @@ class Referred:
         addresses: See `edx_ace.outbox.people.address_key`; by the value of the channel type.
 
         due_at: Not before this moment (aware). None: now.
+
+        batch: The send that it belongs to. None: that of the outline.
     """
 
     reference: Reference
@@ -90,6 +92,7 @@ class Referred:
     recipient: str | None
     addresses: Mapping[str, str]
     due_at: datetime | None = None
+    batch: UUID | None = None
 
     def address_over(self, channel_type: ChannelType) -> str | None:
         """

@@ -65,7 +65,8 @@ class IntroduceHosts(ToHosts):
             "body": (
                 "Hello {% for host in hosts %}{{ host.name }}{{ ', ' if not loop.last }}{% endfor %},\n\n"
                 "you are the hosts of **{{ workshop.title }}** in {{ workshop.place }}, which begins on "
-                "{{ workshop.starts_at|date }}. This message goes to all of you: answer it to say hello, and who brings what.\n"
+                "{{ workshop.starts_at|date }}. This message goes to all of you: answer it to say hello, and who brings "
+                "what.\n"
             ),
         },
         "de": {
@@ -73,7 +74,7 @@ class IntroduceHosts(ToHosts):
             "body": (
                 "Hallo {% for host in hosts %}{{ host.name }}{{ ', ' if not loop.last }}{% endfor %},\n\n"
                 "ihr leitet **{{ workshop.title }}** in {{ workshop.place }}, am {{ workshop.starts_at|date }}. Diese "
-                "Nachricht geht an euch alle: antwortet darauf, um euch vorzustellen und zu klären, wer was mitbringt.\n"
+                "Nachricht geht an euch alle: stellt euch einander vor, und klärt, wer was mitbringt.\n"
             ),
         },
     }
@@ -117,8 +118,8 @@ class FollowUp(ToHosts):
             "subject": "How was {{ workshop.title }}?",
             "body": (
                 "Dear {{ recipient.name }},\n\n"
-                "thank you for hosting **{{ workshop.title }}**. Please say who stayed to the end, so that they get their "
-                "certificates, and tell us what you would do differently.\n"
+                "thank you for hosting **{{ workshop.title }}**. Please say who stayed to the end, so that they get "
+                "their certificates, and tell us what you would do differently.\n"
             ),
         }
     }
@@ -147,7 +148,8 @@ class SendCertificate(ToLearners):
         "en": {
             "subject": "Your certificate: {{ workshop.title }}",
             "body": (
-                "Dear {{ recipient.name }},\n\nyou stayed to the end of **{{ workshop.title }}**: here is your certificate.\n"
+                "Dear {{ recipient.name }},\n\n"
+                "you stayed to the end of **{{ workshop.title }}**: here is your certificate.\n"
             ),
         }
     }
@@ -191,7 +193,8 @@ class QuarterlyNews(ToLearners):
             "subject": "What {{ membership.organisation }} makes possible",
             "body": (
                 "Dear {{ recipient.name }},\n\nthe next workshops that you support:\n\n"
-                "{% for workshop in workshops %}- {{ workshop.starts_at|date }}: {{ workshop.title }}, {{ workshop.place }}\n"
+                "{% for workshop in workshops %}"
+                "- {{ workshop.starts_at|date }}: {{ workshop.title }}, {{ workshop.place }}\n"
                 "{% endfor %}"
             ),
         }
