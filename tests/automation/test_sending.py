@@ -351,7 +351,7 @@ def test_what_is_for_workers_outside_is_left_alone(schedule, action, work):
     assert reread(message).state == State.CLAIMED
 
     ScheduledMessage.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    sending.tick()
+    work()
     assert reread(message).state == State.SCHEDULED
     assert log(message) == ["schedule", "lock", "take_over"]
 
@@ -363,7 +363,7 @@ def test_what_its_workers_die_of_fails_at_last(schedule, work):
     message = schedule()
     for _ in range(sending.MAX_CLAIMS):
         assert sending.leases.claim(ScheduledMessage.objects.all(), 1, timedelta(0))
-        sending._bring_back()
+        sending.bring_back()
     sending.tick()
 
     assert (reread(message).state, reread(message).code) == (State.FAILED, "poison")
