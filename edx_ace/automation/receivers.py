@@ -30,11 +30,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
 from django.db.models import Model
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from edx_ace.automation import actions, addressing, controller, references, templates
@@ -42,6 +43,7 @@ from edx_ace.automation.errors import ConflictError
 from edx_ace.automation.models import ScheduledMessage
 from edx_ace.automation.states import State
 from edx_ace.automation.strategy import BY_ITSELF, CONDITIONS_GONE, NO_RECIPIENTS
+from edx_ace.utils.date import as_utc
 
 if TYPE_CHECKING:
     from edx_ace.automation.actions import Action
@@ -248,9 +250,9 @@ def _revived(
     message = there.filter(state=State.CANCELLED, code__in=BY_ITSELF).first()
     if message is None:
         return None
-    # By nobody: a time that somebody sets is kept for ever.
-    why = _("Its conditions hold again.")
-    return controller.update(controller.reschedule(message, what["scheduled_at"], why=why), **what)
+    # By nobody: a time that somebody sets is kept for ever. And not in the past, which an update may put it to.
+    moment = max(as_utc(what["scheduled_at"]), timezone.now() + timedelta(minutes=1))
+    return controller.update(controller.reschedule(message, moment, why=_("Its conditions hold again.")), **what)
 
 
 def _params(given: Mapping[str, Any], *without: str) -> dict[str, Any]:

@@ -17,7 +17,7 @@ then nothing is done, too. An action by a rule goes on to the next occurrence in
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ from edx_ace.automation import addressing, controller, references, templates
 from edx_ace.automation.errors import AutomationError, StrategyError
 from edx_ace.automation.models import ScheduledMessage
 from edx_ace.automation.states import EDITABLE, State
+from edx_ace.utils.date import as_utc
 
 if TYPE_CHECKING:
     from edx_ace.automation.actions import Action
@@ -45,6 +46,10 @@ BY_ITSELF = (CONDITIONS_GONE, NO_RECIPIENTS, OBJECT_GONE)
 
 #: How many objects are looked at together, with the same queries.
 BATCH_SIZE = 500
+
+#: How long ago a message may have been due that is scheduled by itself: nobody wants to hear of what was years ago once
+#: an action is new, or an old object is saved. Where the site runs the strategy itself, it goes all the same.
+MAX_LATE = timedelta(days=1)
 
 _OCCURRENCE = "occurrence"
 _OCCURRENCE_GONE = "occurrence_gone"
@@ -157,7 +162,9 @@ def settle(
     action: Action, objects: Sequence[Any], *, dry_run: bool = False
 ) -> Iterator[tuple[Any, Decision | Exception]]:
     """
-    Do because of each of *objects* what is to be done, and yield it with what was; without a request.
+    Do because of each of *objects* what is to be done, and yield it with what was; for changes and reconciling.
+
+    Nothing is scheduled that should have gone long ago (`MAX_LATE`).
 
     Takes the same number of queries for all of them together to find what is to be changed. One that cannot be decided
     is yielded with its error, and keeps no other from being done.
@@ -187,8 +194,8 @@ def foresee(action: Action, obj: Any, params: Mapping[str, Any]) -> Decision:
     """
     Return what would come of it if the strategy ran for *obj* now; nothing is changed.
 
-    Unlike `decide` it looks whether there is anybody to write to, whether the action is on, and whether anything would
-    change.
+    Unlike `decide` it looks whether there is anybody to write to, whether the action is on, whether its time is long
+    past, and whether anything would change.
 
     Raises:
         Exception: Whatever the methods of *action* raise.
@@ -340,6 +347,11 @@ def _foreseen(action: Action, obj: Any, decision: Decision, version: TemplateVer
     if not recipients:
         strategy = StrategyEnum.NOOP if decision.strategy == StrategyEnum.CREATE else StrategyEnum.CANCEL
         return attrs.evolve(decision, strategy=strategy, code=NO_RECIPIENTS, reason=_("Nobody would get it."))
+    if decision.strategy == StrategyEnum.CREATE:
+        scheduled_at = as_utc(action.scheduled_at(obj, **decision.params))
+        if scheduled_at < timezone.now() - MAX_LATE:
+            reason = _("It should have gone on %(date)s, which is too long ago.") % {"date": scheduled_at.date()}
+            return attrs.evolve(decision, strategy=StrategyEnum.NOOP, code="past", reason=reason)
     if decision.strategy == StrategyEnum.UPDATE and _is_current(action, obj, decision, recipients, version):
         return attrs.evolve(decision, strategy=StrategyEnum.NOOP, code="current", reason=_("It is up to date."))
     return decision
@@ -352,7 +364,7 @@ def _is_current(
     message = decision.message
     assert message is not None
     wanted = {
-        "scheduled_at": action.scheduled_at(obj, **decision.params),
+        "scheduled_at": as_utc(action.scheduled_at(obj, **decision.params)),
         "context": references.dump_context(action.context(obj, **decision.params)),
         "recipients": addressing.dump(recipients),
         "content": {} if version is None else version.content,

@@ -5,6 +5,7 @@ Public: what the messages of an action say: versions that staff write, what an a
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -30,6 +31,10 @@ logger = logging.getLogger(__name__)
 SAMPLES = 20
 
 
+#: The code of a language, as tables and Django hold it.
+_LANGUAGE = re.compile(r"(?=.{2,35}$)[a-z]{2,3}(?:-[a-z0-9]+)*", re.A)
+
+
 def _variants(given: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
     try:
         found = {
@@ -38,6 +43,8 @@ def _variants(given: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str
         }
     except (AttributeError, KeyError, TypeError) as error:
         raise _bad_content("for each language a subject and a body") from error
+    if not all(map(_LANGUAGE.fullmatch, found)):
+        raise _bad_content("codes of languages such as de or pt-br")
     if not all(isinstance(text, str) for variant in found.values() for text in variant.values()):
         raise _bad_content("subjects and bodies that are texts")
     return found
@@ -125,15 +132,12 @@ class Content:
 
 def shipped(action: Action) -> Content | None:
     """
-    Return what *action* ships: its `template`, by language or with all fields of a `Content`; None: it ships nothing.
+    Return what *action* ships: its `template`, by language; None: it ships nothing.
 
     Raises:
-        AutomationError: If that is neither.
+        AutomationError: If it is something else.
     """
-    template = action.template
-    if not template:
-        return None
-    return Content.from_json(template) if "variants" in template else Content(template)
+    return Content(action.template) if action.template else None
 
 
 def current(action: Action) -> TemplateVersion | None:
@@ -226,11 +230,14 @@ def sample_of(action: Action, obj: Model | None = None) -> dict[str, Any] | None
     Return values of a template of *action*, of *obj*, else of an object for which there should be a message; None:
     there is no object yet.
     """
+    if not action.has_conditions:
+        # Receivers of the site know the values.
+        return None
     some = [obj] if obj is not None else list(action.objects()[:SAMPLES])
     params = {"occurrence": timezone.now()} if action.is_recurring else {}
     for one in some:
         try:
-            if one is some[-1] or not action.has_conditions or action.should_exist(one, **params):
+            if one is some[-1] or action.should_exist(one, **params):
                 recipients = action.recipients(one, **params)
                 return {**action.context(one, **params), rendering.RECIPIENT: next(iter(recipients), None)}
         except Exception:

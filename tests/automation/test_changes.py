@@ -417,6 +417,21 @@ def test_reconciling_takes_as_many_queries_for_many(number, django_assert_num_qu
     assert len(found) == number
 
 
+@pytest.mark.parametrize(("days", "expected"), [(9, []), (7, ["scheduled"])])
+def test_nothing_is_scheduled_by_itself_for_long_ago(days, expected):
+    """
+    By a change or by reconciling; what was due this morning goes.
+    """
+    workshop = taught()
+    ScheduledMessage.objects.all().delete()
+    workshop.ends_at = timezone.now() - timedelta(days=days)
+
+    workshop.save()
+    reconcile("--action", "follow_up")
+
+    assert messages() == expected
+
+
 class Monthly(Untracked):
     """Goes by a rule."""
 

@@ -5,6 +5,7 @@ Internal: what is said when a site starts whose actions have faults.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypedDict
 
 import pytest
 from django.contrib.auth.models import Group
@@ -13,7 +14,6 @@ from edx_ace import MessageType
 from edx_ace.automation import actions, receivers
 from edx_ace.automation.actions import Action
 from edx_ace.automation.checks import check_automation
-from edx_ace.automation.receivers import BaseAction
 from edx_ace.errors import ConfigurationError
 from tests.automation_site.models import Task, Workshop
 
@@ -70,8 +70,11 @@ def test_two_actions_of_one_name_are_an_error(found):
     [
         ({"message_type": MessageType()}, "message_type must be a subclass of MessageType"),
         ({"template": None}, "says neither what its messages say (`template`) nor which files do (`message_type`)."),
-        ({"template": {"en": {"subject": "Hello"}}}, "template must map languages to a subject and a body"),
-        ({"template": {"subject": "Hello", "body": "Hello"}}, "template must map languages to a subject and a body"),
+        ({"template": {"en": {"subject": "Hello"}}}, "Tried.template: Expected for each language a subject and a body"),
+        (
+            {"template": {"subject": "Hello", "body": "Hello"}},
+            "Tried.template: Expected for each language a subject and a body",
+        ),
         ({"recipients": None}, "does not define recipients(obj)."),
         ({"scheduled_at": None}, "does not define scheduled_at(obj)."),
         ({"track": None}, "does not say of which model its objects are."),
@@ -138,11 +141,68 @@ def test_what_may_be_meant_is_a_warning(found, attributes, code):
     assert [one for one, _said in found(**attributes)] == [code]
 
 
+@pytest.mark.parametrize(
+    ("attributes", "text"),
+    [
+        (
+            {"template": {"en": {"subject": "Hello", "body": "x\n{{ name|uper }}"}}},
+            "Tried.template: en.body, line 2: There is no filter “uper”. Did you mean “upper”?",
+        ),
+        (
+            {
+                "template": {"en": {"subject": "{{ recipient }}", "body": "{{ wrokshop }}"}},
+                "Context": TypedDict("Context", {"workshop": Workshop}),
+            },
+            "Tried.template: en.body, line 1: There is no “wrokshop”. Did you mean “workshop”?",
+        ),
+    ],
+)
+def test_what_an_action_ships_can_be_rendered(found, attributes, text):
+    """
+    As far as that can be said before there is an object.
+    """
+    assert found(**attributes) == [("ace_automation.E006", f"shop.actions.{text}")]
+
+
+@pytest.mark.parametrize(
+    ("readable", "text"),
+    [
+        ({"automation_site.Workshop": ["tasks", "helpers", "title", "get_deferred_fields"]}, None),
+        ({"auth.user": ("groups",)}, None),
+        (["auth.User"], "must map labels of models to lists of names"),
+        ({"shop.Order": ["lines"]}, "names 'shop.Order', which is no model"),
+        ({"auth.User": ["nmae"]}, "names 'nmae' of auth.User"),
+        ({"auth.User": ["_meta"]}, "names '_meta' of auth.User"),
+        ({"auth.User": "groups"}, "names 'groups' of auth.User, but not in a list"),
+    ],
+)
+def test_what_templates_may_read_is_there(settings, readable, text):
+    """
+    A name that is written wrongly would be found by nobody.
+    """
+    settings.ACE_AUTOMATION_READABLE = readable
+
+    found = check_automation()
+
+    assert [one.id for one in found] == ([] if text is None else ["ace_automation.E007"])
+    assert text is None or text in found[0].msg
+
+
+@pytest.mark.parametrize("hosts", ["img.example.com", ["https://img.example.com"], ["*"]])
+def test_hosts_of_pictures_are_hosts(settings, hosts):
+    """
+    In a list, without a scheme.
+    """
+    settings.ACE_AUTOMATION_IMAGE_HOSTS = hosts
+
+    assert {one.id for one in check_automation()} == {"ace_automation.E008"}
+
+
 def test_a_receiver_of_the_long_form_names_an_action(monkeypatch):
     """
     That is there.
     """
-    tried = type("Tried", (BaseAction,), {"signal": "follow-up", "__module__": "shop.receivers"})
+    tried = type("Tried", (), {"signal": "follow-up", "__module__": "shop.receivers"})
     monkeypatch.setattr(receivers, "of_the_site", lambda: [tried])
 
     [found] = check_automation()

@@ -102,17 +102,6 @@ def test_an_action_with_a_message_type_has_no_template(action):
     assert not TemplateVersion.objects.exists()
 
 
-def test_an_action_may_ship_the_addresses_too(action):
-    """
-    And which variant is for those whose language there is none for.
-    """
-    action.template = {"variants": SHIPPED, "cc": ["lead@example.com"], "fallback": "en"}
-
-    assert Content.from_json(templates.current(action).content) == Content(
-        SHIPPED, cc=["lead@example.com"], fallback="en"
-    )
-
-
 def test_who_has_not_seen_the_newest_version_does_not_overwrite_it(action, ann):
     """
     Nor with what nobody has seen yet.
@@ -247,6 +236,8 @@ def test_two_who_ask_first_get_the_same_version(action, monkeypatch):
         {"variants": {"en": {"subject": "x"}}},
         {"variants": {"en": {"subject": "x", "body": 1}}},
         {"variants": ["en"]},
+        {"variants": {"../../en": {"subject": "x", "body": "x"}}},
+        {"variants": {"en-" + "x" * 40: {"subject": "x", "body": "x"}}},
         {"variants": {}, "cc": "ann@example.com"},
         {"variants": {}, "more": 1},
     ],
