@@ -18,6 +18,10 @@ from edx_ace.automation.conf import settings
 MAX_SOURCE_LENGTH = 100_000
 #: How many brackets Markdown may have, before each of which it looks for the beginning of a link.
 MAX_BRACKETS = 5_000
+#: How many lines Markdown may have.
+MAX_LINES = 10_000
+#: How many tags a body may have: reading those that stand one in the other takes the square of their number.
+MAX_TAGS = 10_000
 #: How many items a range, a list that is written, or a relation may have.
 MAX_ITEMS = 1_000
 #: How often all loops together may turn.

@@ -4,24 +4,30 @@ Internal: the system checks of automation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.db.models import Model
 
-from edx_ace.automation import actions, receivers, templates
+from edx_ace.automation import actions, receivers, rendering, templates
 from edx_ace.automation.actions import Action
+from edx_ace.automation.conf import settings
 from edx_ace.automation.errors import AutomationError
 from edx_ace.errors import MissingExtraError, did_you_mean
 from edx_ace.message import MessageType
+
+_HOST = re.compile(r"(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*", re.I | re.A)
 
 
 @register("edx_ace")
 def check_automation(**kwargs: object) -> list[CheckMessage]:
     """Check what automation needs of the site, and the actions that are there."""
-    found = [*_check_extra(), *_check_doubles(), *_check_receivers()]
+    found = [*_check_extra(), *_check_doubles(), *_check_receivers(), *_check_readable(), *_check_pictures()]
     for action in actions.all_actions().values():
         found += _check_action(action)
     return found
@@ -52,6 +58,45 @@ def _check_receivers() -> Iterator[CheckMessage]:
                 f"{_path(receiver)}.signal is {signal!r}, which is no action.{did_you_mean(signal, known)}",
                 hint="Define a subclass of edx_ace.automation.actions.Action with that `signal` in actions.py.",
                 id="ace_automation.E003",
+            )
+
+
+def _check_readable() -> Iterator[CheckMessage]:
+    hint = "For example: ACE_AUTOMATION_READABLE = {'shop.Order': ['lines']}."
+    given: Any = settings.AUTOMATION_READABLE
+    if not isinstance(given, Mapping):
+        text = f"ACE_AUTOMATION_READABLE must map labels of models to lists of names, given {given!r}."
+        yield Error(text, hint=hint, id="ace_automation.E007")
+        return
+    for label, names in given.items():
+        try:
+            model = apps.get_model(label)
+        except (AttributeError, LookupError, TypeError, ValueError):
+            text = f"ACE_AUTOMATION_READABLE names {label!r}, which is no model."
+            yield Error(text, hint=hint, id="ace_automation.E007")
+            continue
+        if isinstance(names, str):
+            text = f"ACE_AUTOMATION_READABLE names {names!r} of {label}, but not in a list."
+            yield Error(text, hint=hint, id="ace_automation.E007")
+            continue
+        for name in names:
+            if not isinstance(name, str) or name.startswith("_") or not _has(model, name):
+                text = f"ACE_AUTOMATION_READABLE names {name!r} of {label}, which templates cannot read there."
+                yield Error(text, hint=hint, id="ace_automation.E007")
+
+
+def _has(model: type[Model], name: str) -> bool:
+    return hasattr(model, name) or name in {field.name for field in model._meta.get_fields()}
+
+
+def _check_pictures() -> Iterator[CheckMessage]:
+    given: Any = settings.AUTOMATION_IMAGE_HOSTS
+    for one in given if isinstance(given, list | tuple) else [None]:
+        if not isinstance(one, str) or not _HOST.fullmatch(one):
+            yield Error(
+                f"ACE_AUTOMATION_IMAGE_HOSTS must list hosts, given {given!r}.",
+                hint="For example: ACE_AUTOMATION_IMAGE_HOSTS = ['img.example.com', '*.cdn.example.com'].",
+                id="ace_automation.E008",
             )
 
 
@@ -93,6 +138,13 @@ def _check_template(action: Action, path: str) -> Iterator[CheckMessage]:
             hint="Add it to LANGUAGES, or take it out.",
             id="ace_automation.W002",
         )
+    if content is not None and not list(_check_extra()):
+        for problem in rendering.problems(content, templates.variables_of(action, None)):
+            yield Error(
+                f"{path}.template: {problem}",
+                hint="Correct it; staff find it as the first version.",
+                id="ace_automation.E006",
+            )
 
 
 def _check_conditions(action: Action, path: str) -> Iterator[CheckMessage]:

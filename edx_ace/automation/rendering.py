@@ -45,9 +45,6 @@ _NEEDED_FOR = ("Writing templates of actions", "automation")
 #: The name by which templates know whom a message goes to, beside the names of its context.
 RECIPIENT = "recipient"
 
-#: How many tags a body may have: reading those that stand one in the other takes the square of their number.
-MAX_TAGS = 10_000
-
 
 @attrs.frozen
 class Rendered:
@@ -252,8 +249,8 @@ _TAG = re.compile(r"(<[^<>]*>)")
 _ATTRIBUTE = re.compile(r'\s([a-z]+)="([^"]*)"')
 #: What may stand before a value in an address.
 _BEFORE = re.compile(r"(?:https?://[^/?#\s]+[/?#]|/(?![/\\])|mailto:)\S*", re.I)
-#: An address on this site, which is not that of another without a scheme.
-_OWN = re.compile(r'(?<= href=")/(?![/\\])[^"]*')
+#: A link to an address on this site, which is not that of another without a scheme.
+_OWN = re.compile(r'(<a(?: [a-z]+="[^"<>]*")*? href=")(/(?![/\\])[^"<>]*)')
 
 
 class _Kind(Enum):
@@ -289,7 +286,7 @@ def _html(source: str, values: Mapping[str, Any]) -> str:
     base = core_settings.BASE_URL
     if base and "/" in base:
         # The content step that does this comes too late for the text. Where a function says the base, it does it alone.
-        html = _OWN.sub(lambda match: escape(urljoin(f"{base.rstrip('/')}/", match[0])), html)
+        html = _OWN.sub(lambda match: match[1] + urljoin(f"{base.rstrip('/')}/", match[2]), html)
     return html
 
 
@@ -297,12 +294,13 @@ def _html(source: str, values: Mapping[str, Any]) -> str:
 @lru_cache(maxsize=64)
 def _parts(text: str) -> tuple[str | _Value, ...]:
     """Return the HTML of *text*, Markdown with words in place of values, in parts."""
-    if text.count("[") > bounds.MAX_BRACKETS:
-        text = _("It has more than %(most)d brackets.") % {"most": bounds.MAX_BRACKETS}
-        raise RenderingError([Problem("too_much", text)])
+    if text.count("[") > bounds.MAX_BRACKETS or text.count("\n") > bounds.MAX_LINES:
+        reason = _("It has more than %(brackets)d brackets, or %(lines)d lines.")
+        most = {"brackets": bounds.MAX_BRACKETS, "lines": bounds.MAX_LINES}
+        raise RenderingError([Problem("too_much", reason % most)])
     html = rich_text.from_markdown(text, _NEEDED_FOR)
-    if html.count("<") > MAX_TAGS:
-        raise RenderingError([Problem("too_much", _("It has more than %(most)d tags.") % {"most": MAX_TAGS})])
+    if html.count("<") > bounds.MAX_TAGS:
+        raise RenderingError([Problem("too_much", _("It has more than %(most)d tags.") % {"most": bounds.MAX_TAGS})])
     found: list[str | _Value] = []
     for number, piece in enumerate(_TAG.split(html)):
         end = 0

@@ -5,6 +5,7 @@ Public: what the messages of an action say: versions that staff write, what an a
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -30,6 +31,10 @@ logger = logging.getLogger(__name__)
 SAMPLES = 20
 
 
+#: The code of a language, as tables and Django hold it.
+_LANGUAGE = re.compile(r"(?=.{2,35}$)[a-z]{2,3}(?:-[a-z0-9]+)*", re.A)
+
+
 def _variants(given: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str]]:
     try:
         found = {
@@ -38,6 +43,8 @@ def _variants(given: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, str
         }
     except (AttributeError, KeyError, TypeError) as error:
         raise _bad_content("for each language a subject and a body") from error
+    if not all(map(_LANGUAGE.fullmatch, found)):
+        raise _bad_content("codes of languages such as de or pt-br")
     if not all(isinstance(text, str) for variant in found.values() for text in variant.values()):
         raise _bad_content("subjects and bodies that are texts")
     return found

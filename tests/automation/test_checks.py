@@ -5,6 +5,7 @@ Internal: what is said when a site starts whose actions have faults.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypedDict
 
 import pytest
 from django.contrib.auth.models import Group
@@ -138,6 +139,63 @@ def test_what_may_be_meant_is_a_warning(found, attributes, code):
     It works all the same.
     """
     assert [one for one, _said in found(**attributes)] == [code]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "text"),
+    [
+        (
+            {"template": {"en": {"subject": "Hello", "body": "x\n{{ name|uper }}"}}},
+            "Tried.template: en.body, line 2: There is no filter “uper”. Did you mean “upper”?",
+        ),
+        (
+            {
+                "template": {"en": {"subject": "{{ recipient }}", "body": "{{ wrokshop }}"}},
+                "Context": TypedDict("Context", {"workshop": Workshop}),
+            },
+            "Tried.template: en.body, line 1: There is no “wrokshop”. Did you mean “workshop”?",
+        ),
+    ],
+)
+def test_what_an_action_ships_can_be_rendered(found, attributes, text):
+    """
+    As far as that can be said before there is an object.
+    """
+    assert found(**attributes) == [("ace_automation.E006", f"shop.actions.{text}")]
+
+
+@pytest.mark.parametrize(
+    ("readable", "text"),
+    [
+        ({"automation_site.Workshop": ["tasks", "helpers", "title", "get_deferred_fields"]}, None),
+        ({"auth.user": ("groups",)}, None),
+        (["auth.User"], "must map labels of models to lists of names"),
+        ({"shop.Order": ["lines"]}, "names 'shop.Order', which is no model"),
+        ({"auth.User": ["nmae"]}, "names 'nmae' of auth.User"),
+        ({"auth.User": ["_meta"]}, "names '_meta' of auth.User"),
+        ({"auth.User": "groups"}, "names 'groups' of auth.User, but not in a list"),
+    ],
+)
+def test_what_templates_may_read_is_there(settings, readable, text):
+    """
+    A name that is written wrongly would be found by nobody.
+    """
+    settings.ACE_AUTOMATION_READABLE = readable
+
+    found = check_automation()
+
+    assert [one.id for one in found] == ([] if text is None else ["ace_automation.E007"])
+    assert text is None or text in found[0].msg
+
+
+@pytest.mark.parametrize("hosts", ["img.example.com", ["https://img.example.com"], ["*"]])
+def test_hosts_of_pictures_are_hosts(settings, hosts):
+    """
+    In a list, without a scheme.
+    """
+    settings.ACE_AUTOMATION_IMAGE_HOSTS = hosts
+
+    assert {one.id for one in check_automation()} == {"ace_automation.E008"}
 
 
 def test_a_receiver_of_the_long_form_names_an_action(monkeypatch):

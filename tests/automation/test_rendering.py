@@ -189,6 +189,17 @@ def test_where_a_link_leads_may_be_a_value(settings: Settings, target, value, ex
     assert html_of(f"[x]({target})", v=value) == f"<p><a{expected}>x</a></p>"
 
 
+def test_a_value_that_reads_like_an_address_of_a_link_stays_as_it_is(settings: Settings):
+    """
+    Only those of links become complete.
+    """
+    settings.ACE_BASE_URL = "https://site.example/"
+
+    assert html_of('[x](/a "y"){{ v }}', v='<a href="/b"') == (
+        '<p><a href="https://site.example/a" title="y">x</a>&lt;a href="/b"</p>'
+    )
+
+
 def test_an_address_on_this_site_is_left_to_the_content_step_where_a_function_says_it(settings: Settings):
     """
     Which knows the message.
@@ -640,6 +651,7 @@ def test_an_error_of_the_database_is_not_the_template_s(monkeypatch, workshop):
         "{{ 1 " + "if 1 else 1 " * 5000 + "}}",
         "x" * 200_000,
         "{{ long }}{{ long }}" * 10 + "{% for x in range(99) %}{{ long }}{% endfor %}",
+        "{% for x in range(999) %}" + "a\n" * 50 + "{% endfor %}",
         "{% for x in range(999) %}**x** " + "x" * 300 + "{% endfor %}",
         "{% for x in range(999) %}*x* _x_ *x* _x_ *x* _x_ *x* _x_ *x* _x_ *x* _x_ {% endfor %}",
     ],

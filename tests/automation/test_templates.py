@@ -236,6 +236,8 @@ def test_two_who_ask_first_get_the_same_version(action, monkeypatch):
         {"variants": {"en": {"subject": "x"}}},
         {"variants": {"en": {"subject": "x", "body": 1}}},
         {"variants": ["en"]},
+        {"variants": {"../../en": {"subject": "x", "body": "x"}}},
+        {"variants": {"en-" + "x" * 40: {"subject": "x", "body": "x"}}},
         {"variants": {}, "cc": "ann@example.com"},
         {"variants": {}, "more": 1},
     ],
