@@ -65,8 +65,8 @@ class IntroduceHosts(ToHosts):
             "body": (
                 "Hello {% for host in hosts %}{{ host.name }}{{ ', ' if not loop.last }}{% endfor %},\n\n"
                 "you are the hosts of **{{ workshop.title }}** in {{ workshop.place }}, which begins on "
-                "{{ workshop.starts_at|date }}. This message goes to all of you: answer it to say hello, and who brings "
-                "what.\n"
+                "{{ workshop.starts_at|date }}. This message goes to all of you: answer it to say hello, and who "
+                "brings what.\n"
             ),
         },
         "de": {

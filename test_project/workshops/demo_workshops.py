@@ -13,6 +13,7 @@ import attrs
 from django.db import transaction
 
 from courses.models import Learner
+from edx_ace.automation.models import ScheduledMessage
 from workshops.models import Attendance, Host, Membership, Workshop
 
 
@@ -51,12 +52,12 @@ _STRIDE = 17
 @transaction.atomic
 def load(today: datetime) -> None:
     """
-    Fill the database with workshops and memberships, in place of those of yesterday.
+    Fill the database with workshops and memberships, in place of those of yesterday and what was written about them.
 
     Args:
         today: Aware.
     """
-    for model in (Workshop, Membership):
+    for model in (ScheduledMessage, Workshop, Membership):
         model.objects.all().delete()
     people = list(Learner.objects.filter(is_active=True).order_by("pk")[: _STRIDE * 12 : _STRIDE])
     monday = today.date() - timedelta(days=today.weekday())
@@ -76,9 +77,8 @@ def load(today: datetime) -> None:
         Host.objects.create(workshop=workshop, learner=leader, role=Host.Role.LEADS)
         Host.objects.create(workshop=workshop, learner=helper, role=Host.Role.HELPS)
         if starts_at < today:
-            Attendance.objects.bulk_create(
-                Attendance(workshop=workshop, learner=one, is_complete=place != 1) for place, one in enumerate(others)
-            )
+            for place, one in enumerate(others):
+                Attendance.objects.create(workshop=workshop, learner=one, is_complete=place != 1)
     for number, name in enumerate(_MEMBERSHIPS):
         starts_on = today.date() - timedelta(days=40 * (number + 1))
         Membership.objects.create(
