@@ -95,7 +95,7 @@ class Command(BaseCommand):
             )
             automation = self.style.SUCCESS(f"{base_url}/staff/automation/calendar/")
             self.stdout.write(
-                f"See what will be written about workshops by itself at {automation} (name and password: {demo_site.STAFF})"
+                f"See what workshops will write by themselves at {automation} (name and password: {demo_site.STAFF})"
             )
             self.stdout.write(f"See the outbox at {admin} (name and password: {demo_site.STAFF})")
             search = self.style.SUCCESS(f"{base_url}/staff/")
