@@ -22,6 +22,7 @@ class AutomationConfig(AppConfig):
         from edx_ace.outbox import chores, privacy, sources
 
         sources.register(SOURCE)
+        chores.register(sending.bring_back)
         chores.register(sending.tick, is_prompt=True)
         chores.register(reconciling.follow_up)
         privacy.register(HOLDING)

@@ -23,6 +23,7 @@ from edx_ace.channel import ChannelType, get_channel_for_message
 from edx_ace.channel.mixins import EmailChannelMixin
 from edx_ace.errors import AceError
 from edx_ace.message import Message, MessageType
+from edx_ace.renderers import RenderedEmail
 from edx_ace.report import text_of
 
 if TYPE_CHECKING:
@@ -161,8 +162,11 @@ def compose(draft: Draft, addressees: Sequence[Addressee], letter: Letter) -> Me
 
 def render(message: Message) -> Rendered:
     """Return *message* as the email channel renders it."""
-    channel = get_channel_for_message(ChannelType.EMAIL, message)
-    fields = presentation.render(channel, message)
+    return as_sent(presentation.render(get_channel_for_message(ChannelType.EMAIL, message), message))
+
+
+def as_sent(fields: RenderedEmail) -> Rendered:
+    """Return the parts of an email with *fields*."""
     html = EmailChannelMixin.make_simple_html_template(fields.head_html, fields.body_html)
     return Rendered(EmailChannelMixin.get_subject(fields), html, fields.body)
 

@@ -414,7 +414,10 @@ def resend(message: ScheduledMessage, author: Any = None) -> ScheduledMessage:
 
 def place_of(about: Model | None) -> tuple[str, str]:
     """Return the label of a model and the primary key as text by which *about* stands in the table."""
-    return ("", "") if about is None else (about._meta.concrete_model._meta.label_lower, str(about.pk))
+    if about is None:
+        return "", ""
+    model = about._meta.concrete_model or type(about)
+    return model._meta.label_lower, str(about.pk)
 
 
 def note(

@@ -19,7 +19,7 @@ from uuid import UUID, uuid4
 
 import attrs
 from django.db import router, transaction
-from django.db.models import Case, Q, Value, When
+from django.db.models import Case, QuerySet, Value, When
 from django.utils.translation import gettext as _
 
 from edx_ace import preview
@@ -48,10 +48,7 @@ MAX_CLAIMS = 10
 
 
 def tick() -> str | None:
-    """Do a part of what there is to do for scheduled messages; a chore of the sweep."""
-    if not _is_any_due():
-        return None
-    _bring_back()
+    """Put what is due into the outbox, and look what became of what is there; a prompt chore."""
     rows = leases.claim(_open().filter(is_external=False), BATCH, LEASE)
     for part in _parts(rows):
         _send(part)
@@ -59,26 +56,21 @@ def tick() -> str | None:
     return chores.AGAIN if is_left or len(rows) == BATCH else None
 
 
-def _open() -> Any:
-    return ScheduledMessage.objects.filter(ended_at__isnull=True)
-
-
-def _is_any_due() -> bool:
-    now = DatabaseNow()
-    waiting = (State.SCHEDULED, State.FAILED, State.ENQUEUED)
-    return bool(_open().filter(Q(state__in=waiting, due_at__lte=now) | Q(lease_until__lte=now)).exists())
-
-
-def _bring_back() -> None:
-    """Let what its worker has lost, and what failed and is to be tried again, wait to be claimed."""
+def bring_back() -> str | None:
+    """Let what its worker has lost, and what failed and is to be tried again, wait to be claimed; a chore."""
     using = router.db_for_write(ScheduledMessage)
     with transaction.atomic(using):
         lost = leases.reclaim(_open(), BATCH, State.CLAIMED, State.SCHEDULED)
         _log(lost, "take_over", State.CLAIMED, State.SCHEDULED, using)
     with transaction.atomic(using):
-        failed = _open().filter(due_at__lte=DatabaseNow()).order_by("due_at")
-        again = leases.seize(failed, BATCH, State.FAILED, State.SCHEDULED)
-        _log(again, "try_again", State.FAILED, State.SCHEDULED, using)
+        due = _open().filter(due_at__lte=DatabaseNow()).order_by("due_at")
+        failed = leases.seize(due, BATCH, State.FAILED, State.SCHEDULED)
+        _log(failed, "try_again", State.FAILED, State.SCHEDULED, using)
+    return chores.AGAIN if BATCH in (len(lost), len(failed)) else None
+
+
+def _open() -> QuerySet[ScheduledMessage]:
+    return ScheduledMessage.objects.filter(ended_at__isnull=True)
 
 
 def _parts(rows: Sequence[ScheduledMessage]) -> list[Sequence[ScheduledMessage]]:
@@ -230,13 +222,15 @@ def _fail(row: ScheduledMessage, error: Exception) -> None:
 
 
 def _log(
-    rows: Iterable[ScheduledMessage],
+    rows: Sequence[ScheduledMessage],
     did: str,
     from_state: str,
     to_state: str,
     using: str,
     why: dict[int, str] | None = None,
 ) -> None:
+    if not rows:
+        return
     Entry.objects.using(using).bulk_create(
         Entry(message=row, did=did, from_state=from_state, to_state=to_state, why=(why or {}).get(row.pk, ""))
         for row in rows

@@ -29,13 +29,15 @@ from edx_ace.envelope import Parcel
 from edx_ace.errors import AceError, InvalidMessageError
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
-from edx_ace.outbox import breakers, leases, loading, outcomes, people, rates, retries
+from edx_ace.outbox import breakers, leases, loading, outcomes, people, rates, retries, sources
 from edx_ace.outbox.clock import FIRST_MOMENT, LAST_MOMENT, DatabaseNow, from_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.errors import SourceError
 from edx_ace.outbox.guards import guards
 from edx_ace.outbox.models import Circuit, Delivery, Payload
+from edx_ace.outbox.payloads import load_reference
 from edx_ace.outbox.redaction import redacted, redacted_code
+from edx_ace.outbox.sources import Source
 from edx_ace.outbox.states import OPEN, Priority, State
 from edx_ace.report import Attempt, Outcome, Skipped, code_of, reason_of
 
@@ -85,6 +87,8 @@ class _Round:
         self.probed: set[str] = set()
         #: Keys of what got its permit.
         self.handed_over: set[int] = set()
+        #: What the deliveries are of, by the key of the payload.
+        self.payloads: dict[UUID, Payload] = {}
         self.sent = outcomes.acceptance()
         self._permissions: dict[bool, leases.Transition[Delivery]] = {}
 
@@ -117,13 +121,13 @@ class _Round:
 
     def _load(self, rows: Sequence[Delivery]) -> list[tuple[Delivery, Message]]:
         wanted = Payload.objects.filter(pk__in={row.payload_id for row in rows}).only("source", "content")
-        stored = {payload.pk: payload for payload in wanted}
-        messages = loading.load(stored.values(), self._may_split)
+        self.payloads = {payload.pk: payload for payload in wanted}
+        messages = loading.load(self.payloads.values(), self._may_split)
         loaded = []
         for row in rows:
             match messages[row.payload_id]:
                 case Message() as message:
-                    if not stored[row.payload_id].source or self._fits(row, message):
+                    if not self.payloads[row.payload_id].source or self._fits(row, message):
                         loaded.append((row, message))
                 case Skipped(code=code, reason=reason):
                     self._end([row], State.CLAIMED, State.SKIPPED, code, reason)
@@ -201,6 +205,7 @@ class _Round:
                     raise
                 except Exception as error:
                     self._fail(row, error)
+        self._let_keep(items)
         ready = []
         for item, changed in zip(items, content.apply([item.parcel for item in items]), strict=True):
             if isinstance(changed, Exception):
@@ -208,6 +213,23 @@ class _Round:
             else:
                 ready.append(attrs.evolve(item, parcel=changed))
         return ready
+
+    def _let_keep(self, items: Sequence[_Item]) -> None:
+        """Give sources what was rendered of their messages."""
+        rendered: dict[Source, list[tuple[Any, Parcel]]] = defaultdict(list)
+        for item in items:
+            payload = self.payloads[item.row.payload_id]
+            source = sources.get(payload.source) if payload.source else None
+            if source is not None and source.keep is not None:
+                rendered[source].append((load_reference(payload.content), item.parcel))
+        for source, parcels in rendered.items():
+            assert source.keep is not None
+            try:
+                source.keep(parcels)
+            except DATABASE_ERRORS:
+                raise
+            except Exception:
+                LOG.exception("The source %s could not keep what was rendered; it is sent.", source.name)
 
     def _sort_out(self, items: Sequence[_Item]) -> list[_Item]:
         """Give back what was claimed for another channel than it goes over, to wait there; return the rest."""

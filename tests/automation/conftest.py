@@ -91,6 +91,7 @@ def work() -> Callable[[], None]:
     """Return a function that does what is due, as a worker does, until nothing is."""
 
     def do() -> None:
+        sending.bring_back()
         sending.tick()
         Worker(once=True).run()
         ScheduledMessage.objects.filter(state="enqueued").update(due_at=timezone.now() - timedelta(seconds=1))

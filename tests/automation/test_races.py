@@ -125,6 +125,7 @@ def test_a_worker_that_was_frozen_sends_nothing(of_the_site, workshop):
     """
     message = of_the_site()
     [row] = sending.leases.claim(ScheduledMessage.objects.all(), 1, timedelta(0))
+    sending.bring_back()
     sending.tick()
     assert Delivery.objects.count() == 1
 

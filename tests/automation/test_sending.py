@@ -10,16 +10,18 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from edx_ace import MessageType, Recipient, outbox
-from edx_ace.automation import controller, sending, source
+from edx_ace import ChannelType, MessageType, Recipient, outbox
+from edx_ace.automation import controller, following, sending, source
 from edx_ace.automation.errors import ConflictError
 from edx_ace.automation.models import Letter, ScheduledMessage
 from edx_ace.automation.states import State
 from edx_ace.channel.django_email import DjangoEmailChannel
+from edx_ace.envelope import Parcel, seal
 from edx_ace.errors import FatalChannelDeliveryError
 from edx_ace.outbox.clock import LAST_MOMENT
 from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.worker import Worker
+from edx_ace.presentation import render
 from tests.automation_site.models import Host, Workshop
 
 pytestmark = pytest.mark.django_db
@@ -351,7 +353,7 @@ def test_what_is_for_workers_outside_is_left_alone(schedule, action, work):
     assert reread(message).state == State.CLAIMED
 
     ScheduledMessage.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    sending.tick()
+    work()
     assert reread(message).state == State.SCHEDULED
     assert log(message) == ["schedule", "lock", "take_over"]
 
@@ -363,7 +365,7 @@ def test_what_its_workers_die_of_fails_at_last(schedule, work):
     message = schedule()
     for _ in range(sending.MAX_CLAIMS):
         assert sending.leases.claim(ScheduledMessage.objects.all(), 1, timedelta(0))
-        sending._bring_back()
+        sending.bring_back()
     sending.tick()
 
     assert (reread(message).state, reread(message).code) == (State.FAILED, "poison")
@@ -383,10 +385,11 @@ def test_an_action_that_is_gone_is_a_failure(schedule, action):
 
 
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite takes few parameters in a statement.")
-def test_a_batch_takes_as_many_queries_however_many_messages_it_has(schedule, host, workshop):
+def test_a_batch_takes_as_many_queries_however_many_messages_it_has(schedule, host, workshop, monkeypatch):
     """
     The number of models and five for loading; as few for putting them into the outbox, and what that does itself.
     """
+    monkeypatch.setattr(following, "LOOK_AGAIN", timedelta(hours=1))
     ann, about = host(), workshop()
 
     def count(number):
@@ -397,11 +400,23 @@ def test_a_batch_takes_as_many_queries_however_many_messages_it_has(schedule, ho
         uuids = list(Letter.objects.filter(message__state="enqueued").values_list("uuid", flat=True))
         Delivery.objects.update(state="claimed")
         with CaptureQueriesContext(connection) as loaded:
-            assert len(source.load(uuids)) == number
+            messages = source.load(uuids)
+            channel = DjangoEmailChannel()
+            envelopes = (seal(message, ChannelType.EMAIL) for message in messages.values())
+            rendered = (render(channel, message) for message in messages.values())
+            source.keep(
+                [
+                    (message.uuid, Parcel(message, channel, fields, envelope))
+                    for message, fields, envelope in zip(messages.values(), rendered, envelopes, strict=True)
+                ]
+            )
+        assert len(messages) == number
         ScheduledMessage.objects.update(state="cancelled", ended_at=timezone.now())
         return [sum("SAVEPOINT" not in one["sql"] for one in given.captured_queries) for given in (sent, loaded)]
 
     few, many = count(3), count(100)
 
     assert few == many
+    # Of one model, and four of the outbox.
+    assert many[0] <= 1 + 5 + 4 + 2 * (connection.vendor == "mysql")
     assert many[1] <= 2 + 5
