@@ -45,8 +45,8 @@ class _Changed:
     def __init__(self) -> None:
         #: Primary keys of the objects to look at, by the name of the action and their model.
         self.objects: dict[tuple[str, type[Model]], dict[Any, None]] = defaultdict(dict)
-        #: Those of what messages are about, where that is not the object itself, in the same way: because of that object
-        #: the message may be about something else by now.
+        #: Those of what messages are about, where that is not the object itself, in the same way: because of that
+        #: object the message may be about something else by now.
         self.abouts: dict[tuple[str, type[Model]], dict[Any, None]] = defaultdict(dict)
         #: Those of objects that were deleted, by their model and what messages call it.
         self.deleted: dict[tuple[type[Model], str], dict[Any, None]] = defaultdict(dict)
