@@ -221,9 +221,19 @@ class Action:
     @property
     def model_of_messages(self) -> type[Model] | None:
         """The model of what its messages are about; None: any."""
-        if self.related_model is not None or type(self).related_object is not Action.related_object:
+        if self.related_model is not None or self.is_about_another:
             return self.related_model
         return self.model or next(iter(self.track), None)
+
+    @property
+    def is_about_another(self) -> bool:
+        """Whether its messages are about something else than the object because of which there are such."""
+        return type(self).related_object is not Action.related_object
+
+    def objects_about(self, about: Model) -> list[Any]:
+        """Return the objects because of which there may be a message about *about*."""
+        objects = list(self.objects_of(about))
+        return [one for one in objects if self.related_object(one) == about] if self.is_about_another else objects
 
     @property
     def has_conditions(self) -> bool:
