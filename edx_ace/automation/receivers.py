@@ -39,7 +39,7 @@ from django.db.models import Model
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from edx_ace.automation import actions, addressing, controller, references, templates
+from edx_ace.automation import actions, addressing, controller, moments, references, templates
 from edx_ace.automation.errors import ConflictError
 from edx_ace.automation.models import ScheduledMessage
 from edx_ace.automation.states import State
@@ -107,6 +107,12 @@ class BaseAction(_Receiver):
         if not recipients:
             warn(_("No “%(action)s” was scheduled: nobody would get it."))
             return None
+        with moments.counted_from(timezone.now()):
+            return self._schedule(action, author, given, context, recipients)
+
+    def _schedule(
+        self, action: Action, author: Any, given: dict[str, Any], context: Mapping[str, Any], recipients: Sequence[Any]
+    ) -> ScheduledMessage | None:
         about = self.get_generic_relation_object(context, **given)
         what: dict[str, Any] = {
             "scheduled_at": self.get_scheduled_at(**given),
@@ -152,9 +158,11 @@ class BaseActionUpdate(BaseAction):
             if not recipients:
                 warn(_("“%(action)s” was cancelled: nobody would get it any more."))
                 return controller.cancel(message, author=author, why=_("Nobody would get it."), code=NO_RECIPIENTS)
+            with moments.counted_from(message.began_at):
+                scheduled_at = self.get_scheduled_at(**given)
             return controller.update(
                 message,
-                scheduled_at=self.get_scheduled_at(**given),
+                scheduled_at=scheduled_at,
                 context=self.get_context_json(context),
                 recipients=recipients,
                 arguments=self._arguments(given),
