@@ -21,7 +21,6 @@ from edx_ace.api.serializers import (
     WhomSerializer,
     WhySerializer,
 )
-from edx_ace.campaigns import operations
 
 
 class ScheduleCampaign(Endpoint):
@@ -34,7 +33,7 @@ class ScheduleCampaign(Endpoint):
         return show(
             request,
             CampaignSerializer,
-            operations.schedule(request.user, campaign, **read(ScheduleSerializer, request.data)),
+            campaigns.schedule(request.user, campaign, **read(ScheduleSerializer, request.data)),
         )
 
 

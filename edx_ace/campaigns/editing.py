@@ -24,7 +24,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from edx_ace import categories
-from edx_ace.campaigns import audiences, content, preflight, schedule
+from edx_ace.campaigns import audiences, content, preflight, timing
 from edx_ace.campaigns.access import note, require
 from edx_ace.campaigns.conf import settings
 from edx_ace.campaigns.errors import ConflictError, Problem, RefusedError, UnknownAudienceError
@@ -281,7 +281,7 @@ class _Changes:
             problems += found
         _refuse(problems)
         if campaign.state == State.SCHEDULED and values.keys() & set(TIME_FIELDS):
-            values["due_at"] = schedule.due_at(campaign, timezone.now())
+            values["due_at"] = timing.due_at(campaign, timezone.now())
         return cls(values, read_variants, read_parts)
 
     def store(self, campaign: Campaign) -> None:
@@ -422,7 +422,7 @@ def _problems_of(campaign: Campaign, values: Mapping[str, Any]) -> list[Problem]
             text = _("Expected a number and a time, such as 100/h or 14/s.")
             problems.append(Problem("bad_rate", text, "rate"))
     if values.keys() & set(TIME_FIELDS) and (campaign.wall_time or campaign.anchor):
-        problems += schedule.problems(campaign, timezone.now())
+        problems += timing.problems(campaign, timezone.now())
     return problems
 
 

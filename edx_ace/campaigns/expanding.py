@@ -18,7 +18,7 @@ from typing import Any
 from django.db import router, transaction
 from django.db.models import QuerySet
 
-from edx_ace.campaigns import schedule
+from edx_ace.campaigns import timing
 from edx_ace.campaigns.models import Campaign, Member, Timing
 from edx_ace.campaigns.source import SOURCE, outline, uuid_of
 from edx_ace.campaigns.states import State
@@ -103,7 +103,7 @@ def _references(
     campaign: Campaign, members: Iterable[tuple[Any, ...]], paced_to: datetime, pace: timedelta | None
 ) -> Iterator[Referred]:
     # Many live in the same zone.
-    local = cache(lambda zone: schedule.local_moment(campaign, zone or None))
+    local = cache(lambda zone: timing.local_moment(campaign, zone or None))
     for number, (key, recipient, address, others, zone) in enumerate(members):
         addresses = json.loads(others) if others else {}
         if address:

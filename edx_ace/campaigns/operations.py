@@ -23,8 +23,8 @@ from edx_ace.campaigns.conf import settings
 from edx_ace.campaigns.errors import ConflictError, ForbiddenError, Problem, RefusedError
 from edx_ace.campaigns.host import Action, host
 from edx_ace.campaigns.models import Campaign, Timing
-from edx_ace.campaigns.schedule import due_at
 from edx_ace.campaigns.states import EDITABLE, State
+from edx_ace.campaigns.timing import due_at
 from edx_ace.outbox import batches, counts, leases
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.states import State as DeliveryState

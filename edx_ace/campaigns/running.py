@@ -19,7 +19,7 @@ from django.db import InterfaceError, OperationalError, router, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from edx_ace.campaigns import audiences, pausing, schedule
+from edx_ace.campaigns import audiences, pausing, timing
 from edx_ace.campaigns.access import note, require
 from edx_ace.campaigns.errors import CampaignError, ConflictError, ForbiddenError, RefusedError
 from edx_ace.campaigns.expanding import expand
@@ -108,7 +108,7 @@ def _follow_dates() -> None:
         state=State.SCHEDULED, finished_at__isnull=True, timing=Timing.RELATIVE
     ).iterator():
         try:
-            moved = schedule.starts_at(campaign, now)
+            moved = timing.starts_at(campaign, now)
         except RefusedError:
             # Said when it is to start: until then the date may be back.
             continue
@@ -241,7 +241,7 @@ def _begin(campaign: Campaign) -> None:
             )
     if campaign.timing == Timing.RELATIVE:
         # Refused if that date is gone.
-        schedule.starts_at(campaign, campaign.due_at)
+        timing.starts_at(campaign, campaign.due_at)
     with transaction.atomic(router.db_for_write(Campaign)):
         resolution = Resolution.objects.create(campaign=campaign, version=campaign.version)
         if not _hold(campaign, resolution=resolution, started_at=DatabaseNow()):

@@ -16,10 +16,10 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from edx_ace import categories
-from edx_ace.campaigns import forecasting, progress
+from edx_ace.campaigns import following, forecasting
+from edx_ace.campaigns.following import FORGOTTEN, STOPPED, WAITING
 from edx_ace.campaigns.host import host
 from edx_ace.campaigns.models import Campaign, Variant
-from edx_ace.campaigns.progress import FORGOTTEN, STOPPED, WAITING
 from edx_ace.campaigns.states import EDITABLE, FINISHED, State
 from edx_ace.outbox.states import State as DeliveryState
 from edx_ace.web.campaigns.access import TONES, campaign_of, campaign_page, offered, show
@@ -143,21 +143,21 @@ def recipients(request: HttpRequest, uuid: UUID) -> HttpResponse:
     asked = _asked(request)
     after = request.GET.get("after", "")
     try:
-        found = progress.outcomes(request.user, campaign, after=after, **asked)
+        found = following.outcomes(request.user, campaign, after=after, **asked)
     except ValueError:
         # An address that nobody's next link led to.
-        found = progress.outcomes(request.user, campaign, **asked)
+        found = following.outcomes(request.user, campaign, **asked)
     query = request.GET.copy()
     query.pop("after", None)
-    following = query.copy()
-    following["after"] = found.next
+    rest = query.copy()
+    rest["after"] = found.next
     context = {
         "campaign": campaign,
         "outcomes": [
             (one, _label(one.state), _LOOKS.get(one.state, ""), _reason(one.code, one.reason)) for one in found.outcomes
         ],
         "states": [(name, _label(name)) for name in _LOOKS],
-        "next": following.urlencode() if found.next else "",
+        "next": rest.urlencode() if found.next else "",
         "is_first": not after,
         "query": query.urlencode(),
         **asked,
@@ -170,7 +170,7 @@ def recipients(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def export(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
     """Return what became of each recipient, for a spreadsheet."""
     campaign = campaign_of(request, uuid)
-    lines = progress.export(request.user, campaign, **_asked(request))
+    lines = following.export(request.user, campaign, **_asked(request))
     headers = {"Content-Disposition": 'attachment; filename="recipients.csv"'}
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
@@ -181,7 +181,7 @@ def _asked(request: HttpRequest) -> dict[str, Any]:
 
 
 def _progress(campaign: Campaign) -> dict[str, Any]:
-    found = progress.progress(campaign)
+    found = following.progress(campaign)
     mirrored = get_language_bidi()
     shares, start = [], 0.0
     for name, look in _LOOKS.items():
@@ -230,7 +230,7 @@ def _reason(code: str, reason: str) -> _StrOrPromise:
 
 def _engagement(campaign: Campaign) -> dict[str, Any] | None:
     """Return the chart of what was sent, opened and clicked on each day, and its table; None: nothing was."""
-    rows = dict(progress.engagement(campaign))
+    rows = dict(following.engagement(campaign))
     if not rows:
         return None
     first, last = min(rows), max(rows)
