@@ -85,6 +85,26 @@ def test_it_says_how_many_get_it_and_why_others_do_not(campaign, accounts, liste
     assert found.channels == {"email": found.numbers}
 
 
+def test_a_category_that_goes_to_those_alone_who_chose_it_goes_to_nobody_else(campaign, accounts, settings):
+    """
+    Nor over channel types that it is not for.
+    """
+    settings.ACE_CATEGORIES = {"offers": {"label": "Offers", "default": False, "channels": ["email"]}}
+    users = accounts(6)
+    turn_off(users[0].pk, category="offers", taking="immediate")
+    turn_off(users[1].pk, category="offers", taking="immediate", scope="course:7")
+    turn_off(users[2].pk, category="offers", taking="immediate", scope="course:8")
+    turn_off(users[3].pk, category="", scope="course:7")
+    turn_off(users[4].pk, category="other")
+    turn_off(users[0].pk, category="offers", taking="immediate", channel_type="push")
+    made = campaign("accounts", scope="course:7", category="offers", channel_types="email,push")
+
+    found = forecast(None, made)
+
+    assert found.channels == {"email": {"": 2, "not_opted_in": 3, "opted_out": 1}, "push": {"not_opted_in": 6}}
+    assert found.numbers == found.channels["email"]
+
+
 def test_only_its_numbers_are_kept(campaign, accounts):
     """
     Until the campaign is changed.
