@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from edx_ace import campaigns
-from edx_ace.api.base import Endpoint, read, show, show_all
+from edx_ace.api.base import Endpoint, idempotency_key, read, show, show_all
 from edx_ace.api.schema import Operation
 from edx_ace.api.serializers import (
     ForecastSerializer,
@@ -72,8 +72,10 @@ class Preview(Endpoint):
 class Test(Endpoint):
     """Tests of a campaign."""
 
-    @Operation("send_test", ReportSerializer, takes=TestSerializer)
+    @Operation("send_test", ReportSerializer, takes=TestSerializer, is_idempotent=True)
     def post(self, request: Request, id: UUID) -> Response:
         """Send a test, which says that it is one and is counted nowhere, and say what came of it."""
         given = read(TestSerializer, request.data)
-        return show(request, ReportSerializer, campaigns.send_test(request.user, self.campaign(request, id), **given))
+        campaign = self.campaign(request, id)
+        report = campaigns.send_test(request.user, campaign, idempotency_key=idempotency_key(request), **given)
+        return show(request, ReportSerializer, report)

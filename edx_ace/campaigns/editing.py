@@ -12,6 +12,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -24,7 +25,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from edx_ace import categories
-from edx_ace.campaigns import audiences, content, preflight, timing
+from edx_ace.campaigns import audiences, calls, content, preflight, timing
 from edx_ace.campaigns.access import note, require
 from edx_ace.campaigns.conf import settings
 from edx_ace.campaigns.errors import ConflictError, Problem, RefusedError, UnknownAudienceError
@@ -166,16 +167,26 @@ def duplicate(user: Any, campaign: Campaign, *, idempotency_key: str | None = No
     return _made(user, blank, idempotency_key, fill)
 
 
-def attach(user: Any, campaign: Campaign, *, version: int, name: str, file: bytes) -> Attachment:
+def attach(
+    user: Any, campaign: Campaign, *, version: int, name: str, file: bytes, idempotency_key: str | None = None
+) -> Attachment:
     """
     Attach *file* to *campaign* and return the attachment.
+
+    Args:
+        version: The one that the user has seen.
+
+        name: Of the file.
+
+        idempotency_key: As for `create`, for a week.
 
     Raises:
         ForbiddenError, ConflictError: As for `save`.
         RefusedError: If files of that type cannot be attached, or all of them would be too large together.
     """
     _require_edit(user, campaign)
-    with transaction.atomic(router.db_for_write(Campaign)):
+
+    def do() -> Attachment:
         taken = _take(campaign, version)
         there = [(one.name, bytes(one.content)) for one in taken.attachments.all()]
         _refuse(content.problems_of_attachments([*there, (name, file)]))
@@ -183,6 +194,12 @@ def attach(user: Any, campaign: Campaign, *, version: int, name: str, file: byte
             campaign=taken, name=name, content_type=content.content_type(name), content=file, size=len(file)
         )
         _finish(user, taken, "attached", name)
+        return attachment
+
+    with transaction.atomic(router.db_for_write(Campaign)):
+        attachment = calls.once(
+            user, f"attach:{campaign.pk}", idempotency_key, do, lambda made: made.pk, partial(_attached, campaign)
+        )
     campaign.refresh_from_db()
     return attachment
 
@@ -197,15 +214,19 @@ def detach(user: Any, campaign: Campaign, *, version: int, attachment: Attachmen
     _require_edit(user, campaign)
     with transaction.atomic(router.db_for_write(Campaign)):
         taken = _take(campaign, version)
-        if not taken.attachments.filter(pk=attachment.pk).delete()[0]:
-            raise ConflictError(_("This file is not attached any more."))
+        _attached(taken, attachment.pk).delete()
         _finish(user, taken, "detached", attachment.name)
     campaign.refresh_from_db()
 
 
-def save_template(user: Any, campaign: Campaign, name: str) -> TemplateVersion:
+def save_template(user: Any, campaign: Campaign, name: str, *, idempotency_key: str | None = None) -> TemplateVersion:
     """
     Keep what is written in *campaign* as the next version of the template called *name* in its scope; return it.
+
+    Args:
+        name: What people call the template.
+
+        idempotency_key: As for `create`, for a week.
 
     Raises:
         ForbiddenError: If the user may not see the campaign, or not write in its scope.
@@ -220,13 +241,21 @@ def save_template(user: Any, campaign: Campaign, name: str) -> TemplateVersion:
         {field: getattr(variant, field) for field in VARIANT_FIELDS}
         for variant in campaign.variants.order_by("channel_type", "language")
     ]
-    with transaction.atomic(router.db_for_write(Template)):
+
+    def do() -> TemplateVersion:
         template, _is_new = Template.objects.get_or_create(scope=campaign.scope, name=name)
         # Two that save at once take their turns.
         Template.objects.select_for_update().get(pk=template.pk)
         number = template.versions.aggregate(last=Max("number"))["last"] or 0
         author = user if user is None or user.pk else None
         return TemplateVersion.objects.create(template=template, number=number + 1, content=written, author=author)
+
+    with transaction.atomic(router.db_for_write(Template)):
+        versions = TemplateVersion.objects.select_related("template", "author")
+        name_of_call = f"save_template:{campaign.pk}"
+        return calls.once(
+            user, name_of_call, idempotency_key, do, lambda made: made.pk, lambda key: versions.get(pk=key)
+        )
 
 
 def from_template(
@@ -321,6 +350,13 @@ def _made(user: Any, blank: Campaign, idempotency_key: str | None, fill: Callabl
             raise
         return before
     return blank
+
+
+def _attached(campaign: Campaign, key: int) -> Attachment:
+    found = campaign.attachments.filter(pk=key).first()
+    if found is None:
+        raise ConflictError(_("This file is not attached any more."))
+    return found
 
 
 def _require_edit(user: Any, campaign: Campaign) -> None:

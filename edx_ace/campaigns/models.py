@@ -332,6 +332,21 @@ class Entry(models.Model):
         return f"{self.action} ({self.who or 'by itself'})"
 
 
+class Call(models.Model):
+    """A call that somebody gave a name: see `edx_ace.campaigns.calls`."""
+
+    key = KeyField(max_length=255, unique=True)
+    #: What is kept of its answer; None: it is not done.
+    answer = models.JSONField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.key)
+
+
 class Template(models.Model):
     """What somebody saved to write other campaigns from."""
 

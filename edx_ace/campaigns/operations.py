@@ -242,13 +242,15 @@ def approve(user: Any, campaign: Campaign, *, version: int) -> Campaign:
     return campaign
 
 
-def follow_up(user: Any, campaign: Campaign, whom: str) -> Campaign:
+def follow_up(user: Any, campaign: Campaign, whom: str, *, idempotency_key: str | None = None) -> Campaign:
     """
     Make a draft with the content of *campaign*, which has started, and return it.
 
     Args:
         whom: Who it goes to: ``"failed"``, those whom it could not be sent to, or ``"joined"``, those who belong to
             its audiences by now and whom it did not go to.
+
+        idempotency_key: As for `edx_ace.campaigns.create`.
 
     Raises:
         ForbiddenError: If the user may not see it, or not write in its scope.
@@ -268,7 +270,8 @@ def follow_up(user: Any, campaign: Campaign, whom: str) -> Campaign:
         )
     else:
         raise ValueError(f"whom must be 'failed' or 'joined', given {whom!r}.")
-    return editing.duplicate(user, campaign, parts=parts, name=(name % {"name": campaign.name})[:200])
+    fields = {"parts": parts, "name": (name % {"name": campaign.name})[:200]}
+    return editing.duplicate(user, campaign, idempotency_key=idempotency_key, **fields)
 
 
 def needs_approval(campaign: Campaign, number: int) -> bool:
