@@ -33,7 +33,7 @@ from edx_ace.campaigns.host import Action, host
 from edx_ace.campaigns.models import Attachment, Campaign, Part, Template, TemplateVersion, Variant
 from edx_ace.campaigns.states import EDITABLE, State
 from edx_ace.channel.base import ALL_TYPES
-from edx_ace.channel.mailbox import parse_mailbox
+from edx_ace.channel.mailbox import Mailbox, parse_mailbox
 from edx_ace.errors import InvalidMessageError, UnknownCategoryError
 from edx_ace.outbox import rates
 from edx_ace.outbox.people import shortened
@@ -451,6 +451,12 @@ def _problems_of(campaign: Campaign, values: Mapping[str, Any]) -> list[Problem]
         except InvalidMessageError:
             text = _("Expected one address such as user@example.com.")
             problems.append(Problem("bad_address", text, "reply_to"))
+    if values.get("from_name"):
+        try:
+            parse_mailbox(str(Mailbox(one_line(campaign.from_name), "user@example.com")))
+        except InvalidMessageError:
+            text = _("It hides a line break or a control character. Take that out.")
+            problems.append(Problem("bad_name", text, "from_name"))
     if values.get("rate"):
         try:
             rates.parse(campaign.rate)

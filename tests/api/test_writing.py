@@ -73,7 +73,7 @@ def test_all_that_is_wrong_is_told_and_nothing_kept(client_of, ann):
     body = answer.json()
     assert (body["status"], body["code"], body["type"]) == (422, "refused", "about:blank")
     places = {problem["where"]: problem["code"] for problem in body["problems"]}
-    assert places == {"category": "unknown_category", "variants.email.en.body": "unknown_keyword"}
+    assert places == {"category": "unknown_category", "variants.email.en.source": "unknown_keyword"}
     assert not Campaign.objects.exists()
 
 
