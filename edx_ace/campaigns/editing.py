@@ -105,11 +105,13 @@ def save(user: Any, campaign: Campaign, *, version: int, **fields: Any) -> Campa
         RefusedError: If something is wrong with *fields*.
     """
     _require_edit(user, campaign)
+    before = Campaign.objects.get(pk=campaign.pk)
     changes = _Changes.of(user, Campaign.objects.get(pk=campaign.pk), fields)
     with transaction.atomic(router.db_for_write(Campaign)):
         taken = _take(campaign, version, **changes.values)
+        changed = changes.names(before)
         changes.store_texts_and_parts(taken)
-        _finish(user, taken, "saved", ", ".join(fields))
+        _finish(user, taken, "saved", ", ".join(changed))
     campaign.refresh_from_db()
     return campaign
 
@@ -313,6 +315,17 @@ class _Changes:
             values["due_at"] = timing.due_at(campaign, timezone.now())
         return cls(values, read_variants, read_parts)
 
+    def names(self, campaign: Campaign) -> list[str]:
+        """Return which of `FIELDS`, ``variants`` and ``parts`` are otherwise in *campaign*, as it was before."""
+        found = [name for name in FIELDS if name in self.values and self.values[name] != getattr(campaign, name)]
+        for name, given, rows, columns in (
+            ("variants", self.variants, campaign.variants.all(), VARIANT_FIELDS),
+            ("parts", self.parts, campaign.parts.all(), PART_FIELDS),
+        ):
+            if given is not None and _told(given, columns) != _told(rows, columns):
+                found.append(name)
+        return found
+
     def store(self, campaign: Campaign) -> None:
         """Write everything to the tables; *campaign* is new."""
         campaign.save(force_insert=True)
@@ -330,6 +343,10 @@ class _Changes:
             for part in self.parts:
                 part.campaign = campaign
             Part.objects.bulk_create(self.parts)
+
+
+def _told(rows: Iterable[Model], columns: Sequence[str]) -> list[Any]:
+    return sorted(([getattr(row, name) for name in columns] for row in rows), key=repr)
 
 
 def _made(user: Any, blank: Campaign, idempotency_key: str | None, fill: Callable[[Campaign], None]) -> Campaign:

@@ -248,6 +248,22 @@ def test_what_somebody_else_saved_meanwhile_is_told_and_nothing_is_lost(client, 
     assert campaign.variants.get().subject == "Mine"
 
 
+def test_what_was_done_is_told_in_words(client, ann):
+    """
+    What was changed, and nothing that stayed as it is.
+    """
+    campaign = written(ann)
+    posted = form_of(client.get(url(campaign, "write/"))) | {"from_name": "Ann", "text-0-subject": "Good morning"}
+
+    client.post(url(campaign, "write/"), posted)
+
+    assert campaign.entries.get(action="saved").why == "from_name, variants"
+    assert "Changed ann" in text_of(client.get(url(campaign)))
+    assert "sender's name, texts" in text_of(client.get(url(campaign)))
+    assert "from_name" not in text_of(client.get(url(campaign)))
+    assert "Changed · ann · sender's name, texts" in text_of(client.post(url(campaign, "do/pause/")))
+
+
 def test_a_campaign_that_has_started_cannot_be_written_any_more(client, ann, learners):
     """
     Its form is answered with 409, as is a button whose time is over.

@@ -25,6 +25,7 @@ from edx_ace.outbox.states import State as DeliveryState
 from edx_ace.web.campaigns.access import TONES, campaign_of, campaign_page, offered, show
 from edx_ace.web.campaigns.sending import REASONS, described, left_out
 from edx_ace.web.campaigns.sheet import named
+from edx_ace.web.campaigns.trail import trail
 from edx_ace.web.centre import CHANNEL_LABELS
 from edx_ace.web.staff.charts import Chart, chart
 
@@ -58,28 +59,6 @@ _LABELS: Mapping[str, _StrOrPromise] = {
     FORGOTTEN: _("too old to know"),
 }
 
-#: What people read for what was done.
-ACTIONS: Mapping[str, _StrOrPromise] = {
-    "created": _("Begun"),
-    "saved": _("Changed"),
-    "attached": _("File attached"),
-    "detached": _("File taken off"),
-    "tested": _("Test sent"),
-    "scheduled": _("Scheduled"),
-    "unscheduled": _("Made a draft again"),
-    "hurried": _("Told to start at once"),
-    "moved": _("Moved with its date"),
-    "approved": _("Approved"),
-    "started": _("Started"),
-    "released": _("Let the others follow"),
-    "paused": _("Paused"),
-    "resumed": _("Gone on with"),
-    "cancelled": _("Cancelled"),
-    "finished": _("Finished"),
-    "failed": _("Failed"),
-    "exported": _("Recipients exported"),
-}
-
 
 @attrs.frozen
 class Share:
@@ -111,9 +90,7 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "counted": None if counted is None else counted.numbers.get("", 0),
         "variants": [(one, named(one.language)[0]) for one in _variants(campaign)],
         "attachments": campaign.attachments.defer("content").order_by("pk"),
-        "entries": [
-            (ACTIONS.get(one.action, one.action), one) for one in campaign.entries.order_by("-at", "-pk")[:100]
-        ],
+        "trail": trail(campaign, 100),
         "engagement": _engagement(campaign),
         "is_editable": campaign.state in EDITABLE,
         "is_finished": campaign.state in FINISHED,

@@ -25,6 +25,7 @@ from edx_ace.campaigns.models import Campaign
 from edx_ace.campaigns.states import EDITABLE
 from edx_ace.web.campaigns.access import campaign_of, campaign_page, show
 from edx_ace.web.campaigns.sheet import MAX_PARTS, Sheet, enabled_types
+from edx_ace.web.campaigns.trail import trail
 from edx_ace.web.centre import CHANNEL_LABELS
 
 #: Where each button that saves leads.
@@ -159,7 +160,7 @@ def _shown(
         "problems": problems,
         "file_problems": file_problems,
         "conflict": conflict,
-        "entries": campaign.entries.order_by("-at", "-pk")[:5] if conflict else [],
+        "trail": trail(campaign, 5) if conflict else [],
         "categories": [one for one in categories.all_categories().values() if one.can_be_turned_off],
         "channel_types": [(str(kind), CHANNEL_LABELS[kind]) for kind in enabled_types()],
         "keywords": host().keywords(campaign.scope),
