@@ -19,6 +19,7 @@ from edx_ace import categories
 from edx_ace.campaigns import address_lists, audiences, editing, own_audiences
 from edx_ace.campaigns.access import require
 from edx_ace.campaigns.audiences import Audience
+from edx_ace.campaigns.conf import settings
 from edx_ace.campaigns.errors import ConflictError, Problem, RefusedError
 from edx_ace.campaigns.host import Action, host
 from edx_ace.campaigns.models import Campaign
@@ -186,8 +187,9 @@ def _local(code: str, name: str) -> str:
         return str(name)
 
 
-def _editor_labels() -> dict[str, str]:
-    """Return what the editor calls its buttons."""
+def _editor_labels() -> dict[str, Any]:
+    """Return what the editor calls its buttons, and where pictures may come from."""
+    hosts = settings.CAMPAIGN_IMAGE_HOSTS
     return {
         "bold": _("Bold"),
         "bullets": _("Bullets"),
@@ -205,4 +207,10 @@ def _editor_labels() -> dict[str, str]:
         "unlink": _("No link"),
         "url": _("Address of the link"),
         "urlPlaceholder": "https://",
+        "picture": _("Picture"),
+        "pictureAddress": _("Address of the picture"),
+        "pictureText": _("What it shows, in words"),
+        "pictureInsert": _("Insert"),
+        "pictureHosts": hosts,
+        "pictureRefused": _("Give it an https address at: %(hosts)s.") % {"hosts": ", ".join(hosts)},
     }
