@@ -9,7 +9,7 @@ belongs to no send, so that no count has it, and its links change nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -38,6 +38,10 @@ from edx_ace.recipient import Recipient
 from edx_ace.renderers import RenderedEmail
 from edx_ace.report import Delivery, Outcome, SendReport
 from edx_ace.text import one_line
+from edx_ace.utils.date import get_current_time
+
+#: How long a test is tried while the mail server is down: whoever sends it waits for the page that says so.
+TEST_PATIENCE = timedelta(seconds=10)
 
 
 @attrs.frozen
@@ -148,6 +152,7 @@ def send_test(
     person = attrs.evolve(_person(user, campaign, reference), recipient=to)
     variant = _variant(campaign, language or person.language, channel_type)
     message = _message(campaign, variant, person, is_test=True)
+    message.expiration_time = get_current_time() + TEST_PATIENCE
 
     def do() -> SendReport:
         report = ace.send(message, limit_to_channels=[channel_type])

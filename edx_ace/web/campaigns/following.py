@@ -16,14 +16,14 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from edx_ace import categories
-from edx_ace.campaigns import following, forecasting
+from edx_ace.campaigns import following, forecasting, operations
 from edx_ace.campaigns.following import FORGOTTEN, STOPPED, WAITING
 from edx_ace.campaigns.host import host
 from edx_ace.campaigns.models import Campaign, Variant
 from edx_ace.campaigns.states import EDITABLE, FINISHED, State
 from edx_ace.outbox.states import State as DeliveryState
 from edx_ace.web.campaigns.access import TONES, campaign_of, campaign_page, offered, show
-from edx_ace.web.campaigns.sending import REASONS, described, left_out
+from edx_ace.web.campaigns.sending import REASONS, described, left_out, starts
 from edx_ace.web.campaigns.sheet import named
 from edx_ace.web.campaigns.trail import trail
 from edx_ace.web.centre import CHANNEL_LABELS
@@ -59,6 +59,9 @@ _LABELS: Mapping[str, _StrOrPromise] = {
     FORGOTTEN: _("too old to know"),
 }
 
+#: What people read for what readers did.
+READERS: Mapping[str, _StrOrPromise] = {"opened": _("opened"), "clicked": _("clicked")}
+
 
 @attrs.frozen
 class Share:
@@ -92,6 +95,7 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "attachments": campaign.attachments.defer("content").order_by("pk"),
         "trail": trail(campaign, 100),
         "engagement": _engagement(campaign),
+        "has_written": operations.has_written(request.user, campaign),
         "is_editable": campaign.state in EDITABLE,
         "is_finished": campaign.state in FINISHED,
         "once": uuid4().hex,
@@ -170,6 +174,7 @@ def _progress(campaign: Campaign) -> dict[str, Any]:
     left = found.seconds_left
     return {
         "progress": found,
+        "starts": starts(campaign, campaign.due_at if campaign.due_at > datetime.now(UTC) else None),
         "shares": shares,
         "done": found.total - found.left,
         "reasons": left_out(found.reasons),
@@ -212,11 +217,11 @@ def _engagement(campaign: Campaign) -> dict[str, Any] | None:
         return None
     first, last = min(rows), max(rows)
     # A few days at least, as one makes no chart; and of a long time the first, in which nearly all happens.
-    last = min(max(last, first + timedelta(days=6)), first + timedelta(days=59))
+    first, last = min(first, last - timedelta(days=6)), min(last, first + timedelta(days=59))
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    past = sum(day <= datetime.now(UTC).date() for day in days)
     series = {name: [rows.get(day, {}).get(name, 0) for day in days] for name in ("sent", "opened", "clicked")}
-    lines = {name: series[name][:past] for name in ("opened", "clicked")}
+    lines = {name: series[name] for name in ("opened", "clicked")}
+    totals = {name: sum(numbers) for name, numbers in series.items()}
     drawn: Chart = chart(days, series["sent"], lines, is_mirrored=get_language_bidi())
     table: list[tuple[date, list[int]]] = [
         (day, [series[name][place] for name in series]) for place, day in enumerate(days) if day in rows
@@ -226,5 +231,9 @@ def _engagement(campaign: Campaign) -> dict[str, Any] | None:
         "first": days[0],
         "last": days[-1],
         "days": table,
-        "totals": {name: sum(numbers) for name, numbers in series.items()},
+        "totals": totals,
+        "figures": [
+            (DeliveryState.SENT.label, totals["sent"], None),
+            *((READERS[name], totals[name], 100 * totals[name] / (totals["sent"] or 1)) for name in READERS),
+        ],
     }
