@@ -39,13 +39,18 @@ class Forecast(Endpoint):
 
     @Operation("get_forecast", ForecastSerializer)
     def get(self, request: Request, id: UUID) -> Response:
-        """Return the last forecast; 404: there is none since the campaign was changed."""
+        """Return the forecast that is being made, how far it is, or else the last one; 404: there is none."""
         return show(request, ForecastSerializer, finding.forecast(request.user, self.campaign(request, id)))
 
-    @Operation("make_forecast", ForecastSerializer)
+    @Operation("start_forecast", ForecastSerializer, status=202)
     def post(self, request: Request, id: UUID) -> Response:
-        """Count who would get a campaign, and who would not and why: exactly, in a minute for a million people."""
-        return show(request, ForecastSerializer, campaigns.forecast(request.user, self.campaign(request, id)))
+        """
+        Let workers count exactly who would get a campaign, and who would not and why: a minute for a million people.
+
+        Ask for the forecast until its share is 1.
+        """
+        made = campaigns.start_forecast(request.user, self.campaign(request, id))
+        return show(request, ForecastSerializer, made, status=202)
 
 
 class People(Endpoint):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         save_template,
     )
     from edx_ace.campaigns.following import Progress, engagement, export, outcomes, progress
-    from edx_ace.campaigns.forecasting import Forecast, forecast
+    from edx_ace.campaigns.forecasting import Forecast, forecast, start_forecast
     from edx_ace.campaigns.operations import (
         approve,
         cancel,
@@ -63,6 +63,7 @@ __all__ = [
     "save_template",
     "schedule",
     "send_test",
+    "start_forecast",
     "start_now",
     "unschedule",
 ]
@@ -85,6 +86,7 @@ _MODULE_OF = {
     "progress": "following",
     "Forecast": "forecasting",
     "forecast": "forecasting",
+    "start_forecast": "forecasting",
     "approve": "operations",
     "cancel": "operations",
     "follow_up": "operations",

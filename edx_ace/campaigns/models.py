@@ -243,6 +243,10 @@ class Resolution(models.Model):
     numbers = models.JSONField(default=dict)
     #: Of a forecast, the same by channel type: see `edx_ace.campaigns.forecasting`.
     channels = models.JSONField(default=dict)
+    #: Of a forecast that workers make, how far it is; empty: it is none of these.
+    counting = models.JSONField(default=dict)
+    #: Until when a worker has that; None: none has.
+    lease_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:

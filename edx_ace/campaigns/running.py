@@ -19,7 +19,7 @@ from django.db import InterfaceError, OperationalError, router, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from edx_ace.campaigns import audiences, pausing, timing
+from edx_ace.campaigns import audiences, forecasting, pausing, timing
 from edx_ace.campaigns.access import note, require
 from edx_ace.campaigns.errors import CampaignError, ConflictError, ForbiddenError, RefusedError
 from edx_ace.campaigns.expanding import expand
@@ -60,6 +60,7 @@ _UNDER_WAY = (State.SENDING, State.PAUSED, State.CANCELLED)
 
 def tick() -> str | None:
     """Do a part of what there is to do for campaigns; a chore of the sweep."""
+    begun_at = time.monotonic()
     _follow_dates()
     started = _start_due()
     waiting = list(_waiting().values_list("pk", flat=True))
@@ -72,6 +73,9 @@ def tick() -> str | None:
     for key in waiting:
         for campaign in _take_over(key):
             is_left |= _work(campaign, seconds)
+    # With what time is left, but always with some.
+    over_at = max(begun_at + SLICE_SECONDS, time.monotonic() + SLICE_SECONDS / 4)
+    is_left |= forecasting.go_on(lambda: time.monotonic() < over_at)
     return chores.AGAIN if is_left else None
 
 

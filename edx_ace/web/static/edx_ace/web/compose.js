@@ -91,9 +91,10 @@
       picture.setAttribute("src", address.value.trim());
       picture.alt = text.value.trim();
       address.value = text.value = "";
+      // Closed first: then the place in the text counts again.
       button.click();
-      editor.editor.insertAttachment(new Trix.Attachment(attached(picture)));
       editor.focus();
+      editor.editor.insertAttachment(new Trix.Attachment(attached(picture)));
     });
     dialog.addEventListener("keydown", (event) => {
       if (event.key === "Enter") {
