@@ -60,7 +60,10 @@ def canonical(channel_type: ChannelType, address: str) -> str:
     """
     if channel_type is not ChannelType.EMAIL:
         return address
-    local, _, domain = parse_mailbox(address, smtputf8=True).address.rpartition("@")
+    mailbox = parse_mailbox(address, smtputf8=True).address
+    if mailbox.isascii() and not mailbox.startswith('"'):
+        return mailbox.lower()
+    local, _, domain = mailbox.rpartition("@")
     if local.startswith('"') and _is_dot_atom(unquote(local)):
         local = unquote(local)
     if not local.isascii():
