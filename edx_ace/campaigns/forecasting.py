@@ -28,7 +28,7 @@ from edx_ace.outbox.people import shortened
 LOG = logging.getLogger(__name__)
 
 #: Members that guards are asked about in one statement.
-CHUNK_SIZE = 20_000
+CHUNK_SIZE = 5000
 
 #: The version of one that is not finished: no campaign has it.
 _UNFINISHED = 0
@@ -132,7 +132,7 @@ def _find(resolution: Resolution) -> Iterator[float]:
     """Find the recipients."""
     expected = _expected(resolution.campaign)
     read = 0
-    while not resolving.resolve(resolution, lambda: False):
+    for _ in resolving.chunks(resolution):
         read += resolving.CHUNK_SIZE
         yield _FINDING * min(read / expected, 1)
 

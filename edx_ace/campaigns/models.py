@@ -5,10 +5,12 @@ Internal: the tables of campaigns. `edx_ace.campaigns` has the functions that wr
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -252,6 +254,12 @@ class Resolution(models.Model):
         return f"{self.campaign_id}, version {self.version}"
 
 
+@receiver(pre_delete, sender=Resolution)
+def _wait_for_writers(instance: Resolution, using: str, **_: Any) -> None:
+    """Hold the resolution before its members are deleted, so that nobody adds any meanwhile."""
+    Resolution.objects.using(using).select_for_update().filter(pk=instance.pk).first()
+
+
 class Exclusion(models.Model):
     """Somebody a campaign does not go to; kept until all its recipients are found."""
 
@@ -282,7 +290,11 @@ class Member(models.Model):
     NO_ADDRESS: ClassVar = "no_address"
     BAD_ADDRESS: ClassVar = "bad_address"
 
-    resolution = models.ForeignKey(Resolution, models.CASCADE, related_name="members", db_index=False)
+    # A constraint would be checked for each of a million, for a third of what writing them takes. Who writes some has
+    # updated the resolution in the same transaction; see `_wait_for_writers`.
+    resolution = models.ForeignKey(
+        Resolution, models.CASCADE, related_name="members", db_index=False, db_constraint=False
+    )
     #: See `edx_ace.outbox.people`: who it is, and their email address. Guards of the outbox read them. Without an
     #: address is who nothing is sent to, so that somebody else may have it.
     recipient = KeyField(max_length=255, null=True)
