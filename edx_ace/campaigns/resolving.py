@@ -295,7 +295,7 @@ def _zone(name: str | None) -> str:
 
 def _people(audience: Audience, rows: Iterable[models.Model]) -> list[tuple[str, Person]]:
     # A join may give a row twice.
-    return [(key_of(row), audience.person(row)) for row in {row.pk: row for row in rows}.values()]
+    return [(key, audience.person(row)) for key, row in {key_of(row): row for row in rows}.items()]
 
 
 def _answer(part: Part, question: Callable[..., Answer], *about: Any) -> Answer:

@@ -105,3 +105,14 @@ def test_many_keys_are_looked_up_however_they_are_given(deliveries):
         assert list(among.exclude(recipient__in=keys)) == list(among.filter(recipient="person 2"))
     assert list(among.filter(recipient__in=first_two.values("recipient"))) == list(first_two)
     assert list(among.filter(recipient__in=[])) == []
+
+
+@pytest.mark.parametrize("key", ['say "hi"', "C:\\new", "{a,b}", "NULL", "%s", "line\nbreak", "'; --", "ünï"])
+def test_a_key_may_be_any_text(deliveries, key):
+    """
+    Nothing in it means anything to the database.
+    """
+    [found, _] = deliveries(2)
+    Delivery.objects.filter(pk=found.pk).update(recipient=key)
+
+    assert list(Delivery.objects.filter(recipient__in=["other", key])) == [found]
