@@ -533,3 +533,19 @@ def test_what_is_deleted_while_it_is_resolved_leaves_no_members(resolution, acco
 
     assert not type(found).objects.exists()
     assert not Member.objects.exists()
+
+
+@pytest.mark.parametrize("is_twice", [False, True])
+def test_whoever_is_called_oddly_is_written_as_they_are(resolution, given, is_twice):
+    """
+    Nothing in a text means anything to the database, whether or not somebody is there already.
+    """
+    odd = ["O'Neil", 'say "hi"', "C:\\new", "100 %s", "$$; --", "{a,b}", "NULL", "line\nbreak", "ünï"]
+    people = [Person(Recipient(name, f"o'{number}@example.com")) for number, name in enumerate(odd)]
+    given.people = people * 2 if is_twice else people
+    found = resolution("given")
+
+    resolve(found, always)
+
+    assert set(found.members.values_list("recipient", flat=True)) == set(odd)
+    assert found.numbers == {"": len(odd)}
