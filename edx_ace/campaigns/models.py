@@ -5,6 +5,7 @@ Internal: the tables of campaigns. `edx_ace.campaigns` has the functions that wr
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -322,6 +323,18 @@ class Member(models.Model):
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @classmethod
+    def ranges(cls, resolution: int, size: int, using: str, after: int = 0) -> Iterator[models.QuerySet[Member]]:
+        """
+        Yield the members of *resolution* in ranges of *size* primary keys, beginning after one.
+
+        With a LIMIT a database that has no figures yet of a table may read all that remain, and sort them, each time.
+        """
+        members = cls.objects.using(using).filter(resolution=resolution)
+        while (first := members.filter(pk__gt=after).aggregate(first=models.Min("pk"))["first"]) is not None:
+            after = first + size - 1
+            yield members.filter(pk__gte=first, pk__lte=after)
 
 
 class Entry(models.Model):
