@@ -27,7 +27,7 @@ from edx_ace.channel import ChannelType, get_channel_for_message
 from edx_ace.conf import settings as core_settings
 from edx_ace.content.plain_text import text_of
 from edx_ace.message import Message
-from edx_ace.outbox import FromSource, Priority, State, enqueue, leases, loading, reconsider
+from edx_ace.outbox import FromSource, Priority, State, cancel, enqueue, leases, loading, reconsider
 from edx_ace.outbox.clock import DatabaseNow, from_now
 from edx_ace.outbox.conf import settings as outbox_settings
 from edx_ace.outbox.errors import SourceError
@@ -125,11 +125,17 @@ def load(references: Sequence[UUID]) -> dict[UUID, Message | Skipped]:
     digests = Delivery.objects.filter(payload__in=references, channel_type=str(EMAIL))
     people = {row.payload_id: row.recipient for row in digests}
     parts: dict[UUID, list[Delivery]] = defaultdict(list)
-    # What somebody cancelled while the digest was being handed over is not in it another time.
-    folded = Delivery.objects.filter(recipient__in=set(people.values()), folded_into__in=references, is_stopped=False)
+    folded = Delivery.objects.filter(recipient__in=set(people.values()), folded_into__in=references)
+    stopped = []
     for row in folded.order_by("pk"):
         assert row.folded_into is not None
-        parts[row.folded_into].append(row)
+        if row.is_stopped:
+            stopped.append(row.pk)
+        else:
+            parts[row.folded_into].append(row)
+    if stopped:
+        # While the digest was being handed over, which has come to nothing. It takes the digest from this worker.
+        cancel(deliveries=stopped)
     empty = {person: uuid for uuid, person in people.items() if uuid not in parts}
     for row in _take(empty) if empty else ():
         parts[empty[row.recipient]].append(row)

@@ -2,16 +2,21 @@
 Internal: what people take once a day or a week is held and delivered as one, and nothing of it is lost or doubled.
 """
 
+import threading
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.db.models import Q
 
 from edx_ace import Recipient, ace
 from edx_ace.channel import ChannelType
-from edx_ace.errors import ChannelDownError, RecoverableChannelDeliveryError
-from edx_ace.outbox import FromSource, State, cancel, counts, enqueue, leases, requeue, sources, status
+from edx_ace.errors import ChannelDownError, FatalChannelDeliveryError, RecoverableChannelDeliveryError
+from edx_ace.outbox import FromSource, State, cancel, counts, enqueue, leases, operations, requeue, sources, status
 from edx_ace.outbox.clock import database_now, from_now
 from edx_ace.outbox.models import Circuit, Delivery
 from edx_ace.outbox.operations import Cancelled
@@ -259,9 +264,18 @@ def test_what_is_in_a_digest_that_has_gone_cannot_be_cancelled(channel):
     assert states(message) == ["1 folded"]
 
 
-def test_what_is_cancelled_while_its_digest_is_handed_over_is_not_repeated(use_channels):
+@pytest.mark.parametrize(
+    ("answer", "end"),
+    [
+        (RecoverableChannelDeliveryError("Later.", None), "1 cancelled"),
+        (RecoverableChannelDeliveryError("Lost.", None, is_ambiguous=True), "1 unknown"),
+        # Queued again once whatever was wrong is mended.
+        (FatalChannelDeliveryError("No."), "1 cancelled"),
+    ],
+)
+def test_what_is_cancelled_while_its_digest_is_handed_over_is_not_repeated(use_channels, answer, end):
     """
-    It may arrive with it; where the channel refuses that, the next try is without it.
+    It may arrive with it; where the channel refuses that, it has not, and the next try is without it.
     """
     cancelled = []
 
@@ -269,13 +283,16 @@ def test_what_is_cancelled_while_its_digest_is_handed_over_is_not_repeated(use_c
         def deliver(self, message, rendered):
             if not cancelled:
                 cancelled.append(cancel(second))
-                raise RecoverableChannelDeliveryError("Later.", None)
+                raise answer
             return super().deliver(message, rendered)
 
     channel = CancelsMeanwhile()
     use_channels(mail=channel)
-    hold(news("Ann"), second := news("Bob"))
+    hold(first := news("Ann"), second := news("Bob"))
     work()
+    if failed := Delivery.objects.filter(state=State.FAILED):
+        assert states(first, second) == ["1 folded", end]
+        requeue(deliveries=[row.pk for row in failed])
     make_due()
     work()
 
@@ -283,6 +300,7 @@ def test_what_is_cancelled_while_its_digest_is_handed_over_is_not_repeated(use_c
     [sent] = channel.delivered
     assert len(texts(sent)) == 1
     assert "Ann" in texts(sent)[0]
+    assert states(first, second) == ["1 folded", end]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -299,6 +317,64 @@ def test_cancelling_can_wait_for_the_digest_that_is_handed_over(channel):
 
     digest.refresh_from_db()
     assert leases.reclaim(Delivery.objects.all(), 1, State.HANDING, State.UNKNOWN) == [digest]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("chunk_size", "names"),
+    [
+        # What is locked with the digest comes after it.
+        (500, ["in the digest", "after it"]),
+        # Between them, in another chunk than the digest's part.
+        (1, ["in the digest", "before it"]),
+    ],
+)
+def test_cancelling_and_choosing_for_many_do_not_wait_for_each_other(use_channels, monkeypatch, chunk_size, names):
+    """
+    Both lock a digest and other messages, in one order.
+    """
+    use_channels(mail=Scripted(ChannelDownError("Down.")))
+    other = Recipient(8, "bob@example.com")
+    send_at = database_now(Delivery, "default") + timedelta(days=1)
+    messages = {"in the digest": news("Ann")}
+    enqueue(messages["in the digest"])
+    work()
+    enqueue(messages.setdefault("before it", news("Bob", recipient=other)), send_at=send_at)
+    Delivery.objects.filter(payload=messages["in the digest"].uuid).update(due_at=database_now(Delivery, "default"))
+    work()
+    enqueue(messages.setdefault("after it", news("Cy", recipient=other)), send_at=send_at)
+    keys = {name: Delivery.objects.get(payload=message.uuid).pk for name, message in messages.items()}
+    digest = Delivery.objects.exclude(pk__in=keys.values()).get()
+    assert keys["before it"] < digest.pk < keys["after it"]
+    has_locked = threading.Event()
+    take_out = operations._take_out
+
+    def meet():
+        if not has_locked.is_set():
+            has_locked.set()
+            time.sleep(0.5)
+
+    def meeting(*args):
+        if chunk_size > 1:
+            meet()
+        found = take_out(*args)
+        meet()
+        return found
+
+    monkeypatch.setattr(operations, "_take_out", meeting)
+    monkeypatch.setattr(operations, "CHUNK_SIZE", chunk_size)
+
+    def choose_for_many():
+        try:
+            assert has_locked.wait(10)
+            operations.reconsider(Q(recipient__in=["7", "8"]))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        choosing = pool.submit(choose_for_many)
+        assert cancel(deliveries=[keys[name] for name in names]).stopped == 2
+        choosing.result()
 
 
 def test_what_may_have_arrived_in_a_digest_does_not_end_as_cancelled(use_channels):
