@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 from django.core.exceptions import FieldError
 from django.db import router, transaction
-from django.db.models import BooleanField, Case, CharField, Q, QuerySet, UUIDField, Value, When
+from django.db.models import BooleanField, Case, CharField, Max, Q, QuerySet, UUIDField, Value, When
 
 from edx_ace.campaigns import access, resolving
 from edx_ace.campaigns.errors import CampaignError
@@ -29,7 +29,7 @@ from edx_ace.outbox.people import shortened
 LOG = logging.getLogger(__name__)
 
 #: Members that guards are asked about in one statement.
-CHUNK_SIZE = 20_000
+CHUNK_SIZE = 5000
 
 #: The version of one that is not finished: no campaign has it.
 _UNFINISHED = 0
@@ -160,9 +160,9 @@ def _work(resolution: Resolution, should_go_on: Callable[[], bool]) -> None:
         resolution.delete()
         return
     try:
-        for share in _make(resolution):
+        for share, is_resumable in _make(resolution):
             resolution.counting["share"] = share
-            if not should_go_on():
+            if is_resumable and not should_go_on():
                 return
     except CampaignError as error:
         resolution.counting |= {"code": error.code, "reason": str(error)}
@@ -189,17 +189,25 @@ def _begin(user: Any, campaign: Campaign) -> Resolution:
 def _made(resolution: Resolution) -> Iterator[float]:
     """Make the forecast at one go; if that fails, or nobody waits for it any more, nothing is left of it."""
     try:
-        yield from _make(resolution)
+        for share, _is_resumable in _make(resolution):
+            yield share
     except BaseException:
         Resolution.objects.using(router.db_for_write(Resolution)).filter(pk=resolution.pk).delete()
         raise
 
 
-def _make(resolution: Resolution) -> Iterator[float]:
-    """Make the forecast, or go on with it by what its `counting` says; yield which share is done."""
+def _make(resolution: Resolution) -> Iterator[tuple[float, bool]]:
+    """
+    Make the forecast, or go on with it by what its `counting` says.
+
+    Yield from time to time which share is done, and whether it could be gone on with from there.
+    """
     using, campaign = router.db_for_write(Resolution), resolution.campaign
     counting = resolution.counting
     yield from _find(resolution, counting)
+    if resolution.done_at is None:
+        # Somebody else has begun to read the same.
+        return
     # It is read anew once all are found.
     resolution.counting = counting
     yield from _ask(resolution, counting)
@@ -211,7 +219,7 @@ def _make(resolution: Resolution) -> Iterator[float]:
     Member.objects.using(using).filter(resolution=resolution).delete()
     over = Q(version=_UNFINISHED, created_at__gt=from_now(-_GIVEN_UP))
     every.exclude(over).exclude(pk__in=[resolution.pk, campaign.resolution_id or resolution.pk]).delete()
-    yield 1.0
+    yield 1.0, True
 
 
 def kept(campaign: Campaign) -> Forecast | None:
@@ -227,15 +235,15 @@ def _of(resolution: Resolution) -> Forecast:
     return Forecast(resolution.version, resolution.done_at, resolution.numbers, resolution.channels)
 
 
-def _find(resolution: Resolution, counting: dict[str, Any]) -> Iterator[float]:
+def _find(resolution: Resolution, counting: dict[str, Any]) -> Iterator[tuple[float, bool]]:
     """Find the recipients."""
     if resolution.done_at is not None:
         return
     if "expected" not in counting:
         counting |= {"expected": _expected(resolution.campaign), "read": 0}
-    while not resolving.resolve(resolution, lambda: False):
+    for is_resumable in resolving.chunks(resolution):
         counting["read"] += resolving.CHUNK_SIZE
-        yield _FINDING * min(counting["read"] / counting["expected"], 1)
+        yield _FINDING * min(counting["read"] / counting["expected"], 1), is_resumable
 
 
 def _expected(campaign: Campaign) -> int:
@@ -244,20 +252,23 @@ def _expected(campaign: Campaign) -> int:
     return sum(found.count() for found in answers if isinstance(found, QuerySet)) or 1
 
 
-def _ask(resolution: Resolution, counting: dict[str, Any]) -> Iterator[float]:
+def _ask(resolution: Resolution, counting: dict[str, Any]) -> Iterator[tuple[float, bool]]:
     """Set how many there are for each reason, and the same over each channel type."""
     campaign = resolution.campaign
     forbidden = {one: Counter(counting.get("channels", {}).get(one, {})) for one in campaign.channels}
     by_all = Counter(counting.get("all", {}))
-    going = resolution.numbers.get("", 0)
-    for last, members in _chunks(resolution, counting.get("asked_to", 0)):
+    asked, found, using = counting.get("asked", 0), sum(resolution.numbers.values()), router.db_for_write(Member)
+    for every in Member.ranges(resolution.pk, CHUNK_SIZE, using, counting.get("asked_to", 0)):
+        members = every.filter(reason="")
         codes = [dict(_forbidden(members, campaign, one)) for one in campaign.channels]
-        for one, found in zip(campaign.channels, codes, strict=True):
-            forbidden[one].update(found.values())
-        by_all.update(code for pk, code in codes[0].items() if all(pk in found for found in codes))
-        asked = counting.get("asked", 0) + CHUNK_SIZE
-        counting |= {"asked_to": last, "asked": asked, "all": by_all, "channels": forbidden}
-        yield _FINDING + (1 - _FINDING) * min(asked / going, 1)
+        for one, coded in zip(campaign.channels, codes, strict=True):
+            forbidden[one].update(coded.values())
+        by_all.update(code for pk, code in codes[0].items() if all(pk in coded for coded in codes))
+        asked += CHUNK_SIZE
+        if "version" in counting:
+            last = every.aggregate(last=Max("pk"))["last"]
+            counting |= {"asked_to": last, "asked": asked, "all": by_all, "channels": forbidden}
+        yield _FINDING + (1 - _FINDING) * min(asked / found, 1), True
     resolution.channels = {one: _with(resolution.numbers, forbidden[one]) for one in forbidden}
     resolution.numbers = _with(resolution.numbers, by_all)
 
@@ -267,21 +278,6 @@ def _with(numbers: Mapping[str, int], forbidden: Counter[str]) -> dict[str, int]
     total.update(forbidden)
     total[""] -= forbidden.total()
     return {reason: number for reason, number in total.items() if number}
-
-
-def _chunks(resolution: Resolution, first: int) -> Iterator[tuple[int, QuerySet[Member]]]:
-    """
-    Yield the members behind the key *first* to whom something would go, as many as the database answers about soon.
-
-    Each with the last key of them.
-    """
-    rows = Member.objects.using(router.db_for_write(Member)).filter(resolution=resolution, reason="").order_by("pk")
-    while True:
-        last = list(rows.filter(pk__gt=first).values_list("pk", flat=True)[:CHUNK_SIZE])[-1:]
-        if not last:
-            return
-        yield last[0], rows.filter(pk__gt=first, pk__lte=last[0])
-        first = last[0]
 
 
 def _forbidden(members: QuerySet[Member], campaign: Campaign, channel_type: str) -> QuerySet[Member, tuple[int, str]]:
