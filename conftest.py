@@ -79,7 +79,7 @@ _flags = ELLIPSIS | NORMALIZE_WHITESPACE
 _pages = Sybil(
     parsers=[DocTestParser(_flags), PythonCodeBlockParser(), SkipParser(), _templates],
     patterns=["*.rst"],
-    # Tests follow these (tests/journeys/test_tutorial.py, tests/outbox/test_howto.py and test_celery_howto.py,
+    # Tests follow these (tests/journeys/tutorial.py and celery_howto.py, tests/outbox/test_howto.py,
     # tests/preferences/test_howto.py), as they need a database.
     excludes=[
         "docs/tutorial/*",

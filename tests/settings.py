@@ -24,6 +24,9 @@ else:
 DATABASES = {"default": databases.settings()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# The one that is meant to take its time would take most of that of the tests of pages.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
 ROOT_URLCONF = "tests.urls"
 INSTALLED_APPS = [
     "django.contrib.admin",

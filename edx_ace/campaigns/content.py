@@ -1,9 +1,8 @@
 """
 Public: what is written for a campaign: sanitising it, reading Markdown, and the message that is made of it.
 
-HTML keeps the elements of `ELEMENTS` with the attributes of `ATTRIBUTES`; whatever else there is goes, scripts and
-styles with what is in them. Links lead to https, http or mailto; pictures come over https from
-ACE_CAMPAIGN_IMAGE_HOSTS. What is left is what is kept, previewed and sent.
+What `edx_ace.rich_text` leaves of it, with pictures from ACE_CAMPAIGN_IMAGE_HOSTS, is what is kept, previewed and
+sent.
 """
 
 from __future__ import annotations
@@ -19,42 +18,23 @@ from uuid import UUID, uuid4
 import attrs
 from django.conf import settings as django_settings
 from django.utils import translation
-from django.utils.crypto import get_random_string
 from django.utils.html import escape
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from edx_ace import rich_text
 from edx_ace.campaigns import keywords
 from edx_ace.campaigns.conf import settings
 from edx_ace.campaigns.errors import CampaignError, Problem
 from edx_ace.channel.mailbox import Mailbox, check_attachments, parse_mailbox
 from edx_ace.content.plain_text import text_of
-from edx_ace.errors import InvalidMessageError, MissingExtraError
+from edx_ace.errors import InvalidMessageError
 from edx_ace.message import Message
 from edx_ace.text import is_sendable, one_line
 
 if TYPE_CHECKING:
     from edx_ace.campaigns.audiences import Person
     from edx_ace.campaigns.models import Campaign, Variant
-
-#: What may stand in a body.
-ELEMENTS = frozenset(
-    {"a", "abbr", "b", "br", "code", "del", "em", "i", "img", "s", "strong", "sub", "sup", "u"}
-    | {"blockquote", "dd", "div", "dl", "dt", "h1", "h2", "h3", "h4", "hr", "li", "ol", "p", "pre", "ul"}
-    | {"table", "tbody", "td", "th", "thead", "tr"}
-)
-#: The attributes that each may have, beside those of ``*``, which all may.
-ATTRIBUTES: Mapping[str, frozenset[str]] = {
-    "*": frozenset({"dir", "lang", "title"}),
-    "a": frozenset({"href"}),
-    "img": frozenset({"src", "alt", "width", "height"}),
-    "ol": frozenset({"start"}),
-    "p": frozenset({"align"}),
-    "td": frozenset({"align", "colspan", "rowspan"}),
-    "th": frozenset({"align", "colspan", "rowspan", "scope"}),
-}
-#: Schemes of links.
-SCHEMES = frozenset({"https", "http", "mailto"})
 
 #: Longest body, in characters: of what a message may hold, it and the text that is made of it.
 MAX_BODY_LENGTH = 400_000
@@ -70,18 +50,6 @@ SITE_VALUES = ("site_name", "site_url", "logo_url", "postal_address")
 
 _EMAIL = "email"
 
-_NUMBER = re.compile(r"[0-9]{1,4}%?", re.A)
-_VALUES = {
-    "dir": re.compile(r"ltr|rtl|auto"),
-    "lang": re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*"),
-    "align": re.compile(r"left|center|right|justify"),
-    "scope": re.compile(r"col|row|colgroup|rowgroup"),
-    "href": re.compile(r"https?://[^\s/\\][^\s]*|mailto:[^\s]+", re.I),
-    **dict.fromkeys(("width", "height", "start", "colspan", "rowspan"), _NUMBER),
-}
-#: Written in one way, so that no mail program takes another host for the one that is allowed.
-_PICTURE = re.compile(r"https://([a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::443)?(?:[/?#][^\s\\\"<>{}]*)?", re.I | re.A)
-
 _ADDRESS = re.compile(r'\s(?:href|src)="([^"]*)"')
 
 
@@ -92,18 +60,8 @@ def sanitised(html: str) -> str:
     Raises:
         MissingExtraError: If nh3 is not installed.
     """
-    try:
-        import nh3
-    except ImportError as error:
-        raise MissingExtraError("Writing campaigns", "campaigns") from error
-    return nh3.clean(
-        html.replace("\0", ""),
-        tags=set(ELEMENTS),
-        attributes={element: set(names) for element, names in ATTRIBUTES.items()},
-        attribute_filter=_filtered,
-        url_schemes=set(SCHEMES),
-        link_rel=None,
-    )
+    hosts, needed_for = settings.CAMPAIGN_IMAGE_HOSTS, ("Writing campaigns", "campaigns")
+    return rich_text.sanitised(html, hosts, needed_for, checked_as=_without_keywords)
 
 
 def from_markdown(text: str) -> str:
@@ -115,13 +73,9 @@ def from_markdown(text: str) -> str:
     Raises:
         MissingExtraError: If markdown-it-py or nh3 is not installed.
     """
-    try:
-        from markdown_it import MarkdownIt
-    except ImportError as error:
-        raise MissingExtraError("Writing campaigns in Markdown", "campaigns") from error
     # In place of each keyword goes a word that nobody can have written, as Markdown would encode spaces and braces in
     # links, and take the bar for the edge of a cell.
-    token = _token()
+    token = rich_text.new_word()
     kept: list[str] = []
     parts: list[str] = []
     end = 0
@@ -129,8 +83,7 @@ def from_markdown(text: str) -> str:
         parts += [text[end:start], f"{token}{len(kept)}x"]
         kept.append(text[start:stop])
         end = stop
-    marked = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    html = marked.render("".join([*parts, text[end:]]))
+    html = rich_text.from_markdown("".join([*parts, text[end:]]), ("Writing campaigns in Markdown", "campaigns"))
     return sanitised(re.sub(rf"{token}(\d+)x", lambda match: escape(kept[int(match[1])]), html))
 
 
@@ -317,7 +270,7 @@ def _options(campaign: Campaign, is_test: bool) -> dict[str, Any]:
 def _text_of(html: str) -> keywords.Parts:
     """Return the text that is made of *html*, with its keywords."""
     parts = keywords.parts(html, is_html=True)
-    token = _token()
+    token = rich_text.new_word()
     words = (
         part if isinstance(part, str) else f"{'https://' if _is_address(part) else ''}{token}{number}x"
         for number, part in enumerate(parts)
@@ -335,47 +288,20 @@ def _is_address(part: keywords.Keyword | keywords.Fault) -> bool:
     return isinstance(part, keywords.Keyword) and part.kind is keywords.Kind.ADDRESS
 
 
-def _token() -> str:
-    """Return a word that nobody can have written."""
-    return f"keyword{get_random_string(16, 'abcdefghijklmnopqrstuvwxyz')}"
-
-
 def _normalised(language: str) -> str:
     return language.lower().replace("_", "-")
 
 
-def _filtered(element: str, name: str, value: str) -> str | None:
-    """Return what attribute *name* of *element* becomes; None: it goes."""
-    value = value.strip()
+def _without_keywords(name: str, value: str) -> str:
+    """Return *value* of the attribute *name* with something else in place of keywords, whose spaces are none of it."""
     if name == "src":
-        return value if _is_allowed(value) else None
-    if name == "href" and _is_keyword(value):
         return value
-    expected = _VALUES.get(name)
-    # Spaces of keywords are none of the address.
-    return value if expected is None or expected.fullmatch(_without_keywords(value)) else None
-
-
-def _is_keyword(text: str) -> bool:
-    return any((start, end) == (0, len(text)) for start, end, _name, _fallback in keywords.placed(text))
-
-
-def _without_keywords(text: str) -> str:
-    for start, end, _name, _fallback in reversed(list(keywords.placed(text))):
-        text = f"{text[:start]}x{text[end:]}"
-    return text
-
-
-def _is_allowed(address: str) -> bool:
-    """Return whether pictures may come from *address*."""
-    match = _PICTURE.fullmatch(address)
-    if match is None:
-        return False
-    host = match[1].lower()
-    return any(
-        host.endswith(one[1:].lower()) if one.startswith("*.") else host == one.lower()
-        for one in settings.CAMPAIGN_IMAGE_HOSTS
-    )
+    found = list(keywords.placed(value))
+    if name == "href" and any((start, end) == (0, len(value)) for start, end, _name, _fallback in found):
+        return "https://x"
+    for start, end, _name, _fallback in reversed(found):
+        value = f"{value[:start]}x{value[end:]}"
+    return value
 
 
 def _problems_of_addresses(html: str) -> Iterator[Problem]:

@@ -227,8 +227,7 @@ def approve(user: Any, campaign: Campaign, *, version: int) -> Campaign:
     require(user, Action.APPROVE, campaign.scope, campaign)
     if user is None:
         raise ForbiddenError(_("Only a person can approve a campaign."))
-    written = campaign.entries.filter(who=user.get_username()[:150], action__in=_WRITING)
-    if user.pk == campaign.author_id or written.exists():
+    if has_written(user, campaign):
         raise ForbiddenError(_("Somebody who has not written it has to approve it."))
     campaign.refresh_from_db()
     waiting = (*EDITABLE, State.PAUSED)
@@ -240,6 +239,12 @@ def approve(user: Any, campaign: Campaign, *, version: int) -> Campaign:
         note(campaign, user, "approved", why=_("version %(version)d") % {"version": version})
     campaign.refresh_from_db()
     return campaign
+
+
+def has_written(user: Any, campaign: Campaign) -> bool:
+    """Return whether *user* has written some of *campaign*: then somebody else has to approve it."""
+    written = campaign.entries.filter(who=user.get_username()[:150], action__in=_WRITING)
+    return bool(user.pk == campaign.author_id or written.exists())
 
 
 def follow_up(user: Any, campaign: Campaign, whom: str) -> Campaign:

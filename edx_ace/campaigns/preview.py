@@ -8,6 +8,7 @@ belongs to no send, so that no count has it, and its links change nothing.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -35,6 +36,10 @@ from edx_ace.recipient import Recipient
 from edx_ace.renderers import RenderedEmail
 from edx_ace.report import SendReport
 from edx_ace.text import one_line
+from edx_ace.utils.date import get_current_time
+
+#: How long a test is tried while the mail server is down: whoever sends it waits for the page that says so.
+TEST_PATIENCE = timedelta(seconds=10)
 
 
 @attrs.frozen
@@ -141,6 +146,7 @@ def send_test(
     person = attrs.evolve(_person(user, campaign, reference), recipient=to)
     variant = _variant(campaign, language or person.language, channel_type)
     message = _message(campaign, variant, person, is_test=True)
+    message.expiration_time = get_current_time() + TEST_PATIENCE
     report = ace.send(message, limit_to_channels=[channel_type])
     note(campaign, user, "tested", why=to.email_address or "")
     return report

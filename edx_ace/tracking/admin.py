@@ -112,7 +112,7 @@ class SuppressionAdmin(_FoundByAddress):
     """Addresses that must not be used."""
 
     form = SuppressionForm
-    list_display = ("shown_address", "channel_type", "shown_category", "reason", "created_at", "shown_expiry")
+    list_display = ("shown_address", "shown_category", "reason", "created_at", "shown_expiry")
     list_filter = ("reason", "channel_type")
     ordering = ("-pk",)
     actions = ("lift",)

@@ -14,7 +14,7 @@ from django.core import mail
 from django.utils import timezone
 from pytest_django import Settings
 
-from edx_ace import ChannelType, ace, message_types
+from edx_ace import ChannelType, ace, message_types, rich_text
 from edx_ace.campaigns import content, keywords
 from edx_ace.campaigns.audiences import Person
 from edx_ace.campaigns.models import Attachment, Campaign, Variant
@@ -53,10 +53,10 @@ class Dangers(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self.tags.append((tag, tuple(name for name, _ in attributes)))
-        if tag not in content.ELEMENTS:
+        if tag not in rich_text.ELEMENTS:
             self.found.append(tag)
         for name, value in attributes:
-            if name not in content.ATTRIBUTES["*"] | content.ATTRIBUTES.get(tag, frozenset()):
+            if name not in rich_text.ATTRIBUTES["*"] | rich_text.ATTRIBUTES.get(tag, frozenset()):
                 self.found.append(f"{tag} {name}")
             if name == "href" and value and not value.lower().startswith(("https://", "http://", "mailto:", "{{")):
                 self.found.append(value)

@@ -16,15 +16,15 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from edx_ace import categories
-from edx_ace.campaigns import forecasting, progress
+from edx_ace.campaigns import forecasting, operations, progress
 from edx_ace.campaigns.host import host
-from edx_ace.campaigns.models import Campaign, Variant
+from edx_ace.campaigns.models import Campaign, Entry, Variant
 from edx_ace.campaigns.progress import FORGOTTEN, STOPPED, WAITING
 from edx_ace.campaigns.states import EDITABLE, FINISHED, State
 from edx_ace.outbox.states import State as DeliveryState
 from edx_ace.web.campaigns.access import TONES, campaign_of, campaign_page, offered, show
-from edx_ace.web.campaigns.sending import REASONS, described, left_out
-from edx_ace.web.campaigns.sheet import named
+from edx_ace.web.campaigns.sending import REASONS, described, left_out, starts
+from edx_ace.web.campaigns.sheet import FIELD_LABELS, named
 from edx_ace.web.centre import CHANNEL_LABELS
 from edx_ace.web.staff.charts import Chart, chart
 
@@ -58,22 +58,25 @@ _LABELS: Mapping[str, _StrOrPromise] = {
     FORGOTTEN: _("too old to know"),
 }
 
+#: What people read for what readers did.
+READERS: Mapping[str, _StrOrPromise] = {"opened": _("opened"), "clicked": _("clicked")}
+
 #: What people read for what was done.
 ACTIONS: Mapping[str, _StrOrPromise] = {
-    "created": _("Begun"),
+    "created": _("Created"),
     "saved": _("Changed"),
     "attached": _("File attached"),
-    "detached": _("File taken off"),
+    "detached": _("File removed"),
     "tested": _("Test sent"),
     "scheduled": _("Scheduled"),
-    "unscheduled": _("Made a draft again"),
-    "hurried": _("Told to start at once"),
+    "unscheduled": _("Back to draft"),
+    "hurried": _("Start moved to now"),
     "moved": _("Moved with its date"),
     "approved": _("Approved"),
     "started": _("Started"),
-    "released": _("Let the others follow"),
+    "released": _("First ones fine, the others follow"),
     "paused": _("Paused"),
-    "resumed": _("Gone on with"),
+    "resumed": _("Resumed"),
     "cancelled": _("Cancelled"),
     "finished": _("Finished"),
     "failed": _("Failed"),
@@ -112,9 +115,11 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "variants": [(one, named(one.language)[0]) for one in _variants(campaign)],
         "attachments": campaign.attachments.defer("content").order_by("pk"),
         "entries": [
-            (ACTIONS.get(one.action, one.action), one) for one in campaign.entries.order_by("-at", "-pk")[:100]
+            (ACTIONS.get(one.action, one.action), one, _why(one))
+            for one in campaign.entries.order_by("-at", "-pk")[:100]
         ],
         "engagement": _engagement(campaign),
+        "has_written": operations.has_written(request.user, campaign),
         "is_editable": campaign.state in EDITABLE,
         "is_finished": campaign.state in FINISHED,
         "once": uuid4().hex,
@@ -193,6 +198,7 @@ def _progress(campaign: Campaign) -> dict[str, Any]:
     left = found.seconds_left
     return {
         "progress": found,
+        "starts": starts(campaign, campaign.due_at if campaign.due_at > datetime.now(UTC) else None),
         "shares": shares,
         "done": found.total - found.left,
         "reasons": left_out(found.reasons),
@@ -220,6 +226,14 @@ def _is_live(campaign: Campaign) -> bool:
     )
 
 
+def _why(entry: Entry) -> str:
+    """Return why it was done; of a change, what changed, in words."""
+    names = entry.why.split(", ")
+    if entry.action == "saved" and all(name in FIELD_LABELS for name in names):
+        return ", ".join(str(FIELD_LABELS[name]) for name in names)
+    return entry.why
+
+
 def _label(name: str) -> _StrOrPromise:
     return _LABELS[name] if name in _LABELS else DeliveryState(name).label
 
@@ -235,11 +249,11 @@ def _engagement(campaign: Campaign) -> dict[str, Any] | None:
         return None
     first, last = min(rows), max(rows)
     # A few days at least, as one makes no chart; and of a long time the first, in which nearly all happens.
-    last = min(max(last, first + timedelta(days=6)), first + timedelta(days=59))
+    first, last = min(first, last - timedelta(days=6)), min(last, first + timedelta(days=59))
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    past = sum(day <= datetime.now(UTC).date() for day in days)
     series = {name: [rows.get(day, {}).get(name, 0) for day in days] for name in ("sent", "opened", "clicked")}
-    lines = {name: series[name][:past] for name in ("opened", "clicked")}
+    lines = {name: series[name] for name in ("opened", "clicked")}
+    totals = {name: sum(numbers) for name, numbers in series.items()}
     drawn: Chart = chart(days, series["sent"], lines, is_mirrored=get_language_bidi())
     table: list[tuple[date, list[int]]] = [
         (day, [series[name][place] for name in series]) for place, day in enumerate(days) if day in rows
@@ -249,5 +263,9 @@ def _engagement(campaign: Campaign) -> dict[str, Any] | None:
         "first": days[0],
         "last": days[-1],
         "days": table,
-        "totals": {name: sum(numbers) for name, numbers in series.items()},
+        "totals": totals,
+        "figures": [
+            (DeliveryState.SENT.label, totals["sent"], None),
+            *((READERS[name], totals[name], 100 * totals[name] / (totals["sent"] or 1)) for name in READERS),
+        ],
     }

@@ -65,9 +65,8 @@
       const button = document.createElement("button");
       button.type = "button";
       button.className = code.className;
-      button.dir = "ltr";
-      button.title = code.title;
-      button.textContent = code.textContent;
+      button.title = code.textContent;
+      button.textContent = code.title;
       button.addEventListener("click", () => insert(group.dataset.for, code.textContent.trim()));
       code.replaceWith(button);
     });
@@ -120,10 +119,22 @@
       }
     });
     room.prepend(list);
+    room.addEventListener("ace-reveal", (event) => choose(panels.findIndex((panel) => panel.contains(event.target))));
     const first = (name) => panels.findIndex((panel) => name in panel.dataset);
     choose(Math.max(first("wrong"), first("chosen"), 0));
   }
 
+  // What is wrong leads to its field, which may be on another tab, or under the editor.
+  function lead(event) {
+    const field = document.getElementById(event.target.hash.slice(1));
+    if (field) {
+      event.preventDefault();
+      field.dispatchEvent(new Event("ace-reveal", { bubbles: true }));
+      (document.getElementById(`${field.id}-editor`) || field).focus();
+    }
+  }
+
+  document.querySelectorAll('.ace-wrongs a[href^="#"]').forEach((link) => link.addEventListener("click", lead));
   document.querySelectorAll("textarea[data-editor]").forEach(edit);
   document.querySelectorAll("[data-for]").forEach(offer);
   document.querySelectorAll("[data-tabs]").forEach(tabs);
