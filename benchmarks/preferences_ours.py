@@ -66,8 +66,8 @@ def fill(count: int) -> None:
     Give *count* people realistic preferences.
 
     Every third chose something, one in twenty turned news off and one in fifty takes them once a day; every fifth has
-    quiet hours, which it is not now, and every third got one or two messages today: on no day of the week does that reach
-    a cap. One in a hundred addresses is suppressed.
+    quiet hours, which it is not now, and every third got one or two messages today, which reaches no cap on any day of
+    the week. One in a hundred addresses is suppressed.
     """
     now = datetime.now(tz=UTC)
     choices, quiet, slots, suppressions = [], [], [], []
