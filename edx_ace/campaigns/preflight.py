@@ -15,8 +15,8 @@ from typing import Any
 import attrs
 from django.core.checks import run_checks
 from django.utils import timezone
+from django.utils.translation import get_language_info, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from edx_ace import categories
 from edx_ace import channel as channel_package
@@ -126,7 +126,7 @@ def _problems_of_texts(campaign: Campaign, variants: Sequence[Variant]) -> Itera
     for one in campaign.channels:
         if not any((variant.channel_type, variant.language) == (one, campaign.language) for variant in variants):
             text = _("Nothing is written for %(channel_type)s in %(language)s, the language of whoever has no other.")
-            values = {"channel_type": one, "language": campaign.language}
+            values = {"channel_type": one, "language": _language(campaign.language)}
             yield Problem("missing_text", text % values, f"variants.{one}.{campaign.language}")
     for variant in variants:
         where = f"variants.{variant.channel_type}.{variant.language}"
@@ -178,10 +178,18 @@ def _problems_of_languages(
         values = {
             "number": number,
             "people": _named(people, is_all),
-            "language": language,
-            "instead": campaign.language,
+            "language": _language(language),
+            "instead": _language(campaign.language),
         }
         yield Problem("missing_language", text % values, "variants", is_error=False)
+
+
+def _language(code: str) -> str:
+    """Return what people call a language, in the active one; of one that Django does not know, its code."""
+    try:
+        return str(get_language_info(code)["name_translated"])
+    except KeyError:
+        return code
 
 
 def _problems_of_values(

@@ -193,6 +193,28 @@ def test_from_log_in_to_a_finished_campaign(
     expect(page.get_by_role("row")).to_have_count(51)
 
 
+def test_paragraphs_stay_paragraphs(site: RunningSite, made: dict[str, str], log_in: Callable[..., Page]) -> None:
+    """
+    What was written comes out of the editor as it went in, and the return key begins another.
+    """
+    page = log_in(locale="en-GB")
+    page.goto(f"{site.url}/staff/campaigns/{made['scheduled']}/write/")
+    source = page.locator("textarea[data-editor]").first
+    expect(source).to_be_hidden()
+    before = source.input_value()
+    assert before.startswith("<h2>Week 3</h2><p>Good morning {{ first_name|everybody }},</p><p>the notes are <a href=")
+
+    page.locator("trix-editor").first.click()
+    page.keyboard.press("Control+End")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    page.keyboard.type("One")
+    page.keyboard.press("Enter")
+    page.keyboard.type("Two")
+    assert source.input_value() == f"{before}<p>One</p><p>Two</p>"
+    page.get_by_role("button", name="Save", exact=True).last.click()
+
+
 def test_all_of_it_works_without_scripts(site: RunningSite, made: dict[str, str], log_in: Callable[..., Page]) -> None:
     """
     A form with text areas does the same.

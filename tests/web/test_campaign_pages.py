@@ -306,6 +306,20 @@ def test_warnings_have_to_be_ticked(client, ann, learners):
     assert campaign.state == "scheduled"
 
 
+def test_what_is_accepted_at_once_has_one_tick(client, ann, learners):
+    """
+    Two links that are not https are one kind of warning.
+    """
+    source = '<p><a href="http://a.example/">Here</a> and <a href="http://b.example/">there</a></p>'
+    campaign = written(ann, variants=[{"language": "en", "subject": "Hello", "source": source}])
+
+    page = html.fromstring(client.get(url(campaign, "send/")).content)
+
+    [tick] = page.xpath("//input[@name='accept']")
+    assert "http://a.example/ is" in tick.getparent().text_content()
+    assert "http://b.example/ is" in tick.getparent().text_content()
+
+
 def test_recipients_are_counted_on_a_page_that_grows(client, ann, learners):
     """
     It says how far it is, leads back, and the reasons of those who get nothing are there.

@@ -6,6 +6,13 @@
 (() => {
   const labels = JSON.parse(document.getElementById("editor-labels").textContent);
   Object.assign(Trix.config.lang, labels);
+  // Text is in paragraphs, as it is in the message: those that were there stay, and the return key begins another.
+  Trix.config.blockAttributes.default.tagName = "p";
+  const returnKey = Trix.models.LineBreakInsertion.prototype;
+  const { shouldInsertBlockBreak } = returnKey;
+  returnKey.shouldInsertBlockBreak = function () {
+    return !this.block.hasAttributes() || shouldInsertBlockBreak.call(this);
+  };
   Trix.config.blockAttributes.heading1.tagName = "h2";
 
   // Files are attached below, and pictures come from addresses.
