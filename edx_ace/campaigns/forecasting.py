@@ -28,7 +28,7 @@ from edx_ace.outbox.people import shortened
 LOG = logging.getLogger(__name__)
 
 #: Members that guards are asked about in one statement.
-CHUNK_SIZE = 20_000
+CHUNK_SIZE = 5000
 
 #: The version of one that is not finished: no campaign has it.
 _UNFINISHED = 0
@@ -132,7 +132,7 @@ def _find(resolution: Resolution) -> Iterator[float]:
     """Find the recipients."""
     expected = _expected(resolution.campaign)
     read = 0
-    while not resolving.resolve(resolution, lambda: False):
+    for _ in resolving.chunks(resolution):
         read += resolving.CHUNK_SIZE
         yield _FINDING * min(read / expected, 1)
 
@@ -148,14 +148,15 @@ def _ask(resolution: Resolution) -> Iterator[float]:
     campaign = resolution.campaign
     forbidden: dict[str, Counter[str]] = {one: Counter() for one in campaign.channels}
     by_all: Counter[str] = Counter()
-    asked, going = 0, resolution.numbers.get("", 0)
-    for members in _chunks(resolution):
+    asked, found = 0, sum(resolution.numbers.values())
+    for every in Member.ranges(resolution.pk, CHUNK_SIZE, router.db_for_write(Member)):
+        members = every.filter(reason="")
         codes = [dict(_forbidden(members, campaign, one)) for one in campaign.channels]
-        for one, found in zip(campaign.channels, codes, strict=True):
-            forbidden[one].update(found.values())
-        by_all.update(code for pk, code in codes[0].items() if all(pk in found for found in codes))
+        for one, coded in zip(campaign.channels, codes, strict=True):
+            forbidden[one].update(coded.values())
+        by_all.update(code for pk, code in codes[0].items() if all(pk in coded for coded in codes))
         asked += CHUNK_SIZE
-        yield _FINDING + (1 - _FINDING) * min(asked / going, 1)
+        yield _FINDING + (1 - _FINDING) * min(asked / found, 1)
     resolution.channels = {one: _with(resolution.numbers, forbidden[one]) for one in forbidden}
     resolution.numbers = _with(resolution.numbers, by_all)
 
@@ -165,18 +166,6 @@ def _with(numbers: Mapping[str, int], forbidden: Counter[str]) -> dict[str, int]
     total.update(forbidden)
     total[""] -= forbidden.total()
     return {reason: number for reason, number in total.items() if number}
-
-
-def _chunks(resolution: Resolution) -> Iterator[QuerySet[Member]]:
-    """Yield all members to whom something would go, in statements that the database answers soon."""
-    rows = Member.objects.using(router.db_for_write(Member)).filter(resolution=resolution, reason="").order_by("pk")
-    first = 0
-    while True:
-        last = list(rows.filter(pk__gt=first).values_list("pk", flat=True)[:CHUNK_SIZE])[-1:]
-        if not last:
-            return
-        yield rows.filter(pk__gt=first, pk__lte=last[0])
-        first = last[0]
 
 
 def _forbidden(members: QuerySet[Member], campaign: Campaign, channel_type: str) -> QuerySet[Member, tuple[int, str]]:

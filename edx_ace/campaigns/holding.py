@@ -83,11 +83,7 @@ def _sent_to(using: str) -> QuerySet[Campaign, Any]:
 
 
 def _delete_members(resolution: Resolution, using: str) -> int:
-    number = 0
-    keys = Member.objects.using(using).filter(resolution=resolution).order_by("pk").values_list("pk", flat=True)
-    while chunk := list(keys[:CHUNK_SIZE]):
-        number += Member.objects.using(using).filter(pk__in=chunk).delete()[0]
-    return number
+    return sum(members.delete()[0] for members in Member.ranges(resolution.pk, CHUNK_SIZE, using))
 
 
 def _theirs(person: Person) -> Q:

@@ -39,6 +39,9 @@ from edx_ace.validation import validate
 #: Messages written at a time.
 CHUNK_SIZE = 500
 
+#: References written at a time: they are small.
+REFERENCES = 2000
+
 #: Characters of content written at a time, or one message that has more: MariaDB refuses statements of over 16 MB.
 STATEMENT_SIZE = 4_000_000
 
@@ -187,7 +190,7 @@ def enqueue_references(
             return _write(entries, common["created_at"], using)
 
     remaining = iter(references)
-    chunks = iter(lambda: list(islice(remaining, CHUNK_SIZE)), [])
+    chunks = iter(lambda: list(islice(remaining, REFERENCES)), [])
     return _put(chunks, write, None, priority, on_ambiguous)
 
 
