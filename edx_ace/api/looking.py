@@ -18,10 +18,10 @@ from edx_ace.api.serializers import (
     PeopleQuerySerializer,
     PreflightSerializer,
     PreviewSerializer,
-    ReportSerializer,
     SeenSerializer,
     TestSerializer,
 )
+from edx_ace.api.shapes import ReportSerializer
 from edx_ace.campaigns import finding, preflight, preview
 
 
@@ -31,7 +31,7 @@ class Preflight(Endpoint):
     @Operation("get_preflight", PreflightSerializer)
     def get(self, request: Request, id: UUID) -> Response:
         """Return what is wrong with a campaign now, and how many recipients it has, if these were counted."""
-        return show(request, PreflightSerializer, preflight.preflight(request.user, self.campaign(request, id)))
+        return show(request, PreflightSerializer, preflight.preflight(request.user, finding.campaign(request.user, id)))
 
 
 class Forecast(Endpoint):
@@ -40,12 +40,12 @@ class Forecast(Endpoint):
     @Operation("get_forecast", ForecastSerializer)
     def get(self, request: Request, id: UUID) -> Response:
         """Return the last forecast; 404: there is none since the campaign was changed."""
-        return show(request, ForecastSerializer, finding.forecast(request.user, self.campaign(request, id)))
+        return show(request, ForecastSerializer, finding.forecast(request.user, finding.campaign(request.user, id)))
 
     @Operation("make_forecast", ForecastSerializer)
     def post(self, request: Request, id: UUID) -> Response:
         """Count who would get a campaign, and who would not and why: exactly, in a minute for a million people."""
-        return show(request, ForecastSerializer, campaigns.forecast(request.user, self.campaign(request, id)))
+        return show(request, ForecastSerializer, campaigns.forecast(request.user, finding.campaign(request.user, id)))
 
 
 class People(Endpoint):
@@ -55,7 +55,7 @@ class People(Endpoint):
     def get(self, request: Request, id: UUID) -> Response:
         """Find people of the audiences; exclusions are left out of account."""
         query = read(PeopleQuerySerializer, request.query_params)
-        found = campaigns.find_people(request.user, self.campaign(request, id), **query)
+        found = campaigns.find_people(request.user, finding.campaign(request.user, id), **query)
         return show_all(request, SeenSerializer, found)
 
 
@@ -66,7 +66,9 @@ class Preview(Endpoint):
     def get(self, request: Request, id: UUID) -> Response:
         """Return what somebody gets, in their language or another."""
         query = read(LookSerializer, request.query_params)
-        return show(request, PreviewSerializer, preview.preview(request.user, self.campaign(request, id), **query))
+        return show(
+            request, PreviewSerializer, preview.preview(request.user, finding.campaign(request.user, id), **query)
+        )
 
 
 class Test(Endpoint):
@@ -76,4 +78,6 @@ class Test(Endpoint):
     def post(self, request: Request, id: UUID) -> Response:
         """Send a test, which says that it is one and is counted nowhere, and say what came of it."""
         given = read(TestSerializer, request.data)
-        return show(request, ReportSerializer, campaigns.send_test(request.user, self.campaign(request, id), **given))
+        return show(
+            request, ReportSerializer, campaigns.send_test(request.user, finding.campaign(request.user, id), **given)
+        )
