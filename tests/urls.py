@@ -12,5 +12,6 @@ urlpatterns = [
     path("messages/", include("edx_ace.web.urls")),
     path("api/", include("edx_ace.api.urls")),
     path("staff/campaigns/", include("edx_ace.web.campaigns.urls")),
+    path("staff/automation/", include("edx_ace.web.automation.urls")),
     path("staff/", include("edx_ace.web.staff.urls")),
 ]

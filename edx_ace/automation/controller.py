@@ -104,7 +104,7 @@ def schedule(
         arguments=references.dump_context(arguments or {}),
         content={} if version is None else version.content,
         template_version=version,
-        message_type=_path(action.message_type),
+        message_type=path_of(action.message_type),
         is_to_all=action.to_all,
         is_external=action.external,
     )
@@ -527,7 +527,8 @@ def _action(action: Action | str) -> Action:
     return actions.get(action) if isinstance(action, str) else action
 
 
-def _path(message_type: type | None) -> str:
+def path_of(message_type: type | None) -> str:
+    """Return the dotted path by which a message type stands in the table; of None that is empty."""
     return "" if message_type is None else f"{message_type.__module__}.{message_type.__qualname__}"
 
 
