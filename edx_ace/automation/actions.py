@@ -132,6 +132,10 @@ class Action:
         """Return whom it goes to: objects for `person`, email addresses, or `edx_ace.Recipient`; nobody: to none."""
         raise NotImplementedError(f"{type(self).__name__} must define recipients(obj).")
 
+    def attachments(self, obj: Any, **params: Any) -> Iterable[tuple[str, bytes]]:
+        """Return the files that go with it, as names and contents, made when it is scheduled."""
+        return ()
+
     def related_object(self, obj: Any, *args: Any, **params: Any) -> Any:
         """Return what the message is about: one at a time is open for each, and it is cancelled once that is gone."""
         return obj
@@ -217,9 +221,19 @@ class Action:
     @property
     def model_of_messages(self) -> type[Model] | None:
         """The model of what its messages are about; None: any."""
-        if self.related_model is not None or type(self).related_object is not Action.related_object:
+        if self.related_model is not None or self.is_about_another:
             return self.related_model
         return self.model or next(iter(self.track), None)
+
+    @property
+    def is_about_another(self) -> bool:
+        """Whether its messages are about something else than the object because of which there are such."""
+        return type(self).related_object is not Action.related_object
+
+    def objects_about(self, about: Model) -> list[Any]:
+        """Return the objects because of which there may be a message about *about*."""
+        objects = list(self.objects_of(about))
+        return [one for one in objects if self.related_object(one) == about] if self.is_about_another else objects
 
     @property
     def has_conditions(self) -> bool:

@@ -35,7 +35,7 @@ class StorageError(AutomationError):
 
 def add(message: ScheduledMessage, name: str, content: bytes) -> Attachment:
     """
-    Keep a file for *message*, in the caller's transaction; when that is rolled back, its file goes as well.
+    Keep a file for *message*. When the caller's transaction is rolled back it stays there, and nobody sends it.
 
     Raises:
         RefusedError: If it is too large, empty, or its name cannot be sent.

@@ -45,6 +45,9 @@ class _Changed:
     def __init__(self) -> None:
         #: Primary keys of the objects to look at, by the name of the action and their model.
         self.objects: dict[tuple[str, type[Model]], dict[Any, None]] = defaultdict(dict)
+        #: Those of what messages are about, where that is not the object itself, in the same way: because of that
+        #: object the message may be about something else by now.
+        self.abouts: dict[tuple[str, type[Model]], dict[Any, None]] = defaultdict(dict)
         #: Those of objects that were deleted, by their model and what messages call it.
         self.deleted: dict[tuple[type[Model], str], dict[Any, None]] = defaultdict(dict)
         self.is_done = False
@@ -64,6 +67,9 @@ class _Changed:
         for (name, model), pks in self.objects.items():
             for some in _in_batches(pks):
                 _settle(name, model, some)
+        for (name, model), pks in self.abouts.items():
+            for some in _in_batches(pks):
+                _settle_abouts(name, model, some)
 
 
 def follow(action: Action) -> None:
@@ -80,9 +86,11 @@ def follow(action: Action) -> None:
 
 
 def cancel(message: ScheduledMessage, code: str) -> None:
-    """Cancel *message*, as what it was about is gone; one that was sent meanwhile stays as it is."""
+    """Cancel *message*, as *code* says; one that was sent meanwhile stays as it is."""
+    gone = _("What it was about is gone.")
+    why = gone if code == strategy.OBJECT_GONE else _("Its conditions do not hold any more.")
     try:
-        controller.cancel(message, why=_("What it was about is gone."), code=code)
+        controller.cancel(message, why=why, code=code)
     except ConflictError as error:
         LOG.info("The scheduled message %s was not cancelled: %s", message.uuid, error)
 
@@ -152,9 +160,12 @@ def _look_at(instances: Iterable[Model], using: str) -> None:
             try:
                 for obj in action.objects_of(instance):
                     changed.objects[action.signal, type(obj)][obj.pk] = None
+                if action.is_about_another and isinstance(instance, action.model_of_objects):
+                    about = action.related_object(instance)
+                    changed.abouts[action.signal, type(about)][about.pk] = None
             except Exception:
                 LOG.exception("The action %s does not say which objects a change concerns.", action.signal)
-    if changed.objects:
+    if changed.objects or changed.abouts:
         transaction.on_commit(changed, using, robust=True)
 
 
@@ -179,15 +190,27 @@ def _settle(name: str, model: type[Model], pks: Sequence[Any]) -> None:
         LOG.exception("The action %s cannot look at what changed.", name)
 
 
+def _settle_abouts(name: str, model: type[Model], pks: Sequence[Any]) -> None:
+    """Cancel the messages about those objects of *model* because of which there is no object of the action any more."""
+    try:
+        action = actions.get(name)
+        for about in model._base_manager.using(router.db_for_write(model)).filter(pk__in=pks):
+            message = controller.open_for(action, about)
+            if message is not None and not action.objects_about(about):
+                cancel(message, strategy.CONDITIONS_GONE)
+    except Exception:
+        LOG.exception("The action %s cannot look at what changed.", name)
+
+
 def place(obj: Any) -> tuple[str, Any]:
     """Return what *obj* is known by in logs, which its text, somebody's name perhaps, should not be."""
     return obj._meta.label, obj.pk
 
 
 def _is_object_of_all(instance: Model) -> bool:
-    """Return whether *instance* is an object, and nothing that one refers to, of all actions that track it."""
+    """Return whether *instance* is an object of all actions that track it, and what their messages are about."""
     tracking = [action for action in actions.all_actions().values() if isinstance(instance, tuple(action.track))]
-    return all(isinstance(instance, action.model_of_objects) for action in tracking)
+    return all(isinstance(instance, action.model_of_objects) and not action.is_about_another for action in tracking)
 
 
 def _with_subclasses(*models: type[Model]) -> list[type[Model]]:

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from edx_ace import outbox
-from edx_ace.automation import actions, addressing, attachments, references, templates
+from edx_ace.automation import actions, addressing, attachments, moments, references, templates
 from edx_ace.automation.errors import AutomationError, ConflictError, PastError, RefusedError
 from edx_ace.automation.models import Entry, ScheduledMessage
 from edx_ace.automation.states import EDITABLE, OPEN, State
@@ -107,6 +107,7 @@ def schedule(
         message_type=path_of(action.message_type),
         is_to_all=action.to_all,
         is_external=action.external,
+        began_at=moments.now(),
     )
     message.open_key = _open_key(message)
     if message.occurrence is not None:
@@ -493,7 +494,7 @@ def _begin_anew(row: ScheduledMessage, did: str, author: Any, why: str, moment: 
     """Let *row* wait for *moment*, with all its tries."""
     _check(row, (*EDITABLE, State.CANCELLED))
     changes: dict[str, Any] = {"scheduled_at": moment, "due_at": moment, "code": "", "reason": ""}
-    changes |= {"ended_at": None, "failures": 0, "claims": 0}
+    changes |= {"ended_at": None, "failures": 0, "claims": 0, "began_at": timezone.now()}
     if author is not None and "scheduled_at" not in row.edited:
         changes["edited"] = [*row.edited, "scheduled_at"]
     if row.state == State.CANCELLED:

@@ -72,7 +72,7 @@ def follow_up() -> str | None:
         try:
             action = actions.get(name)
             there = _there(label, some)
-            objects = [obj for about in there.values() for obj in action.objects_of(about)]
+            objects = [obj for about in there.values() for obj in action.objects_about(about)]
             for found in _settled(action, objects, dry_run=False):
                 if found.error is not None:
                     LOG.error("What follows for %s %s is not scheduled.", found.label, found.key, exc_info=found.error)
@@ -98,14 +98,15 @@ def _unseen(action: Action, label: str, messages: Sequence[ScheduledMessage], dr
     objects: dict[Any, Any] = {}
     for message in messages:
         about = there.get(message.object_key)
-        because = [] if about is None else list(action.objects_of(about))
+        because = [] if about is None else action.objects_about(about)
         if because:
             objects |= {obj.pk: obj for obj in because}
             continue
+        code = strategy.OBJECT_GONE if about is None else strategy.CONDITIONS_GONE
         if not dry_run:
-            changes.cancel(message, strategy.OBJECT_GONE)
-        reason = _("What it was about is gone.")
-        yield Found(label, message.object_key, Decision(StrategyEnum.CANCEL, strategy.OBJECT_GONE, reason, message))
+            changes.cancel(message, code)
+        reason = _("There is nothing any more because of which it should exist.")
+        yield Found(label, message.object_key, Decision(StrategyEnum.CANCEL, code, reason, message))
     seen = set(action.objects().filter(pk__in=list(objects)).values_list("pk", flat=True))
     yield from _settled(action, [obj for pk, obj in objects.items() if pk not in seen], dry_run)
 

@@ -32,10 +32,12 @@ INSTALLED_APPS = [
     "edx_ace.preferences",
     "edx_ace.tracking",
     "edx_ace.campaigns",
+    "edx_ace.automation",
     "edx_ace.web",
     "edx_ace.api",
     "rest_framework",
     "courses",
+    "workshops",
     "received",
 ]
 MIDDLEWARE = [

@@ -14,4 +14,5 @@ urlpatterns = [
     path("", include("compose.urls")),
     path("", include("received.urls")),
     path("courses/", include("courses.urls")),
+    path("workshops/", include("workshops.urls")),
 ]

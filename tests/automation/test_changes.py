@@ -66,18 +66,39 @@ class Untracked(Action):
         return ["ann@example.com"]
 
 
-for one in (Thanks, Untracked):
+class Staffed(Action):
+    """About a workshop, because of a task at it."""
+
+    signal = "staffed"
+    track = [Task]
+    related_model = Workshop
+    template = {"en": {"subject": "Hello", "body": "Hello"}}
+
+    def should_exist(self, task):
+        return True
+
+    def scheduled_at(self, task):
+        return task.workshop.starts_at
+
+    def recipients(self, task):
+        return [task.host]
+
+    def related_object(self, task):
+        return task.workshop
+
+
+for one in (Thanks, Untracked, Staffed):
     actions.unregister(one.signal)
 
 
 @pytest.fixture(autouse=True)
 def registered():
     """The actions of these tests are registered, for the time of a test."""
-    for one in (Thanks, Untracked):
+    for one in (Thanks, Untracked, Staffed):
         actions.register(one)
     Thanks.seen = []
     yield
-    for one in (Thanks, Untracked):
+    for one in (Thanks, Untracked, Staffed):
         actions.unregister(one.signal)
 
 
@@ -114,7 +135,10 @@ def test_a_message_follows_what_is_saved():
 
     workshop.ends_at += timedelta(days=1)
     workshop.save()
-    assert ScheduledMessage.objects.get().scheduled_at.date() == (workshop.ends_at + timedelta(days=7)).date()
+    assert (
+        ScheduledMessage.objects.get(action="follow_up").scheduled_at.date()
+        == (workshop.ends_at + timedelta(days=7)).date()
+    )
 
     task.delete()
     assert messages() == ["cancelled no_recipients"]
@@ -129,7 +153,7 @@ def test_what_changes_nothing_leaves_no_line_in_the_log():
     workshop.save()
     workshop.save()
 
-    assert [entry.did for entry in ScheduledMessage.objects.get().entries.all()] == ["schedule"]
+    assert [entry.did for entry in ScheduledMessage.objects.get(action="follow_up").entries.all()] == ["schedule"]
 
 
 def test_those_that_an_object_referred_to_before_are_looked_at_too():
@@ -272,6 +296,25 @@ def test_what_was_not_deleted_after_all_stays_scheduled():
         make_workshop("Singing")
 
     assert messages("untracked") == ["scheduled"]
+
+
+def test_a_message_about_something_else_ends_with_its_object():
+    """
+    Which is deleted, or is about another by now; reconciling finds what no signal told.
+    """
+    first, second, third = taught(), make_workshop("Singing"), make_workshop("Dancing")
+    task = Task.objects.get()
+    task.workshop = second
+    task.save()
+    rows = ScheduledMessage.objects.filter(action="staffed")
+    assert {row.object_key: row.state for row in rows} == {str(first.pk): "cancelled", str(second.pk): "scheduled"}
+
+    Task.objects.update(workshop=third)
+    reconcile("--action", "staffed")
+    assert messages("staffed") == ["cancelled conditions_gone"] * 2 + ["scheduled"]
+
+    Task.objects.get().delete()
+    assert messages("staffed") == ["cancelled conditions_gone"] * 3
 
 
 def test_fixtures_are_not_looked_at(tmp_path):
