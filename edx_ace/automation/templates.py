@@ -264,6 +264,11 @@ def is_on(action: Action) -> bool:
     """Return whether *action* schedules messages: neither it nor all are switched off, and its template is active."""
     if Switch.objects.filter(action__in=["", action.signal]).exists():
         return False
+    return is_active(action)
+
+
+def is_active(action: Action) -> bool:
+    """Return whether messages are scheduled by the template of *action*, as `set_active` says."""
     return not Template.objects.filter(action=action.signal, is_active=False).exists()
 
 

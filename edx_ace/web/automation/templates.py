@@ -36,8 +36,10 @@ def switch(request: HttpRequest) -> HttpResponse:
     """Switch an action, or all at once, on or off; or let its template schedule messages or not."""
     name, is_on = request.POST.get("action", ""), request.POST.get("on") == "1"
     action = actions.get(name) if name else None
+    target = redirect("ace_automation_web:templates")
     if request.POST.get("what") == "active" and action is not None:
         templates.set_active(action, is_on)
+        target = redirect("ace_automation_web:write", action=action.signal)
         on, off = _("The template of “%(action)s” is active."), _("The template of “%(action)s” is not active.")
     else:
         templates.switch(action, is_on, who=request.user)
@@ -45,7 +47,7 @@ def switch(request: HttpRequest) -> HttpResponse:
         if action is None:
             on, off = _("Actions are on."), _("All actions are off: they schedule nothing.")
     said.success(request, (on if is_on else off) % {"action": action})
-    return redirect("ace_automation_web:templates")
+    return target
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -140,6 +142,7 @@ def _shown(
         "is_changed": is_changed,
         "variables": templates.offered(action),
         "is_on": templates.is_on(action),
+        "is_active": templates.is_active(action),
     }
     response = show(request, "write.html", context, status=409 if conflict else 422 if problems else 200)
     response.headers["Content-Security-Policy"] = policy(request, has_message=True)
