@@ -20,9 +20,9 @@ from django.views.decorators.http import require_POST, require_safe
 from edx_ace.campaigns import preview
 from edx_ace.campaigns.conf import settings
 from edx_ace.campaigns.errors import CampaignError, ConflictError, ForbiddenError
-from edx_ace.campaigns.host import Action
+from edx_ace.campaigns.host import Action, host
 from edx_ace.channel import ChannelType
-from edx_ace.web.campaigns.access import campaign_of, campaign_page, may, offered, show
+from edx_ace.web.campaigns.access import TONES, campaign_of, campaign_page, may, offered, show
 from edx_ace.web.campaigns.sheet import named
 from edx_ace.web.centre import CHANNEL_LABELS
 from edx_ace.web.content_policy import FRAME_POLICY
@@ -60,12 +60,17 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     kinds = list(dict.fromkeys(one.channel_type for one in variants))
     context = {
         "campaign": campaign,
+        "scope": host().label(campaign.scope),
+        "tone": TONES[campaign.state],
         "may": offered(request, campaign),
         "seen": seen,
         "wrong": wrong,
         "about": about,
         "query": _query(about),
-        "people": [(one, _query({**about, "reference": one.reference})) for one in people],
+        "people": [
+            (one, _query({**about, "reference": one.reference}), one.person.language and named(one.person.language)[0])
+            for one in people
+        ],
         "nobody": _query({**about, "reference": ""}),
         "schemes": ("light", "dark"),
         "search": search,

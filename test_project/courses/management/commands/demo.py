@@ -23,6 +23,7 @@ from typing import Any, Self
 from uuid import UUID
 
 import attrs
+import django
 from django.conf import settings
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.management import BaseCommand, CommandError, call_command
@@ -117,6 +118,7 @@ class Command(BaseCommand):
         demo_workshops.load(timezone.now())
         inbox, messages = Inbox(), welcomes()
         with SmtpSink(keep=False, on_message=inbox.take) as sink:
+            _deliver_here_as_well(sink.port, base_url)
             self._enqueue(messages)
             started = monotonic()
             with Workers(sink.port, base_url) as workers:
@@ -335,6 +337,15 @@ def welcomes() -> list[Message]:
     """Return the welcome message of every learner."""
     welcome, learners = Welcome(), Learner.objects.prefetch_related("courses")
     return [welcome.for_learner(learner, list(learner.courses.all())) for learner in learners]
+
+
+def _deliver_here_as_well(port: int, base_url: str) -> None:
+    """Let this process, whose pages send tests of campaigns, deliver and link to where its workers do."""
+    settings.ACE_BASE_URL = base_url
+    if django.VERSION >= (6, 1):
+        settings.MAILERS["default"]["OPTIONS"]["port"] = port
+    else:
+        settings.EMAIL_PORT = port
 
 
 def _empty_outbox() -> None:
