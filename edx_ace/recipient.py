@@ -37,8 +37,9 @@ class Recipient(MessageAttributeSerializationMixin):
 
     def address_for(self, channel_type: ChannelType) -> str | None:
         """Return the address for *channel_type*, or None."""
-        found = self.addresses.get(str(channel_type))
-        if found is None and str(channel_type) == "email":
+        name = str(channel_type)
+        found = self.addresses.get(name)
+        if found is None and name == "email":
             return self.email_address
         return found
 

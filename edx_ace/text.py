@@ -1,5 +1,5 @@
 """
-Internal: what may stand in a text that is sent, how it is put on one line, and how it is shown in an error.
+Internal: what may stand in a text that is sent, how it is put on one line, shown in an error, and counted.
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ def shown(value: object) -> str:
     """Return *value* for an error's text: escaped to ASCII, on one line, cut where it is long."""
     text = ascii(value)
     return text if len(text) <= 100 else f"{text[:100]}..."
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """Return *number* with what goes with it, *one* or *many*: for commands and errors, which speak English."""
+    return f"{number:,} {one if number == 1 else many}"
 
 
 def is_sendable(text: str) -> bool:

@@ -13,5 +13,6 @@ urlpatterns = [
     path("api/automation/", include("edx_ace.api.automation.urls")),
     path("api/", include("edx_ace.api.urls")),
     path("staff/campaigns/", include("edx_ace.web.campaigns.urls")),
+    path("staff/automation/", include("edx_ace.web.automation.urls")),
     path("staff/", include("edx_ace.web.staff.urls")),
 ]

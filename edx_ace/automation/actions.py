@@ -132,6 +132,10 @@ class Action:
         """Return whom it goes to: objects for `person`, email addresses, or `edx_ace.Recipient`; nobody: to none."""
         raise NotImplementedError(f"{type(self).__name__} must define recipients(obj).")
 
+    def attachments(self, obj: Any, **params: Any) -> Iterable[tuple[str, bytes]]:
+        """Return the files that go with it, as names and contents, made when it is scheduled."""
+        return ()
+
     def related_object(self, obj: Any, *args: Any, **params: Any) -> Any:
         """Return what the message is about: one at a time is open for each, and it is cancelled once that is gone."""
         return obj

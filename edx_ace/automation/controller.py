@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from edx_ace import outbox
-from edx_ace.automation import actions, addressing, attachments, references, templates
+from edx_ace.automation import actions, addressing, attachments, moments, references, templates
 from edx_ace.automation.errors import AutomationError, ConflictError, PastError, RefusedError
 from edx_ace.automation.models import Entry, ScheduledMessage
 from edx_ace.automation.states import EDITABLE, OPEN, State
@@ -104,9 +104,10 @@ def schedule(
         arguments=references.dump_context(arguments or {}),
         content={} if version is None else version.content,
         template_version=version,
-        message_type=_path(action.message_type),
+        message_type=path_of(action.message_type),
         is_to_all=action.to_all,
         is_external=action.external,
+        began_at=moments.now(),
     )
     message.open_key = _open_key(message)
     if message.occurrence is not None:
@@ -518,7 +519,7 @@ def _begin_anew(row: ScheduledMessage, did: str, author: Any, why: str, moment: 
     """Let *row* wait for *moment*, with all its tries."""
     _check(row, (*EDITABLE, State.CANCELLED))
     changes: dict[str, Any] = {"scheduled_at": moment, "due_at": moment, "code": "", "reason": ""}
-    changes |= {"ended_at": None, "failures": 0, "claims": 0}
+    changes |= {"ended_at": None, "failures": 0, "claims": 0, "began_at": timezone.now()}
     if author is not None and "scheduled_at" not in row.edited:
         changes["edited"] = [*row.edited, "scheduled_at"]
     if row.state == State.CANCELLED:
@@ -546,7 +547,8 @@ def _action(action: Action | str) -> Action:
     return actions.get(action) if isinstance(action, str) else action
 
 
-def _path(message_type: type | None) -> str:
+def path_of(message_type: type | None) -> str:
+    """Return the dotted path by which a message type stands in the table; of None that is empty."""
     return "" if message_type is None else f"{message_type.__module__}.{message_type.__qualname__}"
 
 

@@ -22,6 +22,7 @@ from edx_ace.automation import controller
 from edx_ace.automation.errors import AutomationError, NotFoundError
 from edx_ace.automation.models import Attachment, Letter, ScheduledMessage
 from edx_ace.automation.states import State
+from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.privacy import Person
 
 #: Messages on one page.
@@ -172,6 +173,14 @@ def attachment(message: ScheduledMessage, key: int) -> Attachment:
 def letters(message: ScheduledMessage) -> QuerySet[Letter]:
     """Return what of *message* went, or goes, to each recipient, of the last time that it was put into the outbox."""
     return message.letters.filter(message__batch=F("batch")).order_by("pk")
+
+
+def deliveries(of: Iterable[Letter]) -> dict[UUID, list[Delivery]]:
+    """Return the deliveries of letters in the outbox, by the letter's UUID."""
+    found: dict[UUID, list[Delivery]] = {}
+    for row in Delivery.objects.filter(payload__in=[letter.uuid for letter in of]).order_by("pk"):
+        found.setdefault(row.payload_id, []).append(row)
+    return found
 
 
 def calendar(rows: QuerySet[ScheduledMessage], first: date, last: date) -> list[Day]:

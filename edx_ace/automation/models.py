@@ -77,6 +77,8 @@ class ScheduledMessage(Leased):
     code = models.CharField(_("code"), max_length=64, blank=True)
     reason = models.TextField(_("reason"), blank=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    #: When it was scheduled, or brought back last.
+    began_at = models.DateTimeField(default=timezone.now, editable=False)
     #: When it was put into the outbox last.
     enqueued_at = models.DateTimeField(_("in the outbox at"), null=True)
     #: When it was sent or cancelled.

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
@@ -27,9 +30,28 @@ _UNTIL = re.compile(r"(?<=UNTIL=)\d{8}T\d{6}Z", re.I)
 _MICROSECOND = timedelta(microseconds=1)
 
 
+#: When the message that is looked at was scheduled, or brought back last. None: there is none yet.
+_began: ContextVar[datetime | None] = ContextVar("_began", default=None)
+
+
 def now(cool_off: timedelta = timedelta()) -> datetime:
-    """Return this moment, or the one after *cool_off*, in which whatever led to the message may be taken back."""
-    return timezone.now().astimezone(UTC) + cool_off
+    """
+    Return this moment, or the one after *cool_off*, in which whatever led to the message may be taken back.
+
+    Where a message is brought up to date, this moment is still the one at which it was scheduled, so that no change of
+    its object puts it off.
+    """
+    return (_began.get() or timezone.now()).astimezone(UTC) + cool_off
+
+
+@contextmanager
+def counted_from(began: datetime) -> Iterator[None]:
+    """Let `now` be *began* meanwhile."""
+    token = _began.set(began)
+    try:
+        yield
+    finally:
+        _began.reset(token)
 
 
 def before(

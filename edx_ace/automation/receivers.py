@@ -29,16 +29,17 @@ Every method is given by name what the signal carries, with ``sender`` and ``req
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
+from django.db import router, transaction
 from django.db.models import Model
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from edx_ace.automation import actions, addressing, controller, references, templates
+from edx_ace.automation import actions, addressing, controller, moments, references, templates
 from edx_ace.automation.errors import ConflictError
 from edx_ace.automation.models import ScheduledMessage
 from edx_ace.automation.states import State
@@ -106,6 +107,12 @@ class BaseAction(_Receiver):
         if not recipients:
             warn(_("No “%(action)s” was scheduled: nobody would get it."))
             return None
+        with moments.counted_from(timezone.now()):
+            return self._schedule(action, author, given, context, recipients)
+
+    def _schedule(
+        self, action: Action, author: Any, given: dict[str, Any], context: Mapping[str, Any], recipients: Sequence[Any]
+    ) -> ScheduledMessage | None:
         about = self.get_generic_relation_object(context, **given)
         what: dict[str, Any] = {
             "scheduled_at": self.get_scheduled_at(**given),
@@ -115,12 +122,21 @@ class BaseAction(_Receiver):
             "author": author,
         }
         occurrence = self._occurrence(given)
-        try:
-            made = controller.schedule(action, about=about, occurrence=occurrence, **what)
-            return made if made is not None else _revived(action, about, occurrence, what)
-        except ConflictError:
-            # Another was faster, and looked at the same object.
-            return controller.open_for(action, about)
+        # There is no message without its files.
+        with transaction.atomic(router.db_for_write(ScheduledMessage)):
+            try:
+                made = controller.schedule(action, about=about, occurrence=occurrence, **what)
+            except ConflictError:
+                # Another was faster, and looked at the same object.
+                return controller.open_for(action, about)
+            if made is None:
+                return _revived(action, about, occurrence, what)
+            for name, content in self._attachments(given):
+                controller.add_attachment(made, name, content, author=author)
+        return made
+
+    def _attachments(self, given: Mapping[str, Any]) -> Iterable[tuple[str, bytes]]:
+        return ()
 
     def _arguments(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         return {}
@@ -142,9 +158,11 @@ class BaseActionUpdate(BaseAction):
             if not recipients:
                 warn(_("“%(action)s” was cancelled: nobody would get it any more."))
                 return controller.cancel(message, author=author, why=_("Nobody would get it."), code=NO_RECIPIENTS)
+            with moments.counted_from(message.began_at):
+                scheduled_at = self.get_scheduled_at(**given)
             return controller.update(
                 message,
-                scheduled_at=self.get_scheduled_at(**given),
+                scheduled_at=scheduled_at,
                 context=self.get_context_json(context),
                 recipients=recipients,
                 arguments=self._arguments(given),
@@ -191,6 +209,9 @@ class _Create(_OfAction, BaseAction):
 
     def get_recipients(self, context: Any, sender: Any, **kwargs: Any) -> Sequence[Any]:
         return self._action.recipients(sender, **_params(kwargs))
+
+    def _attachments(self, given: Mapping[str, Any]) -> Iterable[tuple[str, bytes]]:
+        return self._action.attachments(given["sender"], **_params(given, "sender"))
 
     def _arguments(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
         return _params(given, "sender", "occurrence")

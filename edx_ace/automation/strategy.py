@@ -27,7 +27,7 @@ from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from edx_ace.automation import addressing, controller, references, templates
+from edx_ace.automation import addressing, controller, moments, references, templates
 from edx_ace.automation.errors import AutomationError, StrategyError
 from edx_ace.automation.models import ScheduledMessage
 from edx_ace.automation.states import EDITABLE, State
@@ -363,8 +363,10 @@ def _is_current(
     """Return whether an update would change nothing."""
     message = decision.message
     assert message is not None
+    with moments.counted_from(message.began_at):
+        scheduled_at = action.scheduled_at(obj, **decision.params)
     wanted = {
-        "scheduled_at": as_utc(action.scheduled_at(obj, **decision.params)),
+        "scheduled_at": as_utc(scheduled_at),
         "context": references.dump_context(action.context(obj, **decision.params)),
         "recipients": addressing.dump(recipients),
         "content": {} if version is None else version.content,

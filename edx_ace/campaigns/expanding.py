@@ -16,9 +16,8 @@ from functools import cache
 from typing import Any
 
 from django.db import router, transaction
-from django.db.models import QuerySet
 
-from edx_ace.campaigns import schedule
+from edx_ace.campaigns import timing
 from edx_ace.campaigns.models import Campaign, Member, Timing
 from edx_ace.campaigns.source import SOURCE, outline, uuid_of
 from edx_ace.campaigns.states import State
@@ -66,7 +65,7 @@ def _put(campaign: Campaign) -> bool:
         limit = min(limit, math.ceil((now + HORIZON - paced_to) / pace))
     if limit <= 0:
         return False
-    members = list(_following(campaign, using)[:limit])
+    members = _following(campaign, limit, using)
     changes: dict[str, Any] = {"expanded": campaign.expanded + len(members)}
     if members:
         changes["expanded_to"] = members[-1][0]
@@ -94,16 +93,23 @@ def _put(campaign: Campaign) -> bool:
     return True
 
 
-def _following(campaign: Campaign, using: str) -> QuerySet[Member, Any]:
-    rows = Member.objects.using(using).filter(resolution=campaign.resolution_id, pk__gt=campaign.expanded_to, reason="")
-    return rows.order_by("pk").values_list("pk", "recipient", "address", "addresses", "zone")
+def _following(campaign: Campaign, limit: int, using: str) -> list[tuple[Any, ...]]:
+    """Return the next *limit* members; fewer: there are no more."""
+    found: list[tuple[Any, ...]] = []
+    assert campaign.resolution_id is not None
+    for every in Member.ranges(campaign.resolution_id, CHUNK_SIZE, using, campaign.expanded_to):
+        rows = every.filter(reason="").order_by("pk").values_list("pk", "recipient", "address", "addresses", "zone")
+        found += rows[: limit - len(found)]
+        if len(found) == limit:
+            break
+    return found
 
 
 def _references(
     campaign: Campaign, members: Iterable[tuple[Any, ...]], paced_to: datetime, pace: timedelta | None
 ) -> Iterator[Referred]:
     # Many live in the same zone.
-    local = cache(lambda zone: schedule.local_moment(campaign, zone or None))
+    local = cache(lambda zone: timing.local_moment(campaign, zone or None))
     for number, (key, recipient, address, others, zone) in enumerate(members):
         addresses = json.loads(others) if others else {}
         if address:

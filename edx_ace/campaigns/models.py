@@ -5,10 +5,13 @@ Internal: the tables of campaigns. `edx_ace.campaigns` has the functions that wr
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -243,6 +246,10 @@ class Resolution(models.Model):
     numbers = models.JSONField(default=dict)
     #: Of a forecast, the same by channel type: see `edx_ace.campaigns.forecasting`.
     channels = models.JSONField(default=dict)
+    #: Of a forecast that workers make, how far it is; empty: it is none of these.
+    counting = models.JSONField(default=dict)
+    #: Until when a worker has that; None: none has.
+    lease_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -250,6 +257,12 @@ class Resolution(models.Model):
 
     def __str__(self) -> str:
         return f"{self.campaign_id}, version {self.version}"
+
+
+@receiver(pre_delete, sender=Resolution)
+def _wait_for_writers(instance: Resolution, using: str, **_: Any) -> None:
+    """Hold the resolution before its members are deleted, so that nobody adds any meanwhile."""
+    Resolution.objects.using(using).select_for_update().filter(pk=instance.pk).first()
 
 
 class Exclusion(models.Model):
@@ -282,7 +295,11 @@ class Member(models.Model):
     NO_ADDRESS: ClassVar = "no_address"
     BAD_ADDRESS: ClassVar = "bad_address"
 
-    resolution = models.ForeignKey(Resolution, models.CASCADE, related_name="members", db_index=False)
+    # A constraint would be checked for each of a million, for a third of what writing them takes. Who writes some has
+    # updated the resolution in the same transaction; see `_wait_for_writers`.
+    resolution = models.ForeignKey(
+        Resolution, models.CASCADE, related_name="members", db_index=False, db_constraint=False
+    )
     #: See `edx_ace.outbox.people`: who it is, and their email address. Guards of the outbox read them. Without an
     #: address is who nothing is sent to, so that somebody else may have it.
     recipient = KeyField(max_length=255, null=True)
@@ -311,6 +328,18 @@ class Member(models.Model):
     def __str__(self) -> str:
         return str(self.pk)
 
+    @classmethod
+    def ranges(cls, resolution: int, size: int, using: str, after: int = 0) -> Iterator[models.QuerySet[Member]]:
+        """
+        Yield the members of *resolution* in ranges of *size* primary keys, beginning after one.
+
+        With a LIMIT a database that has no figures yet of a table may read all that remain, and sort them, each time.
+        """
+        members = cls.objects.using(using).filter(resolution=resolution)
+        while (first := members.filter(pk__gt=after).aggregate(first=models.Min("pk"))["first"]) is not None:
+            after = first + size - 1
+            yield members.filter(pk__gte=first, pk__lte=after)
+
 
 class Entry(models.Model):
     """One line of a campaign's audit trail: who did what, when and why."""
@@ -330,6 +359,21 @@ class Entry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} ({self.who or 'by itself'})"
+
+
+class Call(models.Model):
+    """A call that somebody gave a name: see `edx_ace.campaigns.calls`."""
+
+    key = KeyField(max_length=255, unique=True)
+    #: What is kept of its answer; None: it is not done.
+    answer = models.JSONField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.key)
 
 
 class Template(models.Model):

@@ -15,12 +15,12 @@ from typing import Any
 import attrs
 from django.core.checks import run_checks
 from django.utils import timezone
+from django.utils.translation import get_language_info, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from edx_ace import categories
 from edx_ace import channel as channel_package
-from edx_ace.campaigns import content, keywords, looking, preview, schedule
+from edx_ace.campaigns import content, keywords, looking, preview, timing
 from edx_ace.campaigns.access import require
 from edx_ace.campaigns.audiences import Person
 from edx_ace.campaigns.conf import settings
@@ -126,7 +126,7 @@ def _problems_of_texts(campaign: Campaign, variants: Sequence[Variant]) -> Itera
     for one in campaign.channels:
         if not any((variant.channel_type, variant.language) == (one, campaign.language) for variant in variants):
             text = _("Nothing is written for %(channel_type)s in %(language)s, the language of whoever has no other.")
-            values = {"channel_type": one, "language": campaign.language}
+            values = {"channel_type": one, "language": _language(campaign.language)}
             yield Problem("missing_text", text % values, f"variants.{one}.{campaign.language}")
     for variant in variants:
         where = f"variants.{variant.channel_type}.{variant.language}"
@@ -178,10 +178,18 @@ def _problems_of_languages(
         values = {
             "number": number,
             "people": _named(people, is_all),
-            "language": language,
-            "instead": campaign.language,
+            "language": _language(language),
+            "instead": _language(campaign.language),
         }
         yield Problem("missing_language", text % values, "variants", is_error=False)
+
+
+def _language(code: str) -> str:
+    """Return what people call a language, in the active one; of one that Django does not know, its code."""
+    try:
+        return str(get_language_info(code)["name_translated"])
+    except KeyError:
+        return code
 
 
 def _problems_of_values(
@@ -210,21 +218,22 @@ def _problems_of_values(
 
 def _named(people: Sequence[Person], is_all: bool) -> str:
     if is_all:
-        return _("all %(number)d people") % {"number": len(people)}
+        number = len(people)
+        return ngettext("%(number)d person", "all %(number)d people", number) % {"number": number}
     return _("the first %(number)d people") % {"number": len(people)}
 
 
 def _problems_of_time(campaign: Campaign, now: datetime) -> Iterator[Problem]:
     try:
-        schedule.due_at(campaign, now)
+        timing.due_at(campaign, now)
     except RefusedError as error:
         yield from error.problems
         return
-    if campaign.timing == Timing.LOCAL and schedule.starts_at(campaign, now) < now:
+    if campaign.timing == Timing.LOCAL and timing.starts_at(campaign, now) < now:
         text = _("In some time zones %(time)s has passed: whoever lives there gets it at once.")
         values = {"time": campaign.wall_time.replace("T", " ")}
         yield Problem("passed_somewhere", text % values, "wall_time", is_error=False)
-    if campaign.timing == Timing.AT and schedule.comes_twice(campaign):
+    if campaign.timing == Timing.AT and timing.comes_twice(campaign):
         text = _("Clocks show %(time)s twice in %(zone)s. It starts at the first.")
         values = {"time": campaign.wall_time.replace("T", " "), "zone": campaign.zone}
         yield Problem("comes_twice", text % values, "wall_time", is_error=False)
@@ -242,7 +251,11 @@ def _problems_of_approval(campaign: Campaign) -> Iterator[Problem]:
             "not_counted", _("Count the recipients first: above a number, a second person has to approve it.")
         )
     elif most is not None and numbers is not None and numbers.get("", 0) > most:
-        text = _("It has %(number)d recipients, more than %(most)d: a second person has to approve it.")
+        text = ngettext(
+            "It has %(number)d recipient, more than %(most)d: a second person has to approve it.",
+            "It has %(number)d recipients, more than %(most)d: a second person has to approve it.",
+            numbers[""],
+        )
         yield Problem(NEEDS_APPROVAL, text % {"number": numbers[""], "most": most})
 
 

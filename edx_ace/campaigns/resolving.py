@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeVar
@@ -37,7 +37,7 @@ LOG = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 #: Rows of an audience that are read, and members that are written, in one transaction.
-CHUNK_SIZE = 2000
+CHUNK_SIZE = 5000
 
 #: Channel types over which nobody is reached who has no address for them; others know people by their account.
 _NEED_ADDRESS = (ChannelType.EMAIL, ChannelType.SMS)
@@ -63,14 +63,29 @@ def resolve(resolution: Resolution, should_go_on: Callable[[], bool]) -> bool:
     Raises:
         CampaignError: If an audience cannot be read; its reason is for people.
     """
+    for is_resumed in chunks(resolution):
+        if not should_go_on() and is_resumed:
+            return False
+    return resolution.done_at is not None
+
+
+def chunks(resolution: Resolution) -> Iterator[bool]:
+    """
+    Find members, as `resolve` does, and yield after each chunk whether it could be gone on with from there.
+
+    Raises:
+        CampaignError: If an audience cannot be read; its reason is for people.
+    """
     # Those who are excluded first.
     parts = list(resolution.campaign.parts.order_by("-is_excluded", "position"))
     reader = _Reader(resolution, parts)
     while resolution.part < len(parts):
-        if not reader.read(parts[resolution.part], should_go_on):
-            return False
+        number = resolution.part
+        yield from reader.read(parts[number])
+        if resolution.part == number:
+            # Somebody else has begun to read it.
+            return
     _finish(resolution)
-    return True
 
 
 def asked(campaign: Campaign, part: Part) -> tuple[Audience, QuerySet[Any] | Iterable[Person]]:
@@ -117,16 +132,14 @@ class _Reader:
         self._is_email = len(channel_types) > len(self._other_types)
         self._using = router.db_for_write(Member)
 
-    def read(self, part: Part, should_go_on: Callable[[], bool]) -> bool:
-        """Read *part* on and return whether the caller may go on with what follows."""
+    def read(self, part: Part) -> Iterator[bool]:
+        """Read *part* on, unless somebody else reads it, and yield as `chunks` does."""
         audience, found = asked(self._resolution.campaign, part)
         if isinstance(found, QuerySet):
-            return self._read_rows(part, audience, found, should_go_on)
-        return self._read_people(part, found, should_go_on)
+            return self._read_rows(part, audience, found)
+        return self._read_people(part, found)
 
-    def _read_rows(
-        self, part: Part, audience: Audience, found: QuerySet[Any], should_go_on: Callable[[], bool]
-    ) -> bool:
+    def _read_rows(self, part: Part, audience: Audience, found: QuerySet[Any]) -> Iterator[bool]:
         resolution, number = self._resolution, self._resolution.part
         while resolution.part == number:
             following = found.order_by("pk")
@@ -135,11 +148,9 @@ class _Reader:
             rows: list[models.Model] = _answer(part, list, following[:CHUNK_SIZE])
             people = _answer(part, _people, audience, rows)
             self._write(part, people, (number, key_of(rows[-1])) if len(rows) == CHUNK_SIZE else (number + 1, ""))
-            if not should_go_on():
-                return False
-        return True
+            yield True
 
-    def _read_people(self, part: Part, found: Iterable[Person], should_go_on: Callable[[], bool]) -> bool:
+    def _read_people(self, part: Part, found: Iterable[Person]) -> Iterator[bool]:
         # Whoever has begun last reads it.
         resolution, number, own = self._resolution, self._resolution.part, uuid.uuid4().hex
         with transaction.atomic(self._using):
@@ -153,8 +164,7 @@ class _Reader:
             chunk: list[Person] = _answer(part, list, islice(people, CHUNK_SIZE))
             to = (number, own) if len(chunk) == CHUNK_SIZE else (number + 1, "")
             self._write(part, [("", person) for person in chunk], to)
-            should_go_on()
-        return resolution.part != number
+            yield False
 
     def _write(self, part: Part, people: Sequence[tuple[str, Person]], to: tuple[int, str]) -> None:
         """Write *people*, and that reading has come *to* there, unless somebody else did."""
@@ -188,7 +198,7 @@ class _Reader:
         people, addresses = self._whom_not(found) if self._is_anybody_excluded else ((), ())
         lines: list[tuple[Any, ...]] = []
         for one in found:
-            others = self._other_addresses(one.person)
+            others = self._other_addresses(one.person) if self._other_types else {}
             if one.recipient in people or one.address in addresses:
                 reason = Member.EXCLUDED
             elif not one.person.is_active:
@@ -227,7 +237,7 @@ class _Reader:
         return any(kind not in _NEED_ADDRESS or str(kind) in others for kind in self._other_types)
 
 
-@attrs.frozen
+@attrs.define
 class _Found:
     """
     Somebody an audience has given.
@@ -285,7 +295,7 @@ def _zone(name: str | None) -> str:
 
 def _people(audience: Audience, rows: Iterable[models.Model]) -> list[tuple[str, Person]]:
     # A join may give a row twice.
-    return [(key_of(row), audience.person(row)) for row in {row.pk: row for row in rows}.values()]
+    return [(key, audience.person(row)) for key, row in {key_of(row): row for row in rows}.items()]
 
 
 def _answer(part: Part, question: Callable[..., Answer], *about: Any) -> Answer:

@@ -18,8 +18,9 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, router, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from edx_ace.campaigns import audiences, pausing, schedule
+from edx_ace.campaigns import audiences, forecasting, pausing, timing
 from edx_ace.campaigns.access import note, require
 from edx_ace.campaigns.errors import CampaignError, ConflictError, ForbiddenError, RefusedError
 from edx_ace.campaigns.expanding import expand
@@ -60,6 +61,7 @@ _UNDER_WAY = (State.SENDING, State.PAUSED, State.CANCELLED)
 
 def tick() -> str | None:
     """Do a part of what there is to do for campaigns; a chore of the sweep."""
+    begun_at = time.monotonic()
     _follow_dates()
     started = _start_due()
     waiting = list(_waiting().values_list("pk", flat=True))
@@ -72,6 +74,9 @@ def tick() -> str | None:
     for key in waiting:
         for campaign in _take_over(key):
             is_left |= _work(campaign, seconds)
+    # With what time is left, but always with some.
+    over_at = max(begun_at + SLICE_SECONDS, time.monotonic() + SLICE_SECONDS / 4)
+    is_left |= forecasting.go_on(lambda: time.monotonic() < over_at)
     return chores.AGAIN if is_left else None
 
 
@@ -108,7 +113,7 @@ def _follow_dates() -> None:
         state=State.SCHEDULED, finished_at__isnull=True, timing=Timing.RELATIVE
     ).iterator():
         try:
-            moved = schedule.starts_at(campaign, now)
+            moved = timing.starts_at(campaign, now)
         except RefusedError:
             # Said when it is to start: until then the date may be back.
             continue
@@ -175,13 +180,12 @@ def _send(campaign: Campaign, own: _Slice) -> dict[str, Any]:
         return {}
     number = campaign.resolution.numbers.get("", 0)
     if not campaign.expanded and needs_approval(campaign, number):
-        _pause(
-            campaign,
-            Trouble(
-                "needs_approval",
-                _("A second person has to approve it: it has %(number)d recipients.") % {"number": number},
-            ),
+        why = ngettext(
+            "A second person has to approve it: it has %(number)d recipient.",
+            "A second person has to approve it: it has %(number)d recipients.",
+            number,
         )
+        _pause(campaign, Trouble("needs_approval", why % {"number": number}))
     counted = _counted(campaign)
     if found := trouble(campaign, counted):
         _pause(campaign, found)
@@ -241,7 +245,7 @@ def _begin(campaign: Campaign) -> None:
             )
     if campaign.timing == Timing.RELATIVE:
         # Refused if that date is gone.
-        schedule.starts_at(campaign, campaign.due_at)
+        timing.starts_at(campaign, campaign.due_at)
     with transaction.atomic(router.db_for_write(Campaign)):
         resolution = Resolution.objects.create(campaign=campaign, version=campaign.version)
         if not _hold(campaign, resolution=resolution, started_at=DatabaseNow()):

@@ -115,9 +115,14 @@ def parse_mailbox(text: object, what: str = "email address of the recipient", *,
             code="no_address",
         )
     text = str(text)
-    if len(text) <= MAX_ADDRESS_LENGTH and _is_plain(text):
+    if is_plain(text):
         return Mailbox("", text)
     return _parse_unusual_mailbox(text, what, smtputf8)
+
+
+def is_plain(text: str) -> bool:
+    """Return whether *text* is an address of the common kind and nothing else: ASCII, without quotes."""
+    return len(text) <= MAX_ADDRESS_LENGTH and _is_plain(text) is not None
 
 
 def parse_mailboxes(texts: object, what: str, *, smtputf8: bool = False) -> list[Mailbox]:

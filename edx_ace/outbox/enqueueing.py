@@ -28,7 +28,9 @@ from edx_ace.outbox import doorbell, payloads, people, sources
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.errors import IdempotencyKeyError
 from edx_ace.outbox.inserting import insert, insert_lines, new
+from edx_ace.outbox.leases import write_notes
 from edx_ace.outbox.models import Count, Delivery, OnAmbiguous, Payload
+from edx_ace.outbox.notes import further_notes
 from edx_ace.outbox.redaction import redacted, redacted_code
 from edx_ace.outbox.sources import FromSource, Referred
 from edx_ace.outbox.states import Priority, State
@@ -39,6 +41,9 @@ from edx_ace.validation import validate
 
 #: Messages written at a time.
 CHUNK_SIZE = 500
+
+#: References written at a time: they are small.
+REFERENCES = 2000
 
 #: Characters of content written at a time, or one message that has more: MariaDB refuses statements of over 16 MB.
 STATEMENT_SIZE = 4_000_000
@@ -195,7 +200,7 @@ def enqueue_references(
             return _write(entries, common["created_at"], using)
 
     remaining = iter(references)
-    chunks = iter(lambda: list(islice(remaining, CHUNK_SIZE)), [])
+    chunks = iter(lambda: list(islice(remaining, REFERENCES)), [])
     return _put(chunks, write, None, priority, on_ambiguous)
 
 
@@ -494,6 +499,8 @@ def _write_new(mould: _Mould, source: str, contents: Sequence[str], chunk: Seque
                 for batch, number in Counter(batches).items()
                 if batch is not None
             )
+            if notes := further_notes("", way["state"]):
+                write_notes(Delivery.at([(uuid, str(channel_type)) for uuid in uuids], using), notes, using)
     now = mould.delivery["created_at"]
     return _Written(uuids[0], len(uuids), 0, any((one.due_at or due_at) <= now for one in chunk))
 

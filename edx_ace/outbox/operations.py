@@ -119,9 +119,13 @@ def cancel(
             "cancel(wait=True) must be called outside a transaction: until it is committed nothing is cancelled."
         )
     cancelled = Cancelled(0, 0)
-    keys = iter(chosen.filter(CONCERNED).order_by("pk").values_list("pk", flat=True).iterator())
+    keys = chosen.filter(CONCERNED).order_by("pk").values_list("pk", flat=True)
     with transaction.atomic(using):
-        for chunk in in_chunks(keys):
+        if containing := _digests_of(chosen):
+            # All in one order, and not each chunk with its digests.
+            for chunk in in_chunks(iter(sorted({*keys, *containing}))):
+                _lock(chunk, using)
+        for chunk in in_chunks(iter(keys.iterator())):
             cancelled += stop(chunk, using)
     landing = Q(state=State.HANDING, lease_until__gt=DatabaseNow())
     digests = Delivery.objects.using(using).filter(landing).values("payload")
@@ -133,8 +137,10 @@ def cancel(
 
 def stop(keys: Sequence[int], using: str) -> Cancelled:
     """Stop the deliveries with these keys, as `cancel` does, in the caller's transaction."""
-    # In the order of their keys, as others lock them. What was read before the lock may have changed since.
-    rows = list(Delivery.objects.using(using).filter(pk__in=keys).order_by("pk").select_for_update())
+    digests = _digests_of(Delivery.objects.using(using).filter(pk__in=keys))
+    # What was read before the lock may have changed since.
+    own = set(keys)
+    rows = [row for row in _lock([*keys, *digests], using) if row.pk in own]
     stopped = 0
     for state in (State.QUEUED, State.CLAIMED):
         for end in (State.CANCELLED, State.UNKNOWN):
@@ -144,6 +150,27 @@ def stop(keys: Sequence[int], using: str) -> Cancelled:
     taken_out, handed_within = _take_out([row for row in rows if row.folded_into is not None], using)
     in_flight = Delivery.objects.using(using).filter(pk__in=handing + handed_within).update(is_stopped=True)
     return Cancelled(stopped + taken_out, in_flight)
+
+
+def end_stopped_parts(digests: Sequence[Delivery]) -> None:
+    """Let what somebody cancelled while *digests* were handed over, which were clearly refused, end as that."""
+    using = router.db_for_write(Delivery)
+    rows = Delivery.objects.using(using).filter(recipient__in={row.recipient for row in digests}, is_stopped=True)
+    parts = rows.filter(folded_into__in={row.payload_id for row in digests}).values_list("pk", flat=True)
+    with transaction.atomic(using):
+        if keys := list(parts):
+            stop(keys, using)
+
+
+def _digests_of(rows: QuerySet[Delivery]) -> list[int]:
+    """Return the keys of the digests that *rows* are in."""
+    folded = rows.filter(folded_into__isnull=False).values("folded_into")
+    return list(Delivery.objects.using(rows.db).filter(payload__in=folded).values_list("pk", flat=True))
+
+
+def _lock(keys: Sequence[int], using: str) -> list[Delivery]:
+    """Return the deliveries with these keys, locked in the order of these, as others lock them."""
+    return list(Delivery.objects.using(using).filter(pk__in=keys).order_by("pk").select_for_update())
 
 
 def _take_out(rows: Sequence[Delivery], using: str) -> tuple[int, list[int]]:

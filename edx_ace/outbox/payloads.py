@@ -113,7 +113,7 @@ def dump_reference(source: str, reference: Reference) -> str:
             f"A reference to a message of the source {source!r} must be text, a whole number or a UUID, given "
             f"{reference!r} ({type(reference).__name__})."
         )
-    return json.dumps(_plain(reference, "reference"))
+    return str(reference) if type(reference) is int else json.dumps(_plain(reference, "reference"))
 
 
 def load_reference(content: str) -> Reference:

@@ -25,7 +25,7 @@ from django.conf import settings as django_settings
 
 from edx_ace.channel import ChannelType
 from edx_ace.channel.base import ALL_TYPES
-from edx_ace.channel.mailbox import parse_mailbox
+from edx_ace.channel.mailbox import is_plain, parse_mailbox
 from edx_ace.errors import InvalidMessageError
 from edx_ace.outbox.conf import settings
 from edx_ace.recipient import Recipient
@@ -60,6 +60,9 @@ def canonical(channel_type: ChannelType, address: str) -> str:
     """
     if channel_type is not ChannelType.EMAIL:
         return address
+    # Hosts give what their columns hold.
+    if isinstance(address, str) and is_plain(address):
+        return address.lower()
     local, _, domain = parse_mailbox(address, smtputf8=True).address.rpartition("@")
     if local.startswith('"') and _is_dot_atom(unquote(local)):
         local = unquote(local)

@@ -35,6 +35,7 @@ from edx_ace.outbox.conf import settings
 from edx_ace.outbox.errors import SourceError
 from edx_ace.outbox.guards import guards
 from edx_ace.outbox.models import Circuit, Delivery, Payload
+from edx_ace.outbox.operations import end_stopped_parts
 from edx_ace.outbox.payloads import load_reference
 from edx_ace.outbox.redaction import redacted, redacted_code
 from edx_ace.outbox.sources import Source
@@ -280,6 +281,8 @@ class _Round:
             lambda: outcomes.record(came, told, self.sent), lambda: outcomes.landed([row for row, _ in came])
         )
         self.results.update(row.state for row in recorded)
+        if failed := [row for row in recorded if row.state == State.FAILED]:
+            end_stopped_parts(failed)
         keys = {row.pk for row in recorded}
         for item, attempt in results:
             if item.row.pk in keys:

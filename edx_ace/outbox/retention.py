@@ -19,6 +19,7 @@ from edx_ace.outbox.clock import FIRST_MOMENT, database_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.models import Attempt, Delivery, Payload
 from edx_ace.outbox.states import OPEN, State
+from edx_ace.text import counted
 
 #: Rows that one transaction deletes.
 CHUNK_SIZE = 500
@@ -42,7 +43,9 @@ class Purged:
 
     def __str__(self) -> str:
         others = "".join(f"; {number} {name}" for name, number in self.others.items() if number)
-        return f"{self.attempts} attempts, {self.deliveries} deliveries and {self.messages} messages purged{others}"
+        attempts = counted(self.attempts, "attempt", "attempts")
+        deliveries = counted(self.deliveries, "delivery", "deliveries")
+        return f"{attempts}, {deliveries} and {counted(self.messages, 'message', 'messages')} purged{others}"
 
 
 def purge(older_than: timedelta | None = None) -> Purged:

@@ -44,8 +44,9 @@ ALL = "all"
 #: How long slots are kept, from the Monday of their week.
 KEPT = timedelta(days=21)
 
-#: How often counting is tried again when another process has counted for the same people.
-_TRIES = 5
+#: How often counting is tried while others count for the same people: each try that is lost, somebody else has won, so
+#: that this is how many may do so at the same moment.
+_TRIES = 50
 
 _PERIODS = ("day", "week")
 

@@ -5,6 +5,7 @@ Public: the errors of preferences; all derive from `edx_ace.errors.AceError`.
 from collections.abc import Sequence
 
 from edx_ace.errors import AceError
+from edx_ace.text import counted
 
 
 class ChoiceError(AceError, ValueError):
@@ -27,6 +28,8 @@ class TransferError(AceError, ValueError):
 
     def __init__(self, rows: Sequence[str], number: int) -> None:
         more = [f"… and {number - len(rows)} more."] if number > len(rows) else []
-        super().__init__("\n".join([f"{number} rows cannot be imported, so nothing was:", *rows, *more]))
+        super().__init__(
+            "\n".join([f"{counted(number, 'row', 'rows')} cannot be imported, so nothing was:", *rows, *more])
+        )
         self.rows = tuple(rows)
         self.number = number

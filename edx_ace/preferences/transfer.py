@@ -24,7 +24,8 @@ from edx_ace.outbox.people import person_keys_of_address, rehashed, shortened
 from edx_ace.preferences.choices import EVERYTHING, HELD, checked
 from edx_ace.preferences.errors import ChoiceError, TransferError
 from edx_ace.preferences.models import Choice, Taking
-from edx_ace.text import is_sendable
+from edx_ace.signals import choice_changed
+from edx_ace.text import counted, is_sendable
 
 #: ``category`` empty: everything that can be turned off; ``scope`` empty: everywhere.
 COLUMNS = ("person", "email", "category", "channel_type", "scope", "taking")
@@ -117,7 +118,7 @@ def _rows(file: TextIO) -> Iterator[_Row | str]:
                 continue
             try:
                 if len(values) != len(names):
-                    raise ChoiceError(f"expected {len(names)} values, given {len(values)}.")
+                    raise ChoiceError(f"expected {counted(len(names), 'value', 'values')}, given {len(values)}.")
                 yield _row(dict(zip(names, (value.strip() for value in values), strict=True)))
             except AceError as error:
                 yield f"line {reader.line_num}: {error}"
@@ -144,6 +145,10 @@ def _row(given: dict[str, str]) -> _Row:
 def _write(rows: Iterable[_Row], source: str, using: str) -> None:
     # The last of those for the same counts; in one order, so that two imports do not wait for each other.
     choices = sorted({row.place: row.taking for row in rows}.items())
+    people = {place[0] for place, _ in choices}
+    columns = ("person", "channel_type", "category", "scope", "taking")
+    rows_before = Choice.objects.using(using).filter(person__in=people).values_list(*columns)
+    before = {tuple(place): taking for *place, taking in rows_before}
     has_target = connections[using].features.supports_update_conflicts_with_target
     Choice.objects.using(using).bulk_create(
         [
@@ -162,4 +167,16 @@ def _write(rows: Iterable[_Row], source: str, using: str) -> None:
         unique_fields=["person", "channel_type", "category", "scope"] if has_target else None,
         update_fields=["taking", "source", "changed_at"],
     )
-    reconsider(Q(recipient__in={place[0] for place, _ in choices}), due=Q(code=HELD))
+    reconsider(Q(recipient__in=people), due=Q(code=HELD))
+    for place, taking in choices:
+        if before.get(place) != taking:
+            person, kind, category, scope = place
+            choice_changed.send(
+                None,
+                person=person,
+                category=category,
+                channel_type=kind,
+                scope=scope,
+                taking=str(taking),
+                source=source,
+            )

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edx_ace.errors import AceError
+from edx_ace.text import counted
 
 
 class SuppressionError(AceError, ValueError):
@@ -26,7 +27,7 @@ class ImportRefusedError(SuppressionError):
     code = "import_refused"
 
     def __init__(self, rows: Sequence[tuple[int, str]]) -> None:
-        super().__init__(f"{len(rows)} rows cannot be imported, so that none was.")
+        super().__init__(f"{counted(len(rows), 'row', 'rows')} cannot be imported, so that none was.")
         self.rows = list(rows)
 
 

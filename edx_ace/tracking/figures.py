@@ -9,7 +9,7 @@ are those of UTC: an open counts on the day on which it happened.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -84,28 +84,28 @@ def read(
     since: date | None = None,
     until: date | None = None,
     by: Sequence[str] = (),
-    batch: UUID | None = None,
+    batches: Collection[UUID] | None = None,
     **only: str,
 ) -> list[Row]:
     """
     Return figures, a row for each group, in the order of the groups.
 
     Args:
-        since, until: The first and the last day. None: without limit, for a *batch* alone.
+        since, until: The first and the last day. None: without limit, for *batches* alone.
 
-        by: Names of `DIMENSIONS` to group by; a batch only where one is given.
+        by: Names of `DIMENSIONS` to group by; a batch only where some are given.
 
-        batch: Only this send.
+        batches: Only these sends.
 
         only: Values of ``message_type``, ``category`` and ``channel_type`` that are asked for.
 
     Raises:
-        TypeError: If neither a batch nor both days are given.
+        TypeError: If neither batches nor both days are given.
     """
-    if batch is None and (since is None or until is None):
-        raise TypeError("read needs both days, since and until, or a batch.")
+    if batches is None and (since is None or until is None):
+        raise TypeError("read needs both days, since and until, or batches.")
     rows = Figure.objects.filter(is_sum=True, **only)
-    rows = rows.filter(batch__isnull=True) if batch is None else rows.filter(batch=batch)
+    rows = rows.filter(batch__isnull=True) if batches is None else rows.filter(batch__in=batches)
     if since is not None:
         rows = rows.filter(day__gte=since)
     if until is not None:

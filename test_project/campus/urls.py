@@ -7,6 +7,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("outbox/", include("edx_ace.outbox.urls")),
     path("staff/campaigns/", include("edx_ace.web.campaigns.urls")),
+    path("staff/automation/", include("edx_ace.web.automation.urls")),
     path("staff/", include("edx_ace.web.staff.urls")),
     path("api/campaigns/", include("edx_ace.api.urls")),
     path("mail/", include("edx_ace.tracking.urls")),
@@ -14,4 +15,5 @@ urlpatterns = [
     path("", include("compose.urls")),
     path("", include("received.urls")),
     path("courses/", include("courses.urls")),
+    path("workshops/", include("workshops.urls")),
 ]

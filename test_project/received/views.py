@@ -27,7 +27,7 @@ BODY_POLICY = (
 
 @require_safe
 def inbox(request: HttpRequest) -> HttpResponse:
-    """List the messages that match the search, newest last, as they came in."""
+    """List the messages that match the search, newest first."""
     search = request.GET.get("q", "").strip()
     language = request.GET.get("language", "")
     found = ReceivedMessage.objects.filter(
@@ -36,7 +36,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
     counts = dict(found.order_by().values_list("language").annotate(Count("pk")))
     if language:
         found = found.filter(language=language)
-    page = Paginator(found.defer("source"), MESSAGES_A_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(found.order_by("-pk").defer("source"), MESSAGES_A_PAGE).get_page(request.GET.get("page"))
     context: dict[str, Any] = {
         "search": search,
         "language": language,
@@ -60,8 +60,8 @@ def message(request: HttpRequest, pk: int, tab: str) -> HttpResponse:
         "message": shown,
         "tab": tab,
         "narrow": request.GET.get("width") == "narrow",
-        "previous": neighbours.filter(pk__lt=pk).last(),
-        "next": neighbours.filter(pk__gt=pk).first(),
+        "previous": neighbours.filter(pk__gt=pk).first(),
+        "next": neighbours.filter(pk__lt=pk).last(),
     }
     return render(request, "received/message.html", context)
 

@@ -10,11 +10,13 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from edx_ace.automation import controller
+from edx_ace.automation.actions import Action
 from edx_ace.automation.attachments import StorageError
 from edx_ace.automation.errors import ConflictError, RefusedError
 from edx_ace.automation.models import Attachment, ScheduledMessage
 from edx_ace.automation.states import State
 from edx_ace.outbox import purge
+from tests.automation_site.models import Workshop
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("storage")]
 
@@ -160,3 +162,28 @@ def test_what_ended_long_ago_goes_with_its_files(schedule, storage, work, django
 
     assert files(storage) == []
     assert ScheduledMessage.objects.get() == waiting
+
+
+def test_what_an_action_attaches_goes_with_its_messages(action, workshop, host):
+    """
+    The file is made when the message is scheduled, in the same transaction.
+    """
+    somebody = host()
+
+    class Certificate(Action):
+        def should_exist(self, obj):
+            return True
+
+        def scheduled_at(self, obj):
+            return obj.ends_at
+
+        def recipients(self, obj):
+            return [somebody]
+
+        def attachments(self, obj):
+            return [(f"{obj.title}.txt", b"well done")]
+
+    action("certificate", Certificate, model=Workshop).run_strategy(workshop("Painting"))
+
+    [attachment] = ScheduledMessage.objects.get().attachments.all()
+    assert (attachment.name, attachment.file.read()) == ("Painting.txt", b"well done")

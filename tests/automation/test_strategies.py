@@ -15,7 +15,7 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from edx_ace import Recipient
-from edx_ace.automation import actions, controller, references
+from edx_ace.automation import actions, controller, moments, references
 from edx_ace.automation.actions import Action
 from edx_ace.automation.errors import AutomationError, ConflictError, GoneError, StrategyError, UnknownActionError
 from edx_ace.automation.models import ScheduledMessage, Template
@@ -195,6 +195,25 @@ def test_there_is_another_once_the_conditions_hold_again(taught):
 
     assert (second.strategy, second.code) == (StrategyEnum.CREATE, "conditions_hold")
     assert second.message.pk != first.pk
+
+
+def test_no_change_puts_off_what_goes_after_a_while(taught, action):
+    """
+    However often its object changes, a cool-off is counted from the first time.
+    """
+    soon = action(
+        "soon",
+        type(FOLLOW_UP),
+        scheduled_at=lambda self, workshop: moments.now(cool_off=timedelta(hours=1)),
+    )
+    first = soon.run_strategy(taught).message
+    taught.title = "Drawing"
+    taught.location = "Bonn"
+
+    again = soon.run_strategy(taught).message
+
+    assert (again.pk, again.scheduled_at) == (first.pk, first.scheduled_at)
+    assert foresee(soon, taught, {}).code == "current"
 
 
 @pytest.mark.parametrize("state", ["claimed", "enqueued"])

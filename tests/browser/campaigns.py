@@ -127,6 +127,50 @@ def test_every_page_is_accessible(
         check(page, f"campaigns-{look}-{name}")
 
 
+#: A picture of one red dot.
+DOT = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"><circle cx="20" cy="15" r="9" fill="#c00"/></svg>'
+
+
+def test_pictures_are_put_in_by_their_address(site: RunningSite, log_in: Callable[..., Page]) -> None:
+    """
+    From hosts that are allowed; what they show in words stays when the text is changed, and in Markdown.
+    """
+    page = log_in(locale="en-GB")
+    address = "https://pictures.campus.example/dot.svg"
+    page.route(
+        "https://pictures.campus.example/**", lambda route: route.fulfill(body=DOT, content_type="image/svg+xml")
+    )
+    page.goto(f"{site.url}/staff/campaigns/new/")
+    page.get_by_label("Name").fill("A picture")
+    page.get_by_role("button", name="Write it").click()
+    page.get_by_label("Subject").fill("Look")
+    editor = page.locator("trix-editor")
+    editor.click()
+    page.keyboard.type("Before")
+
+    page.get_by_role("button", name="Picture").click()
+    page.get_by_label("Address of the picture").fill("https://elsewhere.example/dot.svg")
+    page.get_by_role("button", name="Insert").click()
+    expect(editor.locator("img")).to_have_count(0)
+    page.get_by_label("Address of the picture").fill(address)
+    page.get_by_label("What it shows, in words").fill('A "red" dot')
+    check(page, "campaigns-picture")
+    page.keyboard.press("Enter")
+    expect(editor.locator("img")).to_have_attribute("src", address)
+    page.keyboard.type(" and after")
+
+    for _ in range(2):
+        page.get_by_role("button", name="Save and preview").click()
+        seen = page.frame_locator("iframe.ace-in-light")
+        expect(seen.locator("img")).to_have_attribute("alt", 'A "red" dot')
+        expect(seen.locator("img")).to_have_attribute("src", address)
+        expect(seen.locator("body")).to_contain_text("Before and after")
+        page.get_by_role("link", name="Write", exact=True).click()
+        expect(editor.locator("img")).to_have_attribute("alt", 'A "red" dot')
+    page.get_by_role("radio", name="Markdown").check(force=True)
+    expect(page.get_by_label("Text", exact=True)).to_have_value(f'Before![A "red" dot]({address}) and after')
+
+
 def test_from_log_in_to_a_finished_campaign(
     site: RunningSite, made: dict[str, str], sink: SmtpSink, log_in: Callable[..., Page]
 ) -> None:
@@ -140,11 +184,11 @@ def test_from_log_in_to_a_finished_campaign(
     page.get_by_role("button", name="Write it").click()
 
     page.get_by_label("Subject").fill("Welcome, ")
-    page.get_by_role("group", name="Keywords").first.get_by_role("button", name="first_name").click()
+    page.get_by_role("group", name="Keywords").first.get_by_role("button", name="First name").click()
     expect(page.get_by_label("Subject")).to_have_value("Welcome, {{ first_name }}")
-    page.get_by_label("Add", exact=True).select_option(label="All learners")
-    page.get_by_role("button", name="They get it").click()
-    expect(page.locator(".ace-part legend")).to_have_text("All learners")
+    page.get_by_label("Add a group").select_option(label="All learners")
+    page.get_by_role("button", name="Include").click()
+    expect(page.locator(".ace-part h3")).to_have_text("All learners")
     editor = page.locator("trix-editor")
     editor.click()
     page.keyboard.type("The course begins on Monday.")
@@ -170,7 +214,7 @@ def test_from_log_in_to_a_finished_campaign(
     page.get_by_role("link", name="Check and send").click()
     page.get_by_role("button", name="Count them").click()
     expect(page.locator("#count strong")).to_have_text("56 recipients")
-    expect(page.locator("#count dl")).to_contain_text("turned it off")
+    expect(page.locator("#count dl")).to_contain_text("turned this category off")
     for tick in page.get_by_role("checkbox").all():
         tick.check()
     check(page, "journey-3-send")
@@ -193,6 +237,28 @@ def test_from_log_in_to_a_finished_campaign(
     expect(page.get_by_role("row")).to_have_count(51)
 
 
+def test_paragraphs_stay_paragraphs(site: RunningSite, made: dict[str, str], log_in: Callable[..., Page]) -> None:
+    """
+    What was written comes out of the editor as it went in, and the return key begins another.
+    """
+    page = log_in(locale="en-GB")
+    page.goto(f"{site.url}/staff/campaigns/{made['scheduled']}/write/")
+    source = page.locator("textarea[data-editor]").first
+    expect(source).to_be_hidden()
+    before = source.input_value()
+    assert before.startswith("<h2>Week 3</h2><p>Good morning {{ first_name|everybody }},</p><p>the notes are <a href=")
+
+    page.locator("trix-editor").first.click()
+    page.keyboard.press("Control+End")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    page.keyboard.type("One")
+    page.keyboard.press("Enter")
+    page.keyboard.type("Two")
+    assert source.input_value() == f"{before}<p>One</p><p>Two</p>"
+    page.get_by_role("button", name="Save", exact=True).last.click()
+
+
 def test_all_of_it_works_without_scripts(site: RunningSite, made: dict[str, str], log_in: Callable[..., Page]) -> None:
     """
     A form with text areas does the same.
@@ -201,8 +267,8 @@ def test_all_of_it_works_without_scripts(site: RunningSite, made: dict[str, str]
     page.get_by_role("link", name="New campaign").click()
     page.get_by_label("Name").fill("By hand")
     page.get_by_role("button", name="Write it").click()
-    page.get_by_label("Add", exact=True).select_option(label="Myself")
-    page.get_by_role("button", name="They get it").click()
+    page.get_by_label("Add a group").select_option(label="Myself")
+    page.get_by_role("button", name="Include").click()
     page.get_by_label("Subject").fill("Hello")
     page.get_by_label("Markdown").check(force=True)
     page.get_by_label("Text", exact=True).fill("It is **easy**.")

@@ -147,7 +147,7 @@ def test_people_without_a_value_or_a_language_are_counted(news, given):
     problems = preflight.problems(news({"en": text, "de": text}), NOW)
 
     assert [(one.code, one.reason) for one in problems] == [
-        ("missing_language", "2 of all 4 people read fr and get it in en."),
+        ("missing_language", "2 of all 4 people read French and get it in English."),
         ("missing_value", "For 2 of all 4 people there is no “first_name”. Write {{ first_name|something else }}."),
     ]
     assert preflight.problems(news({"en": "<p>{{ first_name|you }}</p>", "de": "x", "fr": "x"}), NOW) == []

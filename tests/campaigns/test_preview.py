@@ -9,10 +9,11 @@ import re
 import pytest
 from django.contrib.auth.models import User
 from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
 from django.test import Client
 from pytest_django import Settings
 
-from edx_ace import ChannelType
+from edx_ace import ChannelType, testing
 from edx_ace.campaigns import audiences, preview
 from edx_ace.campaigns.audiences import Person
 from edx_ace.campaigns.errors import CampaignError, ForbiddenError, RefusedError
@@ -159,6 +160,23 @@ def test_a_test_goes_to_who_asks(bo: User, news: Campaign):
     assert [(entry.action, entry.who, entry.why) for entry in news.entries.all()] == [
         ("tested", "bo", "bo@example.com")
     ]
+
+
+def test_a_test_does_not_wait_for_a_mail_server_that_is_down(bo: User, news: Campaign, monkeypatch: pytest.MonkeyPatch):
+    """
+    Somebody is looking at the page that sends it: it is given up after a few seconds.
+    """
+
+    def refuse(*_):
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(EmailBackend, "send_messages", refuse)
+    with testing.frozen_clock() as clock:
+        began = clock.now
+        report = preview.send_test(bo, news)
+
+    assert not report
+    assert (clock.now - began).total_seconds() <= 10
 
 
 def test_a_test_has_the_values_of_a_recipient_and_not_their_address(ann: User, news: Campaign):

@@ -5,6 +5,7 @@ Internal: who becomes a member, who does not, and that nobody is missed or found
 from __future__ import annotations
 
 import json
+import threading
 from itertools import count
 from uuid import uuid4
 
@@ -23,18 +24,9 @@ from edx_ace.campaigns.models import Exclusion, Member
 from edx_ace.campaigns.resolving import resolve
 from edx_ace.outbox.models import Payload
 from edx_ace.outbox.people import person_key
+from tests.pipeline import always, never
 
 pytestmark = pytest.mark.django_db
-
-
-def always():
-    """There is time."""
-    return True
-
-
-def never():
-    """There is none: what is asked for goes on for one chunk."""
-    return False
 
 
 @pytest.fixture
@@ -475,7 +467,8 @@ def test_no_page_reads_a_table_from_its_beginning(resolution, accounts, listed, 
     pages = [one["sql"] for one in captured if one["sql"].startswith("SELECT") and "LIMIT 3" in one["sql"]]
     assert any("auth_user" in page and " > " in page for page in pages)
     assert not any("OFFSET" in page for page in pages)
-    lookups = [one["sql"] for one in captured if "ace_campaigns_exclusion" in one["sql"] and " IN (" in one["sql"]]
+    reads = [one["sql"] for one in captured if one["sql"].startswith("SELECT")]
+    lookups = [sql for sql in reads if "ace_campaigns_exclusion" in sql]
     people, addresses, *_ = lookups
     assert "ace_campaigns_no_person" in plan(people)
     assert "ace_campaigns_no_address" in plan(addresses)
@@ -501,3 +494,49 @@ def test_whom_a_digest_names_is_found_by_their_address(resolution, given):
     resolve(found, always)
 
     assert Member.objects.get().recipient == person_key(Recipient(None, "ann@example.com"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_deleted_while_it_is_resolved_leaves_no_members(resolution, accounts, monkeypatch):
+    """
+    Whoever deletes it waits for those who are writing some, and nobody writes any after that.
+    """
+    accounts(4)
+    found = resolution("accounts")
+    insert_lines = resolving.insert_lines
+
+    def delete():
+        try:
+            found.campaign.delete()
+        finally:
+            connection.close()
+
+    def insert(*args, **options):
+        deleting.start()
+        deleting.join(0.5)
+        insert_lines(*args, **options)
+
+    deleting = threading.Thread(target=delete)
+    monkeypatch.setattr(resolving, "insert_lines", insert)
+
+    resolve(type(found).objects.get(pk=found.pk), never)
+    deleting.join()
+
+    assert not type(found).objects.exists()
+    assert not Member.objects.exists()
+
+
+@pytest.mark.parametrize("is_twice", [False, True])
+def test_whoever_is_called_oddly_is_written_as_they_are(resolution, given, is_twice):
+    """
+    Nothing in a text means anything to the database, whether or not somebody is there already.
+    """
+    odd = ["O'Neil", 'say "hi"', "C:\\new", "100 %s", "$$; --", "{a,b}", "NULL", "line\nbreak", "ünï"]
+    people = [Person(Recipient(name, f"o'{number}@example.com")) for number, name in enumerate(odd)]
+    given.people = people * 2 if is_twice else people
+    found = resolution("given")
+
+    resolve(found, always)
+
+    assert set(found.members.values_list("recipient", flat=True)) == set(odd)
+    assert found.numbers == {"": len(odd)}

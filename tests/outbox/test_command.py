@@ -167,7 +167,7 @@ def test_what_is_in_flight_is_said():
     leases.permit(leases.claim(Delivery.objects.all(), 1, timedelta(minutes=1)), timedelta(minutes=1))
 
     assert outbox("cancel", "--message", str(message.uuid)) == (
-        "0 deliveries are stopped; 1 were being handed over and may arrive, and are not repeated."
+        "0 deliveries are stopped; 1 was being handed over and may arrive, without being repeated."
     )
 
 
@@ -203,7 +203,7 @@ def test_old_messages_are_purged():
     Delivery.objects.update(finished_at=database_now(Delivery, "default") - timedelta(days=3))
 
     assert outbox("purge") == "0 attempts, 0 deliveries and 0 messages purged."
-    assert outbox("purge", "--older-than", "2.5") == "0 attempts, 1 deliveries and 1 messages purged."
+    assert outbox("purge", "--older-than", "2.5") == "0 attempts, 1 delivery and 1 message purged."
     with pytest.raises(CommandError, match="expected a number of days above 0, given '-1'"):
         outbox("purge", "--older-than=-1")
 
@@ -214,11 +214,11 @@ def test_counts_are_checked_and_repaired():
     """
     message = welcome(send_uuid=uuid4())
     enqueue(message)
-    assert outbox("check") == "0 differences in 1 sends."
+    assert outbox("check") == "0 differences in 1 send."
     Count.objects.all().delete()
 
-    with pytest.raises(CommandError, match=r"1 differences in 1 sends\. With --repair"):
+    with pytest.raises(CommandError, match=r"1 difference in 1 send\. With --repair"):
         outbox("check")
 
-    assert outbox("check", "--repair").endswith("1 differences in 1 sends; the counts are corrected.")
+    assert outbox("check", "--repair").endswith("1 difference in 1 send; the counts are corrected.")
     assert status(batch=message.send_uuid).states == {State.QUEUED: 1}

@@ -89,3 +89,30 @@ def test_operating_the_outbox_uses_indexes(deliveries, conditions, order, index)
         index = index.replace("ace_outbox_once_an_address", "sqlite_autoindex")
     assert index in found
     assert "sort" not in found.lower()
+
+
+def test_many_keys_are_looked_up_however_they_are_given(deliveries):
+    """
+    In a list, a set or a subquery; None is nobody's key.
+    """
+    for number, delivery in enumerate(deliveries(3)):
+        Delivery.objects.filter(pk=delivery.pk).update(recipient=f"person {number}")
+    among = Delivery.objects.order_by("pk")
+    first_two = among.exclude(recipient="person 2")
+
+    for keys in (["person 0", "person 1", "x"], {"person 0", "person 1"}, ("person 1", None, "person 0")):
+        assert list(among.filter(recipient__in=keys)) == list(first_two)
+        assert list(among.exclude(recipient__in=keys)) == list(among.filter(recipient="person 2"))
+    assert list(among.filter(recipient__in=first_two.values("recipient"))) == list(first_two)
+    assert list(among.filter(recipient__in=[])) == []
+
+
+@pytest.mark.parametrize("key", ['say "hi"', "C:\\new", "{a,b}", "NULL", "%s", "line\nbreak", "'; --", "ünï"])
+def test_a_key_may_be_any_text(deliveries, key):
+    """
+    Nothing in it means anything to the database.
+    """
+    [found, _] = deliveries(2)
+    Delivery.objects.filter(pk=found.pk).update(recipient=key)
+
+    assert list(Delivery.objects.filter(recipient__in=["other", key])) == [found]

@@ -48,7 +48,7 @@ def test_what_ended_before_the_retention_goes_with_its_attempts_and_counts(ended
 
     purged = purge()
 
-    assert str(purged) == "2 attempts, 1 deliveries and 1 messages purged"
+    assert str(purged) == "2 attempts, 1 delivery and 1 message purged"
     assert str(status(old)) == "not in the outbox"
     assert str(status(young)) == "1 failed"
     assert not Count.objects.filter(batch=old.send_uuid).exists()
@@ -61,7 +61,7 @@ def test_the_history_of_attempts_goes_first(ended):
     """
     message = ended(31 * DAY)
 
-    assert str(purge()) == "1 attempts, 0 deliveries and 0 messages purged"
+    assert str(purge()) == "1 attempt, 0 deliveries and 0 messages purged"
     assert str(status(message)) == "1 failed"
 
 

@@ -2,17 +2,35 @@
 Internal: what people take once a day or a week is held and delivered as one, and nothing of it is lost or doubled.
 """
 
+import threading
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.db.models import Q
 
 from edx_ace import Recipient, ace
 from edx_ace.channel import ChannelType
-from edx_ace.errors import ChannelDownError, RecoverableChannelDeliveryError
-from edx_ace.outbox import FromSource, State, cancel, counts, enqueue, leases, requeue, sources, status
+from edx_ace.errors import ChannelDownError, FatalChannelDeliveryError, RecoverableChannelDeliveryError
+from edx_ace.outbox import (
+    FromSource,
+    State,
+    cancel,
+    counts,
+    enqueue,
+    guards,
+    leases,
+    operations,
+    requeue,
+    sources,
+    status,
+)
 from edx_ace.outbox.clock import database_now, from_now
+from edx_ace.outbox.guards import Guard
 from edx_ace.outbox.models import Circuit, Delivery
 from edx_ace.outbox.operations import Cancelled
 from edx_ace.outbox.worker import sweep
@@ -259,9 +277,18 @@ def test_what_is_in_a_digest_that_has_gone_cannot_be_cancelled(channel):
     assert states(message) == ["1 folded"]
 
 
-def test_what_is_cancelled_while_its_digest_is_handed_over_is_not_repeated(use_channels):
+@pytest.mark.parametrize(
+    ("answer", "end"),
+    [
+        (RecoverableChannelDeliveryError("Later.", None), "1 cancelled"),
+        (RecoverableChannelDeliveryError("Lost.", None, is_ambiguous=True), "1 unknown"),
+        # Queued again once whatever was wrong is mended.
+        (FatalChannelDeliveryError("No."), "1 cancelled"),
+    ],
+)
+def test_what_is_cancelled_while_its_digest_is_handed_over_is_not_repeated(use_channels, answer, end):
     """
-    It may arrive with it; where the channel refuses that, the next try is without it.
+    It may arrive with it; where the channel refuses that, it has not, and the next try is without it.
     """
     cancelled = []
 
@@ -269,13 +296,16 @@ def test_what_is_cancelled_while_its_digest_is_handed_over_is_not_repeated(use_c
         def deliver(self, message, rendered):
             if not cancelled:
                 cancelled.append(cancel(second))
-                raise RecoverableChannelDeliveryError("Later.", None)
+                raise answer
             return super().deliver(message, rendered)
 
     channel = CancelsMeanwhile()
     use_channels(mail=channel)
-    hold(news("Ann"), second := news("Bob"))
+    hold(first := news("Ann"), second := news("Bob"))
     work()
+    if failed := Delivery.objects.filter(state=State.FAILED):
+        assert states(first, second) == ["1 folded", end]
+        requeue(deliveries=[row.pk for row in failed])
     make_due()
     work()
 
@@ -283,6 +313,7 @@ def test_what_is_cancelled_while_its_digest_is_handed_over_is_not_repeated(use_c
     [sent] = channel.delivered
     assert len(texts(sent)) == 1
     assert "Ann" in texts(sent)[0]
+    assert states(first, second) == ["1 folded", end]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -299,6 +330,64 @@ def test_cancelling_can_wait_for_the_digest_that_is_handed_over(channel):
 
     digest.refresh_from_db()
     assert leases.reclaim(Delivery.objects.all(), 1, State.HANDING, State.UNKNOWN) == [digest]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("chunk_size", "names"),
+    [
+        # What is locked with the digest comes after it.
+        (500, ["in the digest", "after it"]),
+        # Between them, in another chunk than the digest's part.
+        (1, ["in the digest", "before it"]),
+    ],
+)
+def test_cancelling_and_choosing_for_many_do_not_wait_for_each_other(use_channels, monkeypatch, chunk_size, names):
+    """
+    Both lock a digest and other messages, in one order.
+    """
+    use_channels(mail=Scripted(ChannelDownError("Down.")))
+    other = Recipient(8, "bob@example.com")
+    send_at = database_now(Delivery, "default") + timedelta(days=1)
+    messages = {"in the digest": news("Ann")}
+    enqueue(messages["in the digest"])
+    work()
+    enqueue(messages.setdefault("before it", news("Bob", recipient=other)), send_at=send_at)
+    Delivery.objects.filter(payload=messages["in the digest"].uuid).update(due_at=database_now(Delivery, "default"))
+    work()
+    enqueue(messages.setdefault("after it", news("Cy", recipient=other)), send_at=send_at)
+    keys = {name: Delivery.objects.get(payload=message.uuid).pk for name, message in messages.items()}
+    digest = Delivery.objects.exclude(pk__in=keys.values()).get()
+    assert keys["before it"] < digest.pk < keys["after it"]
+    has_locked = threading.Event()
+    take_out = operations._take_out
+
+    def meet():
+        if not has_locked.is_set():
+            has_locked.set()
+            time.sleep(0.5)
+
+    def meeting(*args):
+        if chunk_size > 1:
+            meet()
+        found = take_out(*args)
+        meet()
+        return found
+
+    monkeypatch.setattr(operations, "_take_out", meeting)
+    monkeypatch.setattr(operations, "CHUNK_SIZE", chunk_size)
+
+    def choose_for_many():
+        try:
+            assert has_locked.wait(10)
+            operations.reconsider(Q(recipient__in=["7", "8"]))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        choosing = pool.submit(choose_for_many)
+        assert cancel(deliveries=[keys[name] for name in names]).stopped == 2
+        choosing.result()
 
 
 def test_what_may_have_arrived_in_a_digest_does_not_end_as_cancelled(use_channels):
@@ -484,6 +573,45 @@ def test_a_digest_that_finds_nothing_is_not_sent(channel):
 
     assert Delivery.objects.get(category="digest").code == "digest_empty"
     assert channel.delivered == []
+
+
+@pytest.fixture
+def paused():
+    """The send that a guard lets wait, and the function that lets it go."""
+    send = uuid4()
+    guard = Guard("paused", "It is paused.", lambda: Q(batch=send), waits=True)
+    guards.register(guard)
+    yield send, lambda: guards.unregister(guard)
+    if guard in guards.guards():
+        guards.unregister(guard)
+
+
+def test_what_a_guard_lets_wait_is_in_no_digest_until_it_may_go(channel, daily, paused):
+    """
+    Such as of a campaign that is paused; others of the same person are.
+    """
+    send, let_go = paused
+    hold(first := news("Ann", send_uuid=send), second := news("Bob"))
+    work()
+    assert states(first, second) == ["1 queued", "1 folded"]
+    let_go()
+    daily.advance(3600)
+    make_due()
+    work()
+
+    assert states(first) == ["1 folded"]
+    assert [len(texts(digest)) for digest in channel.delivered] == [1, 1]
+    assert "Ann" in texts(channel.delivered[1])[0]
+
+
+def test_no_digest_is_made_for_what_a_guard_lets_wait(channel, paused):
+    """
+    It would be empty, each hour for as long as that takes.
+    """
+    hold(news("Ann", send_uuid=paused[0]))
+    work()
+
+    assert not Delivery.objects.filter(category="digest").exists()
 
 
 def test_what_a_digest_did_not_fold_is_in_one_an_hour_later(channel, daily):

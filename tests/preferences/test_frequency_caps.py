@@ -231,6 +231,30 @@ def test_two_who_count_at_the_same_time_do_not_exceed_a_cap(use_channels, settin
     assert {person: got.count(person) for person in range(1, 6)} == dict.fromkeys(range(1, 6), 3)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_many_who_count_at_the_same_time_wait_for_each_other(channel, settings, at_once, monkeypatch):
+    """
+    Where the cap has room for all of them nobody is turned away, however often others have taken the next number.
+    """
+    settings.ACE_FREQUENCY_CAPS = {"all": "12/day"}
+    take, start = caps.FrequencyCapPolicy._take, threading.Barrier(12)
+    local = threading.local()
+
+    def together(self, *args):
+        counted = take(self, *args)
+        if not hasattr(local, "has_begun"):
+            local.has_begun = True
+            start.wait()
+        return counted
+
+    monkeypatch.setattr(caps.FrequencyCapPolicy, "_take", together)
+
+    reports = at_once(lambda: ace.send(welcome()), 12)
+
+    assert [report[ChannelType.EMAIL].reason for report in reports if not report] == []
+    assert sorted(Slot.objects.values_list("number", flat=True)) == list(range(1, 13))
+
+
 @pytest.mark.parametrize(
     "text", ["", "3", "0/day", "3/month", "3/day, 4/day", "-1/day", "3/day;1/week", "9999999999/day"]
 )

@@ -14,6 +14,7 @@ from edx_ace.preferences import Taking, choose, taking
 from edx_ace.preferences.errors import TransferError
 from edx_ace.preferences.models import Choice
 from edx_ace.preferences.transfer import import_choices
+from edx_ace.signals import choice_changed
 from tests.outbox.test_worker import work
 from tests.pipeline import welcome
 
@@ -70,6 +71,29 @@ def test_what_was_chosen_before_is_replaced():
     assert import_choices(StringIO(HEADER + "7,,news,email,,off\n\n7,,news,email,,weekly\n")) == 2
 
     assert {row[3:] for row in rows()} == {("", "weekly"), ("course:1", "off")}
+
+
+def test_what_an_import_changes_is_told():
+    """
+    As what people choose themselves is, and what was so already is not.
+    """
+    choose("7", "news", "email", Taking.DAILY)
+    choose("8", "news", "email", Taking.OFF)
+    told = []
+
+    def hear(sender, **kwargs):
+        told.append((kwargs["person"], kwargs["category"], kwargs["scope"], kwargs["taking"], kwargs["source"]))
+
+    choice_changed.connect(hear)
+    rows = "7,,news,email,,weekly\n8,,news,email,,off\n9,,,email,,off\n9,,news,email,course:1,off\n"
+    import_choices(StringIO(HEADER + rows))
+    choice_changed.disconnect(hear)
+
+    assert told == [
+        ("7", "news", "", "weekly", "import"),
+        ("9", "", "", "off", "import"),
+        ("9", "news", "course:1", "off", "import"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,7 @@ def test_what_comes_back_moves_the_delivery_that_it_is_about(mailbox, sent, name
     row = sent()
     mailbox.put(mail(name, row.payload_id))
 
-    assert read() == "1 bounces and complaints are recorded. Left as read: 0 of no message here, 0 other mails."
+    assert read() == "1 bounce or complaint is recorded. Left as read: 0 of no message here, 0 other mails."
 
     assert ProviderEvent.objects.get().kind == kind
     assert Delivery.objects.get().state == state
@@ -128,7 +128,7 @@ def test_only_reports_of_people_who_want_no_such_mail_are_complaints(mailbox, se
     row = sent()
     mailbox.put(mail("abuse_report", row.payload_id).replace(b": abuse\n", f": {kind}\n".encode()))
 
-    assert read().endswith("0 of no message here, 1 other mails.")
+    assert read().endswith("0 of no message here, 1 other mail.")
 
     assert Delivery.objects.get().state == State.SENT
 
@@ -153,7 +153,7 @@ def test_a_bounce_that_comes_twice_counts_once(mailbox, sent):
     row = sent()
     mailbox.put(mail("postfix_unknown", row.payload_id), mail("postfix_unknown", row.payload_id))
 
-    assert read().startswith("2 bounces and complaints are recorded")
+    assert read().startswith("2 bounces or complaints are recorded")
 
     assert ProviderEvent.objects.count() == 1
 
@@ -165,7 +165,7 @@ def test_a_large_mail_is_read_in_part(mailbox, sent):
     row = sent()
     mailbox.put(mail("postfix_unknown", row.payload_id) + b"x" * 72 + (b"\n" + b"x" * 72) * 20_000)
 
-    assert read().startswith("1 bounces and complaints are recorded")
+    assert read().startswith("1 bounce or complaint is recorded")
 
 
 def test_without_a_folder_for_it_what_is_recorded_is_deleted(mailbox, sent, settings):

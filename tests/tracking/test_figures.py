@@ -112,9 +112,9 @@ def test_a_send_has_figures_of_its_own(channel):
     one, other, single = send(3), send(2), send(1)
     sweep()
 
-    assert figures.read(batch=one[0].batch)[0].numbers == {Measure.SENT: 3}
+    assert figures.read(batches=[one[0].batch])[0].numbers == {Measure.SENT: 3}
     assert set(figures.sends(TODAY, TODAY)) == {one[0].batch, other[0].batch}
-    assert figures.read(batch=single[0].batch)[0].numbers == {Measure.SENT: 1}
+    assert figures.read(batches=[single[0].batch])[0].numbers == {Measure.SENT: 1}
 
 
 def test_days_are_kept_apart(channel):
@@ -171,7 +171,7 @@ def test_an_unsubscription_counts_for_the_last_message_of_its_category(channel, 
     sweep()
 
     assert numbers(category="news") == {"sent": 2, "unsubscribed": 1}
-    assert numbers(batch=last[0].batch) == {"sent": 1, "unsubscribed": 1}
+    assert numbers(batches=[last[0].batch]) == {"sent": 1, "unsubscribed": 1}
 
 
 def test_unsubscribing_at_the_provider_counts_where_nobody_chooses(channel):

@@ -200,7 +200,7 @@ def test_what_was_chosen_under_the_new_key_counts_more(channel, settings):
 
     said = call("ace_rehash")
 
-    assert said.startswith("1 digests are made anew; 1 rows went") and "1 stay as they are" in said
+    assert said.startswith("1 digest is made anew; 1 row went") and "1 stays as it is" in said
     assert taking(GUEST, "general", "email") is Taking.IMMEDIATE
     assert taking(Recipient(None, "carol@example.com"), "general", "email") is Taking.OFF
 

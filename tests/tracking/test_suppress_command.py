@@ -36,7 +36,7 @@ def test_an_address_is_added_shown_and_lifted(channel):
     assert shown[0].startswith("manual: everything until ")
     assert shown[1].endswith("added by bob: manual, everything: She asked.")
 
-    assert call("lift", ANN, "--who", "carol") == "1 suppressions are lifted."
+    assert call("lift", ANN, "--who", "carol") == "1 suppression is lifted."
     assert call("show", ANN).startswith("It is not suppressed.") and "lifted by carol" in call("show", ANN)
     assert ace.send(welcome())
 

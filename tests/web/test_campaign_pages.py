@@ -225,7 +225,16 @@ def test_what_is_wrong_stands_at_its_field_and_nothing_is_lost(client, ann):
     assert "first_name" in tree.get_element_by_id(subject.get("aria-describedby")).text_content()
     [reply] = tree.xpath("//input[@name='reply_to']")
     assert (reply.value, reply.get("aria-invalid")) == ("nobody", "true")
-    assert "This field is required." in tree.xpath("//fieldset[@class='ace-part']")[0].text_content()
+    [start] = tree.xpath("//input[@name='part-0-start']")
+    assert start.get("aria-invalid") == "true"
+    assert "This field is required." in tree.get_element_by_id(start.get("aria-describedby")).text_content()
+    at_the_top = {link.text: link.get("href") for link in tree.xpath("//*[@role='alert']//a")}
+    assert at_the_top == {
+        "Accounts, Begins with": "#id_part-0-start",
+        "Subject": "#text-0-subject",
+        "Replies go to": "#reply_to",
+    }
+    assert all(tree.get_element_by_id(target[1:]) is not None for target in at_the_top.values())
     campaign.refresh_from_db()
     assert campaign.version == 1
 
@@ -246,6 +255,39 @@ def test_what_somebody_else_saved_meanwhile_is_told_and_nothing_is_lost(client, 
     assert again["text-0-subject"] == "Mine"
     assert client.post(url(campaign, "write/"), again).status_code == 302
     assert campaign.variants.get().subject == "Mine"
+
+
+def test_what_was_done_is_told_in_words(client, ann):
+    """
+    What was changed, and nothing that stayed as it is.
+    """
+    campaign = written(ann)
+    posted = form_of(client.get(url(campaign, "write/"))) | {"from_name": "Ann", "text-0-subject": "Good morning"}
+
+    client.post(url(campaign, "write/"), posted)
+
+    assert campaign.entries.get(action="saved").why == "from_name, variants"
+    assert "Sender's name, What it says" in text_of(client.get(url(campaign)))
+    assert "from_name" not in text_of(client.get(url(campaign)))
+    assert "Changed · ann · Sender's name, What it says" in text_of(client.post(url(campaign, "do/pause/")))
+
+
+def test_what_is_saved_unchanged_stays_counted_and_approved(client, ann, learners):
+    """
+    A form without a change saves nothing, however a browser ends its lines; of one with a change it is told what
+    changed.
+    """
+    text = "Hello {{ first_name|there }}\n\nand welcome"
+    campaign = written(ann, variants=[{"language": "en", "subject": "Hi", "format": "markdown", "source": text}])
+    list(client.post(url(campaign, "count/")).streaming_content)
+    posted = form_of(client.get(url(campaign, "write/"))) | {"text-0-source": text.replace("\n", "\r\n")}
+
+    assert client.post(url(campaign, "write/"), posted | {"do": "check"}).url == url(campaign, "send/")
+    assert "3 recipients" in text_of(client.get(url(campaign, "send/")))
+    client.post(url(campaign, "write/"), posted | {"from_name": "Ann", "part-0-way": "exclude"})
+    assert "Changed ann" in text_of(client.get(url(campaign)))
+    assert "Sender's name, Who gets it" in text_of(client.get(url(campaign)))
+    assert campaign.parts.get().is_excluded
 
 
 def test_a_campaign_that_has_started_cannot_be_written_any_more(client, ann, learners):
@@ -279,6 +321,20 @@ def test_warnings_have_to_be_ticked(client, ann, learners):
     assert campaign.state == "scheduled"
 
 
+def test_what_is_accepted_at_once_has_one_tick(client, ann, learners):
+    """
+    Two links that are not https are one kind of warning.
+    """
+    source = '<p><a href="http://a.example/">Here</a> and <a href="http://b.example/">there</a></p>'
+    campaign = written(ann, variants=[{"language": "en", "subject": "Hello", "source": source}])
+
+    page = html.fromstring(client.get(url(campaign, "send/")).content)
+
+    [tick] = page.xpath("//input[@name='accept']")
+    assert "http://a.example/ is" in tick.getparent().text_content()
+    assert "http://b.example/ is" in tick.getparent().text_content()
+
+
 def test_recipients_are_counted_on_a_page_that_grows(client, ann, learners):
     """
     It says how far it is, leads back, and the reasons of those who get nothing are there.
@@ -291,7 +347,7 @@ def test_recipients_are_counted_on_a_page_that_grows(client, ann, learners):
     assert f"url={url(campaign, 'send/')}#count" in page
     shown = text_of(client.get(url(campaign, "send/")))
     assert "2 recipients" in shown
-    assert "left out by your choice 1" in shown
+    assert "excluded by you 1" in shown
 
 
 def test_what_cannot_be_counted_is_said(client, ann, learners, monkeypatch):
@@ -321,6 +377,8 @@ def test_a_time_is_chosen_and_changed(client, ann, learners):
     assert campaign.due_at.isoformat() == "2095-05-06T08:00:00+00:00"
     page = client.post(url(campaign, "send/"), form_of(client.get(url(campaign, "send/")), -1) | {"wall_time": "soon"})
     assert page.status_code == 422
+    [time] = html.fromstring(page.content).xpath("//input[@name='wall_time'][@aria-invalid='true']")
+    assert html.fromstring(page.content).get_element_by_id(time.get("aria-describedby")).text_content()
     assert client.post(url(campaign, "cancel/"), {"why": "Not now"}).status_code == 302
     assert "Not now" in text_of(client.get(url(campaign)))
 
@@ -340,6 +398,8 @@ def test_a_file_of_addresses_becomes_a_part(client, ann):
     page = client.post(url(campaign, "write/"), posted | {"addresses": good})
     made = AddressList.objects.get()
     assert form_of(page)["part-0-list"] == str(made.pk)
+    # In the part of the page that a browser with scripts takes from it.
+    assert "2 addresses are on the list." in html.fromstring(page.content).get_element_by_id("parts").text_content()
     client.post(url(campaign, "write/"), form_of(page))
     assert campaign.parts.get().params == {"list": made.pk}
 
@@ -455,7 +515,7 @@ def test_what_is_under_way_is_paused_resumed_and_cancelled(client, ann, learners
     assert client.get(url(campaign, "progress/") + "?state=scheduled")["HX-Refresh"] == "true"
 
     client.post(url(campaign, "do/pause/"))
-    assert "Go on" in text_of(client.get(url(campaign)))
+    assert "Resume" in text_of(client.get(url(campaign)))
     client.post(url(campaign, "do/resume/"))
     assert "Being handed over now, and may arrive 0" in text_of(client.get(url(campaign, "cancel/")))
     page = client.post(url(campaign, "cancel/"), {"why": "A mistake"}, follow=True)
@@ -470,6 +530,7 @@ def test_who_joined_since_can_be_written_to(client, ann, learners):
     campaign = written(ann)
     operations.schedule(ann, campaign, version=1)
     sweep()
+    assert "Send to those that failed" not in text_of(client.get(url(campaign)))
     response = client.post(url(campaign, "do/joined/"))
     made = Campaign.objects.exclude(pk=campaign.pk).get()
     assert response.url == url(made, "write/")
@@ -490,6 +551,7 @@ def test_a_second_person_approves(client, ann, learners, settings):
     posted = form_of(client.get(url(campaign, "send/")), -1) | {"do": "schedule"}
     page = client.post(url(campaign, "send/"), posted)
     assert "It has 3 recipients, more than 2: a second person has to approve it." in text_of(page)
+    assert "Approve it" not in text_of(page) and "Send them its address" in text_of(page)
     assert client.post(url(campaign, "do/approve/"), {"version": "1"}).status_code == 403
 
     dean = Client()

@@ -24,6 +24,7 @@ from edx_ace.web.staff.charts import chart
 pytestmark = pytest.mark.django_db
 
 TODAY = datetime.now(UTC).date()
+HALF_A_YEAR = timedelta(days=180)
 SEND = uuid4()
 
 
@@ -85,6 +86,31 @@ def test_what_it_cost_is_shown_of_the_same_days(client, expenses):
     assert last_column("by-type") == {"shop.news": "3.75", "shop.offer": "0.50"}
     assert last_column("by-category") == {"News": "3.75", "Offers": "0.50"}
     assert list(last_column("sends").values()) == ["1.50"]
+
+
+@pytest.mark.parametrize(
+    ("price", "shown"),
+    [
+        ("0", "0.00"),
+        ("1234.5", "1,234.50"),
+        ("0.05", "0.05"),
+        # What would say little, or nothing, with two digits behind the point has as many as it needs.
+        ("0.0149", "0.015"),
+        ("0.00012", "0.00012"),
+        ("0.000001", "0.000001"),
+    ],
+)
+def test_a_small_cost_is_not_shown_as_none(client, settings, price, shown):
+    """
+    A few messages for a tenth of a cent each have cost something.
+    """
+    settings.ACE_PRICES = {"mail": "0.001"}
+    expense(price)
+    sweep()
+    page = html.fromstring(client.get("/staff/figures/").content)
+
+    assert page.xpath("(//dl/div)[last()]/dd")[0].text_content() == shown
+    assert page.xpath("//section[@aria-labelledby='by-type']//tbody/tr[1]/td[last()]")[0].text_content() == shown
 
 
 @pytest.mark.parametrize(
@@ -196,14 +222,33 @@ def test_a_drawing_runs_as_its_readers_read(client):
     assert xs == sorted(xs, reverse=True)
 
 
-def test_days_to_come_are_no_zeros(client):
+@pytest.mark.parametrize(
+    ("query", "number"), [({"batch": SEND}, 7), ({"since": TODAY - timedelta(days=2), "until": TODAY + HALF_A_YEAR}, 3)]
+)
+def test_a_drawing_ends_today_at_the_latest(client, query, number):
     """
-    A send of today is shown over a week, of which the lines have today alone.
+    Where it is wider than the window its end is what is seen, and days to come are no zeros. A send has a whole week.
     """
-    page = html.fromstring(client.get("/staff/figures/", {"batch": SEND}).content)
+    page = html.fromstring(client.get("/staff/figures/", query).content)
 
-    assert len(page.xpath("//svg[@role='img']//rect")) == 7
-    assert len(page.xpath("//svg[@role='img']//circle")) == 1
+    bars = page.xpath("//svg[@role='img']//rect")
+    assert len(bars) == number
+    assert bars[-1].text_content() == f"{TODAY:%m/%d/%Y}: {1200 if 'batch' in query else 1240}"
+
+
+def test_a_send_of_long_ago_begins_on_its_first_day(client):
+    """
+    What came after it is seen with it.
+    """
+    send = uuid4()
+    figure("sent", 5, days_ago=100, batch=send)
+    figure("opened", 2, days_ago=99, batch=send)
+    sweep()
+    page = html.fromstring(client.get("/staff/figures/", {"batch": send}).content)
+
+    bars = [bar.text_content() for bar in page.xpath("//svg[@role='img']//rect")]
+    assert len(bars) == 7
+    assert bars[0] == f"{TODAY - timedelta(days=100):%m/%d/%Y}: 5"
 
 
 def test_days_without_anything_have_no_drawing(client):
@@ -309,14 +354,20 @@ def test_programs_get_json(client):
         ("offers", "push", 40),
     ]
     assert client.get("/staff/figures.json", {"by": ""}).json()["rows"][0]["sent"] == 1540
+    of_send = client.get("/staff/figures.json", {"batch": str(SEND), "by": ""}).json()
+    assert (of_send["batch"], of_send["rows"][0]["sent"]) == (str(SEND), 1200)
     assert client.get("/staff/figures.json", {"by": "batch"}).status_code == 400
     assert client.get("/staff/figures.json", {"by": "nothing"}).json()["errors"]["by"]
 
 
 def test_the_page_asks_the_same_number_of_questions_whatever_there_is(client, django_assert_max_num_queries):
     """
-    Two of them are for the session.
+    Two of them are for the session, and each send needs none of its own.
     """
+    for _ in range(12):
+        figure("sent", 3, batch=uuid4())
+    sweep()
+
     with django_assert_max_num_queries(12):
         client.get("/staff/figures/")
 

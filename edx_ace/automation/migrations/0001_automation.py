@@ -68,6 +68,7 @@ class Migration(migrations.Migration):
                 ("code", models.CharField(blank=True, max_length=64, verbose_name="code")),
                 ("reason", models.TextField(blank=True, verbose_name="reason")),
                 ("created_at", models.DateTimeField(default=django.utils.timezone.now, verbose_name="created at")),
+                ("began_at", models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ("enqueued_at", models.DateTimeField(null=True, verbose_name="in the outbox at")),
                 ("ended_at", models.DateTimeField(null=True, verbose_name="ended at")),
             ],

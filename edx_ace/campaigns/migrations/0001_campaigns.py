@@ -395,6 +395,7 @@ class Migration(migrations.Migration):
                 (
                     "resolution",
                     models.ForeignKey(
+                        db_constraint=False,
                         db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="members",

@@ -16,15 +16,16 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from edx_ace import categories
-from edx_ace.campaigns import forecasting, progress
+from edx_ace.campaigns import following, forecasting, operations
+from edx_ace.campaigns.following import FORGOTTEN, STOPPED, WAITING
 from edx_ace.campaigns.host import host
 from edx_ace.campaigns.models import Campaign, Variant
-from edx_ace.campaigns.progress import FORGOTTEN, STOPPED, WAITING
 from edx_ace.campaigns.states import EDITABLE, FINISHED, State
 from edx_ace.outbox.states import State as DeliveryState
 from edx_ace.web.campaigns.access import TONES, campaign_of, campaign_page, offered, show
-from edx_ace.web.campaigns.sending import REASONS, described, left_out
+from edx_ace.web.campaigns.sending import REASONS, described, left_out, starts
 from edx_ace.web.campaigns.sheet import named
+from edx_ace.web.campaigns.trail import trail
 from edx_ace.web.centre import CHANNEL_LABELS
 from edx_ace.web.staff.charts import Chart, chart
 
@@ -58,27 +59,8 @@ _LABELS: Mapping[str, _StrOrPromise] = {
     FORGOTTEN: _("too old to know"),
 }
 
-#: What people read for what was done.
-ACTIONS: Mapping[str, _StrOrPromise] = {
-    "created": _("Begun"),
-    "saved": _("Changed"),
-    "attached": _("File attached"),
-    "detached": _("File taken off"),
-    "tested": _("Test sent"),
-    "scheduled": _("Scheduled"),
-    "unscheduled": _("Made a draft again"),
-    "hurried": _("Told to start at once"),
-    "moved": _("Moved with its date"),
-    "approved": _("Approved"),
-    "started": _("Started"),
-    "released": _("Let the others follow"),
-    "paused": _("Paused"),
-    "resumed": _("Gone on with"),
-    "cancelled": _("Cancelled"),
-    "finished": _("Finished"),
-    "failed": _("Failed"),
-    "exported": _("Recipients exported"),
-}
+#: What people read for what readers did.
+READERS: Mapping[str, _StrOrPromise] = {"opened": _("opened"), "clicked": _("clicked")}
 
 
 @attrs.frozen
@@ -111,10 +93,9 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "counted": None if counted is None else counted.numbers.get("", 0),
         "variants": [(one, named(one.language)[0]) for one in _variants(campaign)],
         "attachments": campaign.attachments.defer("content").order_by("pk"),
-        "entries": [
-            (ACTIONS.get(one.action, one.action), one) for one in campaign.entries.order_by("-at", "-pk")[:100]
-        ],
+        "trail": trail(campaign, 100),
         "engagement": _engagement(campaign),
+        "has_written": operations.has_written(request.user, campaign),
         "is_editable": campaign.state in EDITABLE,
         "is_finished": campaign.state in FINISHED,
         "once": uuid4().hex,
@@ -143,21 +124,21 @@ def recipients(request: HttpRequest, uuid: UUID) -> HttpResponse:
     asked = _asked(request)
     after = request.GET.get("after", "")
     try:
-        found = progress.outcomes(request.user, campaign, after=after, **asked)
+        found = following.outcomes(request.user, campaign, after=after, **asked)
     except ValueError:
         # An address that nobody's next link led to.
-        found = progress.outcomes(request.user, campaign, **asked)
+        found = following.outcomes(request.user, campaign, **asked)
     query = request.GET.copy()
     query.pop("after", None)
-    following = query.copy()
-    following["after"] = found.next
+    rest = query.copy()
+    rest["after"] = found.next
     context = {
         "campaign": campaign,
         "outcomes": [
             (one, _label(one.state), _LOOKS.get(one.state, ""), _reason(one.code, one.reason)) for one in found.outcomes
         ],
         "states": [(name, _label(name)) for name in _LOOKS],
-        "next": following.urlencode() if found.next else "",
+        "next": rest.urlencode() if found.next else "",
         "is_first": not after,
         "query": query.urlencode(),
         **asked,
@@ -170,7 +151,7 @@ def recipients(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def export(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
     """Return what became of each recipient, for a spreadsheet."""
     campaign = campaign_of(request, uuid)
-    lines = progress.export(request.user, campaign, **_asked(request))
+    lines = following.export(request.user, campaign, **_asked(request))
     headers = {"Content-Disposition": 'attachment; filename="recipients.csv"'}
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
@@ -181,7 +162,7 @@ def _asked(request: HttpRequest) -> dict[str, Any]:
 
 
 def _progress(campaign: Campaign) -> dict[str, Any]:
-    found = progress.progress(campaign)
+    found = following.progress(campaign)
     mirrored = get_language_bidi()
     shares, start = [], 0.0
     for name, look in _LOOKS.items():
@@ -193,6 +174,7 @@ def _progress(campaign: Campaign) -> dict[str, Any]:
     left = found.seconds_left
     return {
         "progress": found,
+        "starts": starts(campaign, campaign.due_at if campaign.due_at > datetime.now(UTC) else None),
         "shares": shares,
         "done": found.total - found.left,
         "reasons": left_out(found.reasons),
@@ -230,16 +212,16 @@ def _reason(code: str, reason: str) -> _StrOrPromise:
 
 def _engagement(campaign: Campaign) -> dict[str, Any] | None:
     """Return the chart of what was sent, opened and clicked on each day, and its table; None: nothing was."""
-    rows = dict(progress.engagement(campaign))
+    rows = dict(following.engagement(campaign))
     if not rows:
         return None
     first, last = min(rows), max(rows)
     # A few days at least, as one makes no chart; and of a long time the first, in which nearly all happens.
-    last = min(max(last, first + timedelta(days=6)), first + timedelta(days=59))
+    first, last = min(first, last - timedelta(days=6)), min(last, first + timedelta(days=59))
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    past = sum(day <= datetime.now(UTC).date() for day in days)
     series = {name: [rows.get(day, {}).get(name, 0) for day in days] for name in ("sent", "opened", "clicked")}
-    lines = {name: series[name][:past] for name in ("opened", "clicked")}
+    lines = {name: series[name] for name in ("opened", "clicked")}
+    totals = {name: sum(numbers) for name, numbers in series.items()}
     drawn: Chart = chart(days, series["sent"], lines, is_mirrored=get_language_bidi())
     table: list[tuple[date, list[int]]] = [
         (day, [series[name][place] for name in series]) for place, day in enumerate(days) if day in rows
@@ -249,5 +231,9 @@ def _engagement(campaign: Campaign) -> dict[str, Any] | None:
         "first": days[0],
         "last": days[-1],
         "days": table,
-        "totals": {name: sum(numbers) for name, numbers in series.items()},
+        "totals": totals,
+        "figures": [
+            (DeliveryState.SENT.label, totals["sent"], None),
+            *((READERS[name], totals[name], 100 * totals[name] / (totals["sent"] or 1)) for name in READERS),
+        ],
     }

@@ -20,17 +20,12 @@ from django.views.decorators.http import require_POST, require_safe
 from edx_ace.campaigns import preview
 from edx_ace.campaigns.conf import settings
 from edx_ace.campaigns.errors import CampaignError, ConflictError, ForbiddenError
-from edx_ace.campaigns.host import Action
+from edx_ace.campaigns.host import Action, host
 from edx_ace.channel import ChannelType
-from edx_ace.web.campaigns.access import campaign_of, campaign_page, may, offered, show
+from edx_ace.web.campaigns.access import TONES, campaign_of, campaign_page, may, offered, show
 from edx_ace.web.campaigns.sheet import named
 from edx_ace.web.centre import CHANNEL_LABELS
-
-#: What a previewed message may load: pictures and fonts, and nothing that runs, whatever is written in it.
-FRAME_POLICY = (
-    "default-src 'none'; img-src https: http: data:; font-src https: data:; style-src 'unsafe-inline'; sandbox; "
-    "frame-ancestors 'self'"
-)
+from edx_ace.web.content_policy import FRAME_POLICY
 
 #: How styles ask for what a reader prefers.
 _PREFERS = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(light|dark)\s*\)", re.I)
@@ -65,12 +60,17 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     kinds = list(dict.fromkeys(one.channel_type for one in variants))
     context = {
         "campaign": campaign,
+        "scope": host().label(campaign.scope),
+        "tone": TONES[campaign.state],
         "may": offered(request, campaign),
         "seen": seen,
         "wrong": wrong,
         "about": about,
         "query": _query(about),
-        "people": [(one, _query({**about, "reference": one.reference})) for one in people],
+        "people": [
+            (one, _query({**about, "reference": one.reference}), one.person.language and named(one.person.language)[0])
+            for one in people
+        ],
         "nobody": _query({**about, "reference": ""}),
         "schemes": ("light", "dark"),
         "search": search,

@@ -5,41 +5,41 @@ Internal: the page on which a campaign is checked and scheduled, and what is don
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.contrib import messages as said
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
-from django.utils import timezone
+from django.utils import formats, timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from edx_ace.campaigns import audiences, editing, forecasting, operations, preflight
-from edx_ace.campaigns import schedule as schedules
+from edx_ace.campaigns import audiences, editing, forecasting, operations, preflight, timing
 from edx_ace.campaigns.access import require
 from edx_ace.campaigns.errors import CampaignError, Problem, RefusedError
+from edx_ace.campaigns.following import progress
 from edx_ace.campaigns.host import Action, host
 from edx_ace.campaigns.models import Campaign, Member, Timing
-from edx_ace.campaigns.progress import progress
 from edx_ace.campaigns.states import EDITABLE, State
 from edx_ace.outbox.states import State as DeliveryState
-from edx_ace.web.campaigns.access import campaign_of, campaign_page, offered, show
+from edx_ace.web.campaigns.access import TONES, campaign_of, campaign_page, offered, show
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
 
 #: What people read for why nothing is sent to somebody.
 REASONS: Mapping[str, _StrOrPromise] = {
-    Member.EXCLUDED: gettext_lazy("left out by your choice"),
-    Member.INACTIVE: gettext_lazy("not active"),
-    Member.NO_ADDRESS: gettext_lazy("without an address"),
-    Member.BAD_ADDRESS: gettext_lazy("with an address that is none"),
-    "opted_out": gettext_lazy("turned it off"),
-    "suppressed": gettext_lazy("with a suppressed address"),
+    Member.EXCLUDED: gettext_lazy("excluded by you"),
+    Member.INACTIVE: gettext_lazy("inactive"),
+    Member.NO_ADDRESS: gettext_lazy("no address"),
+    Member.BAD_ADDRESS: gettext_lazy("invalid address"),
+    "opted_out": gettext_lazy("turned this category off"),
+    "suppressed": gettext_lazy("suppressed address, after bounces or complaints"),
 }
 
 #: The fields of the form that says when.
@@ -122,7 +122,7 @@ def cancel(request: HttpRequest, uuid: UUID) -> HttpResponse:
     if request.method == "POST":
         stopped = operations.cancel(request.user, campaign, request.POST.get("why", "").strip())
         text = ngettext("%(number)d message is stopped.", "%(number)d messages are stopped.", stopped.stopped)
-        told = [text % {"number": stopped.stopped}]
+        told = [text % {"number": stopped.stopped}] if campaign.started_at else [_("It is cancelled.")]
         if stopped.in_flight:
             text = ngettext(
                 "%(number)d is being handed over and may arrive.",
@@ -230,6 +230,7 @@ def _shown(
     offset = abs(fields["offset_minutes"])
     unit = next((int(one) for one in reversed(UNITS) if offset % int(one) == 0 and offset), 60)
     own = [problem for problem in problems if problem.is_error and problem not in found.problems]
+    told = [*found.errors, *own]
     dates = host().dates(campaign.scope)
     counted = forecasting.kept(campaign)
     context = {
@@ -244,13 +245,16 @@ def _shown(
         "timings": [one for one in Timing if one != Timing.RELATIVE or dates],
         "dates": [(name, label, at) for name, (label, at) in dates.items()],
         "zones": sorted(available_timezones()),
-        "starts_at": _starts_at(campaign),
+        "starts": starts(campaign, _starts_at(campaign)),
         "own_problems": own,
-        "wrong_fields": {problem.where for problem in (*found.errors, *own)},
+        "wrong": {name: wrong for name in _WHEN if (wrong := [one for one in told if one.where == name])},
+        "tone": TONES[campaign.state],
         "errors": found.errors,
         "warnings": found.warnings,
         "accepted": () if posted is None else request.POST.getlist("accept"),
         "needs_approval": any(one.code == preflight.NEEDS_APPROVAL for one in found.errors),
+        "has_written": operations.has_written(request.user, campaign),
+        "address": request.build_absolute_uri(request.path),
         "is_approved": campaign.approved_version == campaign.version,
         "counted": counted,
         "recipients": None if counted is None else counted.numbers.get("", 0),
@@ -274,9 +278,26 @@ def described(campaign: Campaign) -> list[tuple[bool, str]]:
     ]
 
 
-def _starts_at(campaign: Campaign) -> Any:
+def starts(campaign: Campaign, at: datetime | None) -> Mapping[str, str] | None:
+    """
+    Return when it starts, in words: ``at``, which is *at*, and its ``zone``: the one that was chosen, if one was.
+
+    With the time that it is at each recipient's, ``wall``; empty: it goes to all of them at once.
+    """
+    if at is None:
+        return None
+    zone = (
+        ZoneInfo(campaign.zone) if campaign.timing == Timing.AT and campaign.zone else timezone.get_current_timezone()
+    )
+    wall = ""
+    if campaign.timing == Timing.LOCAL:
+        wall = formats.date_format(datetime.fromisoformat(campaign.wall_time), "DATETIME_FORMAT")
+    return {"at": formats.date_format(at.astimezone(zone), "DATETIME_FORMAT"), "zone": str(zone), "wall": wall}
+
+
+def _starts_at(campaign: Campaign) -> datetime | None:
     try:
-        return None if campaign.timing == Timing.NOW else schedules.starts_at(campaign, timezone.now())
+        return None if campaign.timing == Timing.NOW else timing.starts_at(campaign, timezone.now())
     except RefusedError:
         return None
 

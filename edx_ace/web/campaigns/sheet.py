@@ -14,7 +14,9 @@ from django import forms
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 from django.utils.functional import Promise
+from django.utils.text import capfirst, normalize_newlines
 from django.utils.translation import get_language_info
+from django.utils.translation import gettext_lazy as _
 
 from edx_ace import channel as channel_package
 from edx_ace.campaigns import audiences
@@ -30,6 +32,31 @@ from edx_ace.web.centre import CHANNEL_LABELS
 FIELDS = ("name", "category", "from_name", "reply_to", "language")
 #: Those of a text.
 TEXT_FIELDS = ("subject", "preheader", "format", "source", "url")
+
+#: What people read for the fields of a campaign, those of its texts, and those that say when it goes.
+FIELD_LABELS: Mapping[str, str | Promise] = {
+    "name": _("Name"),
+    "category": _("Category"),
+    "from_name": _("Sender's name"),
+    "reply_to": _("Replies go to"),
+    "language": _("Fallback language"),
+    "channel_types": _("Channels"),
+    "variants": _("What it says"),
+    "parts": _("Who gets it"),
+    "attachments": _("Attachments"),
+    "subject": _("Subject"),
+    "preheader": _("Preview text"),
+    "source": _("Text"),
+    "url": _("Leads to"),
+    "timing": _("When"),
+    "wall_time": _("Date and time"),
+    "zone": _("Time zone"),
+    "anchor": _("Before or after which date"),
+    "offset_minutes": _("How long before or after"),
+    "canary": _("How many recipients go first"),
+    "canary_minutes": _("Minutes until the others follow"),
+    "rate": _("Speed limit"),
+}
 
 #: Most parts, and most languages, that are read of what was posted.
 MAX_PARTS, MAX_TEXTS = 50, 200
@@ -80,6 +107,29 @@ class Choice:
     params: Mapping[str, Any]
     form: forms.Form | None
     problems: Sequence[Problem] = ()
+
+    @property
+    def fields(self) -> list[tuple[forms.BoundField, Sequence[Problem]]]:
+        """The fields of its form, each with what is wrong with it."""
+        return [] if self.form is None else [(field, self._problems_of(field.name)) for field in self.form]
+
+    @property
+    def other_problems(self) -> Sequence[Problem]:
+        """What is wrong with it, and with none of its fields."""
+        known = () if self.form is None else self.form.fields
+        return [one for one in self.problems if _field_of(one) not in known]
+
+    def _problems_of(self, name: str) -> Sequence[Problem]:
+        return [one for one in self.problems if _field_of(one) == name]
+
+
+@attrs.frozen
+class Wrong:
+    """A problem as the head of the form lists it: where in the form it is, by the id of an element, and in words."""
+
+    target: str
+    place: str
+    problem: Problem
 
 
 @attrs.frozen
@@ -148,7 +198,9 @@ class Sheet:
         for number in range(MAX_TEXTS):
             channel_type, language = data.get(f"text-{number}-channel", ""), data.get(f"text-{number}-language")
             if channel_type in map(str, ALL_TYPES) and language:
-                given: dict[str, Any] = {name: data.get(f"text-{number}-{name}", "") for name in TEXT_FIELDS}
+                given: dict[str, Any] = {
+                    name: normalize_newlines(data.get(f"text-{number}-{name}", "")) for name in TEXT_FIELDS
+                }
                 given["format"] = given["format"] or Variant.Format.HTML
                 texts.append(Text(number, channel_type, language, **given))
         choices: list[Choice] = []
@@ -211,13 +263,14 @@ class Sheet:
                 about_text = rest.split(".")
                 for place, text in enumerate(texts):
                     if [text.channel_type, text.language] == about_text[:2]:
-                        field = "source" if about_text[2:] in ([], ["body"]) else about_text[2]
+                        field = "source" if not about_text[2:] else about_text[2]
                         there = {**text.problems, field: [*text.problems.get(field, ()), one]}
                         texts[place] = attrs.evolve(text, problems=there)
             elif kind == "parts" and rest.partition(".")[0].isdecimal():
                 place = int(rest.partition(".")[0])
                 if place < len(choices):
                     choices[place] = attrs.evolve(choices[place], problems=[*choices[place].problems, one])
+                    _mark(choices[place].form, one)
             else:
                 about.setdefault(kind if kind in (*FIELDS, "channel_types", "parts", "attachments") else "", []).append(
                     one
@@ -241,6 +294,48 @@ class Sheet:
             ],
         }
 
+    def changes(self) -> dict[str, Any]:
+        """
+        Return of `fields` what differs from how the campaign stands.
+
+        What is saved takes back that its recipients are counted, and that it is approved: nothing has to be, if nothing
+        has changed.
+        """
+        stands = type(self).of(self.campaign)
+        were = stands.fields()
+        found = {name: value for name, value in self.fields().items() if value != were[name]}
+        if _by_language(self) == _by_language(stands):
+            found.pop("variants", None)
+        pairs = list(zip(self.choices, stands.choices, strict=False))
+        if len(self.choices) == len(stands.choices) and not any(_differs(self.campaign, *pair) for pair in pairs):
+            found.pop("parts", None)
+        return found
+
+    @property
+    def wrongs(self) -> list[Wrong]:
+        """What is wrong, with where in the form it is."""
+        found = []
+        for choice in self.choices:
+            for one in choice.problems:
+                field = None if choice.form is None else choice.form.fields.get(_field_of(one))
+                target = f"part-{choice.number}"
+                if field is None:
+                    found.append(Wrong(target, str(choice.audience.label), one))
+                else:
+                    place = f"{choice.audience.label}, {field.label}"
+                    found.append(Wrong(f"id_{target}-{_field_of(one)}", place, one))
+        is_one = len(self.languages) == 1
+        for text in self.texts:
+            for name, problems in text.problems.items():
+                label = str(FIELD_LABELS.get(name, text.label))
+                place = label if is_one else f"{label}, {named(text.language)[0]}"
+                target = f"text-{text.number}-{name if name in TEXT_FIELDS else 'subject'}"
+                found += [Wrong(target, place, one) for one in problems]
+        for name, problems in self.problems.items():
+            target = {"parts": "who", "channel_types": "what"}.get(name, name)
+            found += [Wrong(target, str(FIELD_LABELS.get(name, "")), one) for one in problems]
+        return found
+
     @property
     def languages(self) -> list[Language]:
         """The languages in which something is, or is to be, written."""
@@ -261,7 +356,9 @@ def form_of(audience: Audience, campaign: Campaign, number: int, *, initial: Map
     if form is None:
         return None
     choices = _choices(audience, campaign)
+    form.label_suffix = ""
     for field in form.fields.values():
+        field.label = capfirst(field.label) if field.label else field.label
         # Keys of rows that campaigns bring say nothing to people.
         if choices is not None and isinstance(field, forms.IntegerField):
             field.widget = forms.Select(choices=choices)
@@ -294,6 +391,37 @@ def _params(audience: Audience, campaign: Campaign, data: QueryDict, prefix: str
         elif any(name.startswith(f"{field}_") for field in fields):
             found[name] = data[f"{prefix}{name}"]
     return found
+
+
+def _field_of(problem: Problem) -> str:
+    """Return the field of an audience's form that *problem* is about; empty: none in particular."""
+    return problem.where.partition(".params.")[2]
+
+
+def _mark(form: forms.Form | None, problem: Problem) -> None:
+    """Let the field that *problem* is about say that it is wrong, and where that is told."""
+    name = _field_of(problem)
+    if form is not None and name in form.fields:
+        bound = form[name]
+        told = f"{bound.auto_id}_error {bound.auto_id}_helptext" if bound.help_text else f"{bound.auto_id}_error"
+        bound.field.widget.attrs |= {"aria-invalid": "true", "aria-describedby": told}
+
+
+def _by_language(sheet: Sheet) -> dict[tuple[str, str], tuple[str, ...]]:
+    return {
+        (text.channel_type, text.language): tuple(normalize_newlines(getattr(text, name)) for name in TEXT_FIELDS)
+        for text in sheet.texts
+        if not text.is_empty
+    }
+
+
+def _differs(campaign: Campaign, choice: Choice, stood: Choice) -> bool:
+    """Return whether *choice* is another than the one that stood in its place."""
+    if (choice.audience, choice.is_excluded) != (stood.audience, stood.is_excluded):
+        return True
+    # Text that was posted, beside values that were read from it.
+    form = choice.audience.form(campaign.scope, campaign.author, dict(choice.params), initial=dict(stood.params))
+    return form is not None and form.has_changed()
 
 
 def named(code: str) -> tuple[str, str]:

@@ -5,6 +5,7 @@ Internal: the page on which a campaign is written.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings as django_settings
@@ -19,12 +20,14 @@ from edx_ace import categories
 from edx_ace.campaigns import address_lists, audiences, editing, own_audiences
 from edx_ace.campaigns.access import require
 from edx_ace.campaigns.audiences import Audience
+from edx_ace.campaigns.conf import settings
 from edx_ace.campaigns.errors import ConflictError, Problem, RefusedError
 from edx_ace.campaigns.host import Action, host
 from edx_ace.campaigns.models import Campaign
 from edx_ace.campaigns.states import EDITABLE
 from edx_ace.web.campaigns.access import campaign_of, campaign_page, show
 from edx_ace.web.campaigns.sheet import MAX_PARTS, Sheet, enabled_types
+from edx_ace.web.campaigns.trail import trail
 from edx_ace.web.centre import CHANNEL_LABELS
 
 #: Where each button that saves leads.
@@ -66,11 +69,11 @@ def attachment(request: HttpRequest, uuid: UUID, key: int) -> HttpResponse:
 
 def _changed(request: HttpRequest, sheet: Sheet, verb: str, about: str) -> HttpResponse:
     """Show the form with one thing more or less, and nothing saved."""
-    chosen = ""
+    chosen, added = "", None
     if verb in ("include", "exclude"):
         audience = audiences.all_audiences().get(request.POST.get("new_audience", ""))
         if audience is not None and len(sheet.choices) < MAX_PARTS:
-            sheet = sheet.with_choice(audience, verb == "exclude", {})
+            sheet, added = sheet.with_choice(audience, verb == "exclude", {}), len(sheet.choices)
     elif verb == "drop" and about.isdecimal():
         sheet = sheet.without_choice(int(about))
     elif verb == "language" and (code := request.POST.get("new_language", "").strip().lower()):
@@ -79,7 +82,7 @@ def _changed(request: HttpRequest, sheet: Sheet, verb: str, about: str) -> HttpR
         sheet = sheet.without_language(about)
     elif verb == "upload":
         return _uploaded(request, sheet)
-    return _shown(request, sheet, is_changed=True, chosen=chosen)
+    return _shown(request, sheet, is_changed=True, chosen=chosen, added=added)
 
 
 def _uploaded(request: HttpRequest, sheet: Sheet) -> HttpResponse:
@@ -92,16 +95,17 @@ def _uploaded(request: HttpRequest, sheet: Sheet) -> HttpResponse:
     except RefusedError as error:
         return _shown(request, sheet, file_problems=error.problems, is_changed=True)
     text = ngettext("%(number)d address is on the list.", "%(number)d addresses are on the list.", made.number)
-    said.success(request, text % {"number": made.number})
     sheet = sheet.with_choice(audiences.get("addresses_of"), False, {"list": made.addresses.pk})
-    return _shown(request, sheet, file_problems=made.duplicates, is_changed=True)
+    uploaded = text % {"number": made.number}
+    return _shown(request, sheet, file_problems=made.duplicates, uploaded=uploaded, is_changed=True)
 
 
 def _saved(request: HttpRequest, sheet: Sheet, verb: str, about: str) -> HttpResponse:
     """Save the form and its files, and lead on; or show it again with what is wrong."""
     campaign, version = sheet.campaign, sheet.version
     try:
-        version = editing.save(request.user, campaign, version=version, **sheet.fields()).version
+        if changes := sheet.changes():
+            version = editing.save(request.user, campaign, version=version, **changes).version
         for file in request.FILES.getlist("attachments"):
             editing.attach(request.user, campaign, version=campaign.version, name=file.name or "", file=file.read())
         if verb == "detach":
@@ -111,7 +115,8 @@ def _saved(request: HttpRequest, sheet: Sheet, verb: str, about: str) -> HttpRes
             kept = editing.save_template(request.user, campaign, request.POST.get("template_name", ""))
             said.success(
                 request,
-                _("Kept as “%(name)s”, version %(number)d.") % {"name": kept.template.name, "number": kept.number},
+                _("Saved as the template “%(name)s”, version %(number)d.")
+                % {"name": kept.template.name, "number": kept.number},
             )
     except RefusedError as error:
         return _shown(
@@ -145,6 +150,8 @@ def _shown(
     conflict: str = "",
     is_changed: bool = False,
     chosen: str = "",
+    added: int | None = None,
+    uploaded: str = "",
     status: int = 200,
 ) -> HttpResponse:
     campaign = sheet.campaign
@@ -156,10 +163,12 @@ def _shown(
         "version": sheet.version if version is None else version,
         "is_changed": is_changed,
         "chosen": chosen,
+        "added": added,
+        "uploaded": uploaded,
         "problems": problems,
         "file_problems": file_problems,
         "conflict": conflict,
-        "entries": campaign.entries.order_by("-at", "-pk")[:5] if conflict else [],
+        "trail": trail(campaign, 5) if conflict else [],
         "categories": [one for one in categories.all_categories().values() if one.can_be_turned_off],
         "channel_types": [(str(kind), CHANNEL_LABELS[kind]) for kind in enabled_types()],
         "keywords": host().keywords(campaign.scope),
@@ -185,8 +194,9 @@ def _local(code: str, name: str) -> str:
         return str(name)
 
 
-def _editor_labels() -> dict[str, str]:
-    """Return what the editor calls its buttons."""
+def _editor_labels() -> dict[str, Any]:
+    """Return what the editor calls its buttons, and where pictures may come from."""
+    hosts = settings.CAMPAIGN_IMAGE_HOSTS
     return {
         "bold": _("Bold"),
         "bullets": _("Bullets"),
@@ -204,4 +214,10 @@ def _editor_labels() -> dict[str, str]:
         "unlink": _("No link"),
         "url": _("Address of the link"),
         "urlPlaceholder": "https://",
+        "picture": _("Picture"),
+        "pictureAddress": _("Address of the picture"),
+        "pictureText": _("What it shows, in words"),
+        "pictureInsert": _("Insert"),
+        "pictureHosts": hosts,
+        "pictureRefused": _("Give it an https address at: %(hosts)s.") % {"hosts": ", ".join(hosts)},
     }

@@ -88,7 +88,7 @@ def chart(
 
         bars: A number for each day.
 
-        lines: By name, a number for each of the first days; those that are still to come have none.
+        lines: By name, a number for each day.
 
         is_mirrored: Whether time runs from right to left, as its readers read.
     """

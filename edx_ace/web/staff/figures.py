@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import attrs
 from django import forms
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.formats import number_format
 from django.utils.translation import get_language_bidi, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 #: How many days are shown when nothing is asked for, and the most that can be.
 DAYS = 30
 MOST_DAYS = 366
+
+#: How many days after its first a send is shown at least, or before its last.
+_WEEK = timedelta(days=6)
 
 #: How many sends, and how many message types, the page lists.
 _LISTED = 20
@@ -81,7 +86,7 @@ class Question(forms.Form):
         asked = self.cleaned_data
         only = {name: asked[name] for name in ("category", "message_type", "channel_type") if asked[name]}
         if asked["batch"]:
-            return {"batch": asked["batch"], **only}
+            return {"batches": [asked["batch"]], **only}
         return {"since": asked["since"], "until": asked["until"], **only}
 
 
@@ -105,7 +110,7 @@ class Line:
     numbers: list[int]
     opened: float | None
     #: What it cost; None: nothing has a price.
-    cost: Decimal | None
+    cost: str | None
     #: Of a send, when it began.
     day: date | None = None
 
@@ -130,9 +135,7 @@ def page(request: HttpRequest) -> HttpResponse:
     of_day = {row.group["day"]: row.numbers for row in by_day}
     total: Counter[Measure] = sum((row.numbers for row in by_day), Counter())
     series = {measure: [of_day.get(day, Counter())[measure] for day in days] for measure in Measure}
-    # What is still to come is no zero.
-    past = sum(day <= datetime.now(UTC).date() for day in days)
-    lines = {measure.value: series[measure][:past] for measure in (Measure.OPENED, Measure.CLICKED)}
+    lines = {measure.value: series[measure] for measure in (Measure.OPENED, Measure.CLICKED)}
     is_mirrored = get_language_bidi()
     cost_of_day = _costs(["day"], arguments)
     context |= {
@@ -141,13 +144,17 @@ def page(request: HttpRequest) -> HttpResponse:
         "tiles": [_tile(measure, total, days, series[measure], is_mirrored) for measure in _SHOWN],
         "chart": chart(days, series[Measure.SENT], lines, is_mirrored=is_mirrored),
         "by_day": [
-            (row.group["day"], [row.numbers[measure] for measure in _SHOWN], _cost(cost_of_day, row.group["day"]))
+            (
+                row.group["day"],
+                [row.numbers[measure] for measure in _SHOWN],
+                _price(_cost(cost_of_day, row.group["day"])),
+            )
             for row in reversed(by_day)
         ],
         "by_type": _table(request, "message_type", arguments),
         "by_category": _table(request, "category", arguments, _category_labels()),
         "sends": [] if asked["batch"] else _sends(request, asked),
-        "costs": _of_channels(arguments),
+        "costs": {name: _price(cost) for name, cost in _of_channels(arguments).items()},
         "drawn": [Measure.SENT.value, *(name for name, numbers in lines.items() if any(numbers))],
         "has_costs": bool(settings.PRICES),
         "query": request.GET.urlencode(),
@@ -193,6 +200,8 @@ def as_json(request: HttpRequest) -> JsonResponse:
         "rows": [{**row.group, **_by_name(row), "cost": _cost(cost, *row.group.values())} for row in rows],
         "costs": _of_channels(arguments),
     }
+    if "batches" in answer:
+        [answer["batch"]] = answer.pop("batches")
     return JsonResponse(answer)
 
 
@@ -204,14 +213,21 @@ def _costs(by: Sequence[str], arguments: Mapping[str, Any]) -> _Costs:
     """Return what the same groups cost as `figures.read` counts with *arguments*; nothing where nothing has a price."""
     if not settings.PRICES:
         return {}
-    asked = dict(arguments)
-    batch = asked.pop("batch", None)
-    return costs.read(by, batches=None if batch is None else [batch], **asked)
+    return costs.read(by, **arguments)
 
 
 def _cost(of_groups: _Costs, *group: Any) -> Decimal | None:
     """Return what a group cost; None where nothing has a price."""
     return of_groups.get(group, Decimal(0)) if settings.PRICES else None
+
+
+def _price(cost: Decimal | None) -> str | None:
+    """Return *cost* as people read it: with two digits behind the point, or with as many as its first two need."""
+    if cost is None:
+        return None
+    rounded = round(cost, max(2, 1 - cost.adjusted())).normalize()
+    digits = max(2, -int(rounded.as_tuple().exponent))
+    return number_format(rounded, decimal_pos=digits, use_l10n=True, force_grouping=True)
 
 
 def _of_channels(arguments: Mapping[str, Any]) -> dict[str, Decimal]:
@@ -222,12 +238,15 @@ def _of_channels(arguments: Mapping[str, Any]) -> dict[str, Decimal]:
 
 def _days(by_day: Sequence[Row], asked: Mapping[str, Any]) -> list[date]:
     """Return the days to show, without gaps: those asked for, or those on which something happened to a send."""
-    first, last = asked["since"], asked["until"]
+    first, last, today = asked["since"], asked["until"], datetime.now(UTC).date()
     if asked["batch"] and by_day:
         first, last = by_day[0].group["day"], by_day[-1].group["day"]
         first = max(first, last - timedelta(days=MOST_DAYS - 1))
         # A single day makes no chart.
-        last = max(last, first + timedelta(days=6))
+        last = min(max(last, first + _WEEK), today)
+        first = min(first, last - _WEEK)
+    # What is still to come is no zero.
+    last = max(first, min(last, today))
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
@@ -266,11 +285,13 @@ def _table(
 
 
 def _sends(request: HttpRequest, asked: Mapping[str, Any]) -> list[Line]:
-    lines = []
     batches = figures.sends(asked["since"], asked["until"], _LISTED)
-    cost = costs.read(["batch"], batches=batches) if settings.PRICES else {}
-    for batch in batches:
-        rows = figures.read(batch=batch, by=["day", "message_type"])
+    of_batch: dict[UUID, list[Row]] = {batch: [] for batch in batches}
+    for row in figures.read(batches=batches, by=["batch", "day", "message_type"]):
+        of_batch[row.group["batch"]].append(row)
+    cost = _costs(["batch"], {"batches": batches})
+    lines = []
+    for batch, rows in of_batch.items():
         if rows:
             name = ", ".join(dict.fromkeys(row.group["message_type"] for row in rows))
             numbers: Counter[Measure] = sum((row.numbers for row in rows), Counter())
@@ -290,7 +311,7 @@ def _line(
         query=query.urlencode(),
         numbers=[row.numbers[measure] for measure in _SHOWN],
         opened=_share(row.numbers[Measure.OPENED], row.numbers[Measure.SENT]),
-        cost=cost,
+        cost=_price(cost),
     )
 
 

@@ -21,6 +21,7 @@ from django.db import Error, close_old_connections
 from edx_ace.outbox import cancel, counts, figures, purge, requeue
 from edx_ace.outbox.health import LIMIT, Figures, problems
 from edx_ace.outbox.payloads import checked_key
+from edx_ace.text import counted
 
 #: Seconds between two looks of the live table.
 _LOOK_SECONDS = 2
@@ -105,9 +106,11 @@ class Command(BaseCommand):
 
     def _cancel(self, *, message: UUID, batch: UUID, key: str, wait: bool, **options: Any) -> None:
         cancelled = cancel(message, batch=batch, idempotency_key=key, wait=wait)
-        landed = "have landed by now" if wait else "may arrive, and are not repeated"
-        in_flight = f"; {cancelled.in_flight} were being handed over and {landed}" if cancelled.in_flight else ""
-        self.stdout.write(f"{_deliveries(cancelled.stopped)} stopped{in_flight}.")
+        said = f"{_deliveries(cancelled.stopped)} stopped"
+        if cancelled.in_flight:
+            said += f"; {counted(cancelled.in_flight, 'was', 'were')} being handed over and "
+            said += "landed meanwhile" if wait else "may arrive, without being repeated"
+        self.stdout.write(f"{said}.")
 
     def _purge(self, *, older_than: timedelta | None, **options: Any) -> None:
         self.stdout.write(f"{purge(older_than)}.")
@@ -118,7 +121,8 @@ class Command(BaseCommand):
             self.stdout.write(str(difference))
         for busy in checked.busy:
             self.stdout.write(f"send {busy}: not compared, as workers were busy with it; ask again")
-        said = f"{len(checked.differences)} differences in {checked.batches} sends"
+        differences = counted(len(checked.differences), "difference", "differences")
+        said = f"{differences} in {counted(checked.batches, 'send', 'sends')}"
         if repair:
             self.stdout.write(f"{said}; the counts are corrected." if checked.differences else f"{said}.")
         elif checked.differences:
@@ -153,7 +157,7 @@ def _days(text: str) -> timedelta:
 
 
 def _deliveries(number: int) -> str:
-    return "1 delivery is" if number == 1 else f"{number:,} deliveries are"
+    return counted(number, "delivery is", "deliveries are")
 
 
 def _no_answer(error: Error) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management import BaseCommand
 
 from edx_ace.outbox import privacy
+from edx_ace.text import counted
 
 
 class Command(BaseCommand):
@@ -21,9 +22,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         numbers = privacy.rehash()
-        said = f"{numbers['hashed']} digests are made anew"
+        said = f"{counted(numbers['hashed'], 'digest is', 'digests are')} made anew"
         if numbers["dropped"]:
-            said += f"; {numbers['dropped']} rows went, as there was a later one of the same person"
+            said += f"; {counted(numbers['dropped'], 'row', 'rows')} went, as there was a later one of the same person"
         if numbers["left"]:
-            said += f"; {numbers['left']} stay as they are, as the same send reached the person under both"
+            stay = counted(numbers["left"], "stays as it is", "stay as they are")
+            said += f"; {stay}, as the same send reached the person under both"
         self.stdout.write(f"{said}.")

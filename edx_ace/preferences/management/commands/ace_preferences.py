@@ -15,6 +15,7 @@ from django.core.management import BaseCommand, CommandError
 
 from edx_ace.preferences.errors import TransferError
 from edx_ace.preferences.transfer import COLUMNS, export_choices, import_choices
+from edx_ace.text import counted
 
 
 class Command(BaseCommand):
@@ -43,11 +44,11 @@ class Command(BaseCommand):
             if options["action"] == "export":
                 with _opened(options["file"], "w", self.stdout) as file:
                     number = export_choices(file)
-                self.stderr.write(f"{number} choices exported.", ending="\n")
+                self.stderr.write(f"{counted(number, 'choice', 'choices')} exported.", ending="\n")
             else:
                 with _opened(options["file"], "r", sys.stdin) as file:
                     number = import_choices(file)
-                self.stdout.write(f"{number} choices imported.")
+                self.stdout.write(f"{counted(number, 'choice', 'choices')} imported.")
         except OSError as error:
             raise CommandError(f"{options['file']}: {error.strerror}.") from error
         except TransferError as error:

@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 
 from edx_ace.errors import ConfigurationError, MissingExtraError
+from edx_ace.text import counted
 from edx_ace.tracking import bounces
 
 
@@ -32,7 +33,6 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         except (OSError, imaplib.IMAP4.error) as error:
             raise CommandError(f"The mailbox cannot be read: {type(error).__name__}: {error}") from None
-        self.stdout.write(
-            f"{numbers['recorded']} bounces and complaints are recorded. Left as read: {numbers['unmatched']} of no "
-            f"message here, {numbers['other']} other mails."
-        )
+        recorded = counted(numbers["recorded"], "bounce or complaint is", "bounces or complaints are")
+        other = counted(numbers["other"], "other mail", "other mails")
+        self.stdout.write(f"{recorded} recorded. Left as read: {numbers['unmatched']:,} of no message here, {other}.")

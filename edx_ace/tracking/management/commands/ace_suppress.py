@@ -16,6 +16,7 @@ from django.core.management import BaseCommand, CommandError
 
 from edx_ace.channel import ChannelType
 from edx_ace.errors import AceError
+from edx_ace.text import counted
 from edx_ace.tracking.errors import ImportRefusedError
 from edx_ace.tracking.models import Reason
 from edx_ace.tracking.suppression import changes_of_address, export_list, import_list, lift, of_address, suppress
@@ -84,7 +85,7 @@ class Command(BaseCommand):
             category=category,
             reason=reason,
         )
-        self.stdout.write(f"{number} suppressions are lifted.")
+        self.stdout.write(f"{counted(number, 'suppression is', 'suppressions are')} lifted.")
 
     def _show(self, *, address: str, channel_type: str, **options: Any) -> None:
         rows = of_address(ChannelType(channel_type), address).order_by("pk")
@@ -103,7 +104,9 @@ class Command(BaseCommand):
     def _import(self, *, file: str, who: str, why: str, **options: Any) -> None:
         with _opened(file, "r") as opened:
             number = import_list(opened, who=who, why=why)
-        self.stdout.write(f"{number} addresses are suppressed that were not.")
+        self.stdout.write(
+            f"{counted(number, 'address is suppressed that was', 'addresses are suppressed that were')} not."
+        )
 
     def _export(self, *, file: str, **options: Any) -> None:
         if file == "-":
@@ -111,7 +114,7 @@ class Command(BaseCommand):
         else:
             with _opened(file, "w") as opened:
                 number = export_list(opened)
-            self.stdout.write(f"{number} suppressions are written.")
+            self.stdout.write(f"{counted(number, 'suppression is', 'suppressions are')} written.")
 
 
 def _add_address(parser: ArgumentParser) -> None:

@@ -297,7 +297,7 @@ def engagement(campaign: Campaign) -> list[tuple[date, dict[str, int]]]:
         return []
     from edx_ace.tracking import figures
 
-    rows = figures.read(by=["day"], batch=campaign.uuid)
+    rows = figures.read(by=["day"], batches=[campaign.uuid])
     return [(row.group["day"], {str(measure): number for measure, number in row.numbers.items()}) for row in rows]
 
 
