@@ -64,7 +64,7 @@ test-journeys: venv ## Walk through the demo, the tutorial and the guides with r
 test-databases: venv ## Run the tests of what has tables on PostgreSQL and on MariaDB.
 	@set -e; for database in postgres mariadb; do \
 		echo "On $$database:"; \
-		ACE_TEST_DATABASE=$$database PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest --numprocesses auto tests/outbox tests/preferences tests/tracking tests/campaigns tests/automation tests/api tests/web tests/journeys/test_campaigns.py $(ARGS); \
+		ACE_TEST_DATABASE=$$database PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest --numprocesses auto tests/outbox tests/preferences tests/tracking tests/campaigns tests/automation tests/api tests/web tests/journeys/test_campaigns.py tests/journeys/test_automation.py $(ARGS); \
 	done
 
 test-browser: venv ## Look at the pages in Chromium, with axe-core: light, dark, narrow, right to left.

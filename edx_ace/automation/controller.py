@@ -162,8 +162,8 @@ def update(
     """
     Bring *message* up to date, as its action says it is by now, with the newest version of the template.
 
-    What somebody changed by hand is kept, unless the action says `overwrite_edits`. Where nothing changes, nothing is
-    written.
+    What somebody changed by hand is kept, unless the action says `overwrite_edits`; the log says so, once where
+    nothing else changes. Where nothing would, nothing is written.
 
     Args:
         message: Scheduled, or failed: that is tried again when it would have been.
@@ -203,6 +203,8 @@ def update(
             changes["due_at"] = _due_after_update(row, changes["scheduled_at"])
         if changes:
             _step(row, "update", row.state, author, _told(changes, touched, action.overwrite_edits), **changes)
+        elif touched and not is_told(row, touched):
+            note(row, "update", author, row.state, row.state, _told({}, touched, False))
     return _reread(message)
 
 
@@ -257,6 +259,12 @@ def edit(
             changes["edited"] = [name for name in BY_HAND if name in edited or name in row.edited]
             _step(row, "edit", row.state, author, ", ".join(edited), **changes)
     return _reread(message)
+
+
+def is_told(message: ScheduledMessage, kept: Sequence[str]) -> bool:
+    """Return whether the last line of the log of *message* says that an update would have changed the fields *kept*."""
+    last = message.entries.order_by("pk").last()
+    return last is not None and last.why.endswith(_told({}, kept, False))
 
 
 def cancel(
