@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -121,17 +121,19 @@ class _Round:
         stored = {payload.pk: payload for payload in wanted}
         messages = loading.load(stored.values(), self._may_split)
         loaded = []
+        skipped = defaultdict(list)
         for row in rows:
             match messages[row.payload_id]:
                 case Message() as message:
                     if not stored[row.payload_id].source or self._fits(row, message):
                         loaded.append((row, message))
                 case Skipped(code=code, reason=reason):
-                    self._end([row], State.CLAIMED, State.SKIPPED, code, reason)
+                    skipped[code, reason].append(row)
                 case SourceError() as error:
                     self._put_off(row, error.code, str(error))
                 case Exception() as error:
                     self._fail(row, error)
+        self._skip(skipped)
         return loaded
 
     def _may_split(self) -> bool:
@@ -176,20 +178,24 @@ class _Round:
         answers = policy.channels_for_many(list(messages.values()), list(waited.values()))
         verdicts = dict(zip(messages, answers, strict=True))
         allowed = []
+        skipped, deferred = defaultdict(list), defaultdict(list)
         for row, message in loaded:
             against = policy.obstacle(verdicts[row.payload_id], ChannelType(row.channel_type))
             if against is None:
                 allowed.append((row, message))
             elif against.outcome is Outcome.SKIPPED:
-                self._end([row], State.CLAIMED, State.SKIPPED, against.code, against.reason)
+                skipped[against.code, against.reason].append(row)
             elif against.outcome is Outcome.DEFERRED:
                 assert against.until is not None
-                until = max(FIRST_MOMENT, min(against.until, LAST_MOMENT))
-                due_at = Greatest(Value(until), from_now(retries.SHORTEST_WAIT))
-                self._move([row], State.CLAIMED, State.QUEUED, against.code, against.reason, due_at=due_at, claims=0)
+                deferred[against.code, against.reason, against.until].append(row)
             else:
                 # A policy may have failed because of what it asks, which may be back in a moment.
                 self._put_off(row, against.code, against.reason)
+        self._skip(skipped)
+        for (code, reason, until), group in deferred.items():
+            until = max(FIRST_MOMENT, min(until, LAST_MOMENT))
+            due_at = Greatest(Value(until), from_now(retries.SHORTEST_WAIT))
+            self._move(group, State.CLAIMED, State.QUEUED, code, reason, due_at=due_at, claims=0)
         return allowed
 
     def _render(self, loaded: Sequence[tuple[Delivery, Message]]) -> list[_Item]:
@@ -313,6 +319,11 @@ class _Round:
             due_at = from_now(retries.wait_before_next(row.attempts + 1))
             changes: dict[str, Any] = {"due_at": due_at, "claims": 0, "attempts": row.attempts + 1}
             self._move([row], State.CLAIMED, State.QUEUED, code, reason, **changes)
+
+    def _skip(self, rows: Mapping[tuple[str, str], Sequence[Delivery]]) -> None:
+        """End *rows*, which were not handed over, by code and reason: many of a claim have the same."""
+        for (code, reason), group in rows.items():
+            self._end(group, State.CLAIMED, State.SKIPPED, code, reason)
 
     def _fail(self, row: Delivery, error: Exception) -> None:
         if not isinstance(error, AceError):
