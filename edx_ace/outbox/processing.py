@@ -34,7 +34,7 @@ from edx_ace.outbox.clock import FIRST_MOMENT, LAST_MOMENT, DatabaseNow, from_no
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.errors import SourceError
 from edx_ace.outbox.guards import guards
-from edx_ace.outbox.models import Circuit, Delivery, Payload
+from edx_ace.outbox.models import Circuit, Delivery
 from edx_ace.outbox.operations import end_stopped_parts
 from edx_ace.outbox.redaction import redacted, redacted_code
 from edx_ace.outbox.states import OPEN, Priority, State
@@ -117,15 +117,15 @@ class _Round:
         return rest
 
     def _load(self, rows: Sequence[Delivery]) -> list[tuple[Delivery, Message]]:
-        wanted = Payload.objects.filter(pk__in={row.payload_id for row in rows}).only("source", "content")
-        stored = {payload.pk: payload for payload in wanted}
-        messages = loading.load(stored.values(), self._may_split)
+        stored = loading.stored({row.payload_id for row in rows})
+        from_sources = {payload.uuid for payload in stored if payload.source}
+        messages = loading.load(stored, self._may_split)
         loaded = []
         skipped = defaultdict(list)
         for row in rows:
             match messages[row.payload_id]:
                 case Message() as message:
-                    if not stored[row.payload_id].source or self._fits(row, message):
+                    if row.payload_id not in from_sources or self._fits(row, message):
                         loaded.append((row, message))
                 case Skipped(code=code, reason=reason):
                     skipped[code, reason].append(row)
