@@ -213,7 +213,8 @@ class _Round:
             if isinstance(changed, Exception):
                 self._fail(item.row, changed)
             else:
-                ready.append(attrs.evolve(item, parcel=changed))
+                item.parcel = changed
+                ready.append(item)
         return ready
 
     def _sort_out(self, items: Sequence[_Item]) -> list[_Item]:
@@ -416,7 +417,7 @@ def _tell(item: _Item, attempt: Attempt) -> None:
     row = item.row
     if attempt.outcome is Outcome.SENT:
         try:
-            delivery.done(item.channel, item.message, attempt, row.attempts + 1)
+            delivery.tell_sent(item.channel, item.message)
         except Exception:
             LOG.exception("What the site does about a message that was sent failed; it was sent.")
     elif row.state not in OPEN:
