@@ -66,8 +66,8 @@ def fill(count: int) -> None:
     Give *count* people realistic preferences.
 
     Every third chose something, one in twenty turned news off and one in fifty takes them once a day; every fifth has
-    quiet hours, which it is not now, and every third got one to three messages this week. One in a hundred addresses is
-    suppressed.
+    quiet hours, which it is not now, and every third got one or two messages today, which reaches no cap on any day of
+    the week. One in a hundred addresses is suppressed.
     """
     now = datetime.now(tz=UTC)
     choices, quiet, slots, suppressions = [], [], [], []
@@ -85,7 +85,7 @@ def fill(count: int) -> None:
             start = now + timedelta(hours=6)
             quiet.append(QuietHours(person=person, start=start.time(), end=(start + timedelta(hours=8)).time()))
         if number % 3 == 1:
-            slots += [_slot(person, one, now) for one in range(1, number % 4 + 1)]
+            slots += [_slot(person, one, now) for one in range(1, number % 2 + 2)]
         if number % 100 == 3:
             suppressions.append(_suppression(letter.address(number), now))
     for rows in (choices, quiet, slots, suppressions):
@@ -191,7 +191,7 @@ def _slot(person: str, number: int, now: datetime) -> Slot:
         person=person,
         week=monday_of(now.date()),
         number=number,
-        day=monday_of(now.date()),
+        day=now.date(),
         channel_type="email",
         message=uuid4(),
     )

@@ -19,6 +19,7 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 ROWS = ["send-dummy", "send-smtp", "batch-smtp", "batch-rtt", "mime", "json", "css", "start-up", "memory"]
 OUTBOX_ROWS = ["enqueue", "claim"]
 PREFERENCES_ROWS = ["policies", "permit"]
+CAMPAIGNS_ROWS = ["expand", "count", "end-to-end"]
 
 
 def test_a_worker_measures_what_it_is_told():
@@ -44,7 +45,7 @@ def test_a_worker_measures_what_it_is_told():
     assert sent_in_a_batch.keys() == {"wall", "cpu", "peak"}
 
 
-@pytest.mark.parametrize("row", ROWS + OUTBOX_ROWS + PREFERENCES_ROWS)
+@pytest.mark.parametrize("row", ROWS + OUTBOX_ROWS + PREFERENCES_ROWS + CAMPAIGNS_ROWS)
 def test_the_figures_of_the_last_run_are_kept(row):
     """
     Each row of the table has a file with its figures.

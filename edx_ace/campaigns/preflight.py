@@ -218,7 +218,8 @@ def _problems_of_values(
 
 def _named(people: Sequence[Person], is_all: bool) -> str:
     if is_all:
-        return _("all %(number)d people") % {"number": len(people)}
+        number = len(people)
+        return ngettext("%(number)d person", "all %(number)d people", number) % {"number": number}
     return _("the first %(number)d people") % {"number": len(people)}
 
 
@@ -250,7 +251,11 @@ def _problems_of_approval(campaign: Campaign) -> Iterator[Problem]:
             "not_counted", _("Count the recipients first: above a number, a second person has to approve it.")
         )
     elif most is not None and numbers is not None and numbers.get("", 0) > most:
-        text = _("It has %(number)d recipients, more than %(most)d: a second person has to approve it.")
+        text = ngettext(
+            "It has %(number)d recipient, more than %(most)d: a second person has to approve it.",
+            "It has %(number)d recipients, more than %(most)d: a second person has to approve it.",
+            numbers[""],
+        )
         yield Problem(NEEDS_APPROVAL, text % {"number": numbers[""], "most": most})
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from django.db import InterfaceError, OperationalError, router, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from edx_ace.campaigns import audiences, pausing, schedule
 from edx_ace.campaigns.access import note, require
@@ -175,13 +176,12 @@ def _send(campaign: Campaign, own: _Slice) -> dict[str, Any]:
         return {}
     number = campaign.resolution.numbers.get("", 0)
     if not campaign.expanded and needs_approval(campaign, number):
-        _pause(
-            campaign,
-            Trouble(
-                "needs_approval",
-                _("A second person has to approve it: it has %(number)d recipients.") % {"number": number},
-            ),
+        why = ngettext(
+            "A second person has to approve it: it has %(number)d recipient.",
+            "A second person has to approve it: it has %(number)d recipients.",
+            number,
         )
+        _pause(campaign, Trouble("needs_approval", why % {"number": number}))
     counted = _counted(campaign)
     if found := trouble(campaign, counted):
         _pause(campaign, found)

@@ -7,17 +7,20 @@ are shown to those with the permission ``ace_outbox.view_recipient``; lifting ne
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import DELETION, LogEntry
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from edx_ace import categories
 from edx_ace.channel import ChannelType
@@ -39,13 +42,25 @@ def _categories() -> list[tuple[str, Any]]:
     return [("", _("everything")), *((one.name, one.label) for one in categories.all_categories().values())]
 
 
+def _label(category: str) -> str:
+    """Return what *category* is called, by its own name where it is not registered any more."""
+    return str(dict(_categories()).get(category, category))
+
+
 class SuppressionForm(SuppressionModelForm):
     """What is suppressed, and why."""
 
-    address = forms.CharField(label=_("address"), max_length=998)
-    channel_type = forms.ChoiceField(label=_("channel type"), choices=[(str(one), str(one)) for one in ALL_TYPES])
-    category = forms.ChoiceField(label=_("category"), required=False, choices=_categories)
-    why = forms.CharField(label=_("why"), required=False, widget=forms.Textarea, help_text=_("For the audit log."))
+    address = forms.CharField(label=capfirst(_("address")), max_length=998)
+    channel_type = forms.ChoiceField(
+        label=capfirst(_("channel type")), choices=[(str(one), str(one)) for one in ALL_TYPES]
+    )
+    category = forms.ChoiceField(label=capfirst(_("category")), required=False, choices=_categories)
+    why = forms.CharField(
+        label=capfirst(_("why")),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("For the audit log."),
+    )
 
     class Meta:
         model = Suppression
@@ -72,6 +87,9 @@ class _FoundByAddress(ModelAdmin):
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
 
+    class Media:
+        css: ClassVar = {"all": ("ace_outbox/admin.css",)}
+
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
@@ -94,7 +112,7 @@ class SuppressionAdmin(_FoundByAddress):
     """Addresses that must not be used."""
 
     form = SuppressionForm
-    list_display = ("shown_address", "channel_type", "category", "reason", "created_at", "expires_at")
+    list_display = ("shown_address", "shown_category", "reason", "created_at", "shown_expiry")
     list_filter = ("reason", "channel_type")
     ordering = ("-pk",)
     actions = ("lift",)
@@ -115,7 +133,7 @@ class SuppressionAdmin(_FoundByAddress):
         """Return what is asked for a new one, or shown of one."""
         if obj is None:
             return ("address", "channel_type", "category", "reason", "expires_at", "why")
-        return ("shown_address", "channel_type", "category", "reason", "created_at", "expires_at", "changes")
+        return ("shown_address", "channel_type", "shown_category", "reason", "created_at", "shown_expiry", "changes")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Everything, of one that is there."""
@@ -160,21 +178,38 @@ class SuppressionAdmin(_FoundByAddress):
     def changes(self, row: Suppression) -> SafeString:
         """Return who added and lifted suppressions of the address, when and why."""
         rows = SuppressionChange.objects.filter(digest=row.digest).order_by("pk")
-        return format_html_join(
-            SafeString("<br>"),
-            "{} {} {}: {}, {} <bdi>{}</bdi>",
+        lines = format_html_join(
+            "",
+            '<li><time datetime="{}">{}</time> · {} · <bdi>{}</bdi> · {}, <bdi>{}</bdi>{}</li>',
             (
                 (
-                    f"{one.at:%Y-%m-%d %H:%M}",
+                    one.at.isoformat(),
+                    date_format(localtime(one.at), "DATETIME_FORMAT"),
                     one.get_action_display(),
                     one.who,
                     one.get_reason_display(),
-                    one.category or _("everything"),
-                    one.why,
+                    _label(one.category),
+                    format_html(" · <bdi>{}</bdi>", one.why) if one.why else "",
                 )
                 for one in rows
             ),
         )
+        return format_html('<ul class="ace-changes">{}</ul>', lines)
+
+    @admin.display(description=_("expires at"))
+    def shown_expiry(self, row: Suppression) -> Any:
+        """Return when it ends by itself."""
+        return row.expires_at or pgettext("expires", "never")
+
+    @admin.display(description=_("category"))
+    def shown_category(self, row: Suppression) -> str:
+        """Return what it covers, as people call it."""
+        return _label(row.category)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Offer to lift this one."""
+        context["can_lift"] = context["original"] is not None and self.has_lift_permission(request)
+        return super().render_change_form(request, context, *args, **kwargs)
 
 
 @admin.register(ProviderEvent)

@@ -29,9 +29,9 @@ def picture(page: Page, name: str) -> None:
         page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
-def check(page: Page, name: str) -> None:
-    """Check that *page* is accessible and fits the window; leave a picture of it called *name*."""
+def check(page: Page, name: str, options: dict[str, Any] | None = None) -> None:
+    """Check that *page* is accessible, with *options* of axe, and fits the window; leave a picture called *name*."""
     picture(page, name)
-    results = Axe().run(page)
+    results = Axe().run(page, options=options)
     assert results.violations_count == 0, f"{name}: {results.generate_report()}"
     assert page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth"), f"{name} scrolls sideways"

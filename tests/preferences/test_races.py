@@ -17,7 +17,9 @@ from django.db import connection
 from edx_ace import Recipient
 from edx_ace.outbox import State, enqueue, status
 from edx_ace.outbox.models import Delivery
+from edx_ace.preferences import Taking, choose
 from edx_ace.preferences.models import Slot
+from tests.outbox.test_worker import make_due, work
 from tests.pipeline import welcome
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -124,3 +126,23 @@ def test_one_of_two_workers_gets_the_last_slot(race):
     assert {State.SENT: 1} in states
     assert {State.QUEUED: 1} in states
     assert Delivery.objects.get(state=State.QUEUED).code == CAPPED
+
+
+def test_two_workers_make_one_digest_for_each_person(race, channel, settings):
+    """
+    Of all that is held, by whichever of them.
+    """
+    settings.ACE_ENABLED_POLICIES = ["digest"]
+    people = [Recipient(number, f"p{number}@example.com") for number in range(1, 11)]
+    for person in people:
+        choose(person, "news", "email", Taking.DAILY)
+    enqueue(messages := [welcome(recipient=person) for person in people * 3])
+    work()
+    make_due()
+
+    results = race(race.begin("9/day", "fold"), race.begin("9/day", "fold"))
+
+    assert sorted(person for sent, _ in results for person in sent) == list(range(1, 11))
+    folded = Delivery.objects.filter(state=State.FOLDED)
+    assert {row.payload_id for row in folded} == {message.uuid for message in messages}
+    assert folded.values("folded_into").distinct().count() == len(people)

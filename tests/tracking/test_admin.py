@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
+from lxml import html
 
 from edx_ace import Recipient
 from edx_ace.tracking import Reason, record_event, suppress
@@ -94,6 +95,30 @@ def test_an_address_is_lifted_by_whoever_may(staff):
 
     assert not Suppression.objects.exists()
     assert SuppressionChange.objects.latest("pk").action == "lifted"
+
+
+def test_the_page_of_one_says_what_it_covers_and_lifts_it(staff):
+    """
+    For whoever may lift it; times are those of the reader.
+    """
+    suppress(ANN, Reason.COMPLAINT, who="postmark", why="fbl")
+    path = f"{LIST}{Suppression.objects.get().pk}/change/"
+    assert 'value="lift"' not in staff("view_suppression").get(path).text
+    client = staff("view_suppression", "delete_suppression", "view_recipient")
+
+    page = html.fromstring(client.get(path).text)
+    assert "everything" in page.xpath("//div[contains(@class, 'field-shown_category')]")[0].text_content()
+    [change] = page.xpath("//ul[@class='ace-changes']/li")
+    assert [part.strip() for part in change.text_content().split("·")[1:]] == [
+        "added",
+        "postmark",
+        "complaint, everything",
+        "fbl",
+    ]
+    [form] = page.xpath("//form[contains(@class, 'ace-act')]")
+    client.post(form.get("action"), {**dict(form.form_values()), "action": "lift"})
+
+    assert not Suppression.objects.exists()
 
 
 def test_what_providers_said_is_found_by_the_address_and_read(staff, sent):
