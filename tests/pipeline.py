@@ -64,3 +64,13 @@ def welcome(**fields: Any) -> Message:
             **fields,
         }
     )
+
+
+def always() -> bool:
+    """There is time: what work that is done in slices asks after each."""
+    return True
+
+
+def never() -> bool:
+    """The slice is over."""
+    return False

@@ -23,7 +23,6 @@ from edx_ace.api.serializers import (
     RecipientQuerySerializer,
 )
 from edx_ace.campaigns import finding
-from edx_ace.campaigns.progress import progress
 
 
 class Progress(Endpoint):
@@ -32,7 +31,7 @@ class Progress(Endpoint):
     @Operation("get_progress", ProgressSerializer)
     def get(self, request: Request, id: UUID) -> Response:
         """Return how far a campaign is: figures that add up, how fast it goes, and how long it takes."""
-        return show(request, ProgressSerializer, progress(self.campaign(request, id)))
+        return show(request, ProgressSerializer, campaigns.progress(self.campaign(request, id)))
 
 
 class Recipients(Endpoint):

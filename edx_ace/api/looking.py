@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from edx_ace import campaigns
-from edx_ace.api.base import Endpoint, read, show, show_all
+from edx_ace.api.base import Endpoint, idempotency_key, read, show, show_all
 from edx_ace.api.schema import Operation
 from edx_ace.api.serializers import (
     ForecastSerializer,
@@ -39,13 +39,18 @@ class Forecast(Endpoint):
 
     @Operation("get_forecast", ForecastSerializer)
     def get(self, request: Request, id: UUID) -> Response:
-        """Return the last forecast; 404: there is none since the campaign was changed."""
+        """Return the forecast that is being made, how far it is, or else the last one; 404: there is none."""
         return show(request, ForecastSerializer, finding.forecast(request.user, self.campaign(request, id)))
 
-    @Operation("make_forecast", ForecastSerializer)
+    @Operation("start_forecast", ForecastSerializer, status=202)
     def post(self, request: Request, id: UUID) -> Response:
-        """Count who would get a campaign, and who would not and why: exactly, in a minute for a million people."""
-        return show(request, ForecastSerializer, campaigns.forecast(request.user, self.campaign(request, id)))
+        """
+        Let workers count exactly who would get a campaign, and who would not and why: a minute for a million people.
+
+        Ask for the forecast until its share is 1.
+        """
+        made = campaigns.start_forecast(request.user, self.campaign(request, id))
+        return show(request, ForecastSerializer, made, status=202)
 
 
 class People(Endpoint):
@@ -72,8 +77,10 @@ class Preview(Endpoint):
 class Test(Endpoint):
     """Tests of a campaign."""
 
-    @Operation("send_test", ReportSerializer, takes=TestSerializer)
+    @Operation("send_test", ReportSerializer, takes=TestSerializer, is_idempotent=True)
     def post(self, request: Request, id: UUID) -> Response:
         """Send a test, which says that it is one and is counted nowhere, and say what came of it."""
         given = read(TestSerializer, request.data)
-        return show(request, ReportSerializer, campaigns.send_test(request.user, self.campaign(request, id), **given))
+        campaign = self.campaign(request, id)
+        report = campaigns.send_test(request.user, campaign, idempotency_key=idempotency_key(request), **given)
+        return show(request, ReportSerializer, report)

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from edx_ace import campaigns
-from edx_ace.api.base import Endpoint, read, show
+from edx_ace.api.base import Endpoint, idempotency_key, read, show
 from edx_ace.api.schema import Operation
 from edx_ace.api.serializers import (
     CampaignSerializer,
@@ -21,7 +21,6 @@ from edx_ace.api.serializers import (
     WhomSerializer,
     WhySerializer,
 )
-from edx_ace.campaigns import operations
 
 
 class ScheduleCampaign(Endpoint):
@@ -34,7 +33,7 @@ class ScheduleCampaign(Endpoint):
         return show(
             request,
             CampaignSerializer,
-            operations.schedule(request.user, campaign, **read(ScheduleSerializer, request.data)),
+            campaigns.schedule(request.user, campaign, **read(ScheduleSerializer, request.data)),
         )
 
 
@@ -118,9 +117,10 @@ class ApproveCampaign(Endpoint):
 class FollowUp(Endpoint):
     """Campaigns that follow one up."""
 
-    @Operation("follow_up_campaign", CampaignSerializer, takes=WhomSerializer, status=201)
+    @Operation("follow_up_campaign", CampaignSerializer, takes=WhomSerializer, status=201, is_idempotent=True)
     def post(self, request: Request, id: UUID) -> Response:
         """Make a draft with the same content for those whom it could not be sent to, or who joined since."""
         campaign = self.campaign(request, id)
-        made = campaigns.follow_up(request.user, campaign, **read(WhomSerializer, request.data))
+        given = read(WhomSerializer, request.data)
+        made = campaigns.follow_up(request.user, campaign, idempotency_key=idempotency_key(request), **given)
         return show(request, CampaignSerializer, made, status=201)

@@ -406,7 +406,8 @@ class ForecastSerializer(serializers.Serializer[Any]):
     """Who would get a campaign, and who would not and why."""
 
     version = serializers.IntegerField(help_text="Of the campaign that it is about.")
-    at = Moment(help_text="When it was made.")
+    share = serializers.FloatField(help_text="How much of it is made, from 0 to 1: then there are numbers.")
+    at = Moment(allow_null=True, help_text="When it was made; null: it is being made.")
     numbers = serializers.DictField(
         child=serializers.IntegerField(),
         help_text="How many people for each reason why nothing goes to them; without a reason, to how many it goes.",

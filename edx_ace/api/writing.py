@@ -92,13 +92,26 @@ class Duplicate(Endpoint):
 class Attachments(UploadEndpoint):
     """Files that go with each message."""
 
-    @Operation("attach", CampaignSerializer, takes={"multipart/form-data": NewAttachmentSerializer}, status=201)
+    @Operation(
+        "attach",
+        CampaignSerializer,
+        takes={"multipart/form-data": NewAttachmentSerializer},
+        status=201,
+        is_idempotent=True,
+    )
     def post(self, request: Request, id: UUID) -> Response:
         """Attach a file, and return the campaign, which has another version then."""
         campaign = self.campaign(request, id)
         given = read(NewAttachmentSerializer, request.data)
         file = given["file"]
-        campaigns.attach(request.user, campaign, version=given["version"], name=file.name, file=file.read())
+        campaigns.attach(
+            request.user,
+            campaign,
+            version=given["version"],
+            name=file.name,
+            file=file.read(),
+            idempotency_key=idempotency_key(request),
+        )
         return show(request, CampaignSerializer, campaign, status=201)
 
 
@@ -127,11 +140,12 @@ class Attachment(FileEndpoint):
 class SaveTemplate(Endpoint):
     """Templates from a campaign."""
 
-    @Operation("save_template", TemplateSerializer, takes=TemplateNameSerializer, status=201)
+    @Operation("save_template", TemplateSerializer, takes=TemplateNameSerializer, status=201, is_idempotent=True)
     def post(self, request: Request, id: UUID) -> Response:
         """Keep what is written in a campaign as the next version of a template."""
         campaign = self.campaign(request, id)
-        made = campaigns.save_template(request.user, campaign, **read(TemplateNameSerializer, request.data))
+        given = read(TemplateNameSerializer, request.data)
+        made = campaigns.save_template(request.user, campaign, idempotency_key=idempotency_key(request), **given)
         return show(request, TemplateSerializer, made, status=201)
 
 
@@ -166,8 +180,15 @@ class AddressLists(UploadEndpoint):
         query = read(ScopeQuerySerializer, request.query_params)
         return show_all(request, AddressListSerializer, finding.address_lists(request.user, **query))
 
-    @Operation("import_addresses", ImportedSerializer, takes={"multipart/form-data": AddressFileSerializer}, status=201)
+    @Operation(
+        "import_addresses",
+        ImportedSerializer,
+        takes={"multipart/form-data": AddressFileSerializer},
+        status=201,
+        is_idempotent=True,
+    )
     def post(self, request: Request) -> Response:
         """Make a list of the addresses in a CSV file; if anything is wrong, each line is told and nothing kept."""
-        made = campaigns.import_addresses(request.user, **read(AddressFileSerializer, request.data))
+        given = read(AddressFileSerializer, request.data)
+        made = campaigns.import_addresses(request.user, idempotency_key=idempotency_key(request), **given)
         return show(request, ImportedSerializer, made, status=201)

@@ -2,8 +2,7 @@
 Public: campaigns, one content for many recipients: bulk communication that staff write, schedule and follow.
 
 What somebody does is a function that takes the user first, asks the host whether they may, and writes a line of the
-audit trail; None as the user is the system itself. Two are called like a module of this package and are found where
-they are: `edx_ace.campaigns.operations.schedule` and `edx_ace.campaigns.progress.progress`.
+audit trail; None as the user is the system itself.
 """
 
 from __future__ import annotations
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
         save,
         save_template,
     )
-    from edx_ace.campaigns.forecasting import Forecast, forecast
+    from edx_ace.campaigns.following import Progress, engagement, export, outcomes, progress
+    from edx_ace.campaigns.forecasting import Forecast, forecast, start_forecast
     from edx_ace.campaigns.operations import (
         approve,
         cancel,
@@ -30,15 +30,16 @@ if TYPE_CHECKING:
         pause,
         reschedule,
         resume,
+        schedule,
         start_now,
         unschedule,
     )
     from edx_ace.campaigns.preview import find_people, send_test
-    from edx_ace.campaigns.progress import engagement, export, outcomes
 
 __all__ = [
     "Forecast",
     "Imported",
+    "Progress",
     "approve",
     "attach",
     "cancel",
@@ -55,11 +56,14 @@ __all__ = [
     "import_addresses",
     "outcomes",
     "pause",
+    "progress",
     "reschedule",
     "resume",
     "save",
     "save_template",
+    "schedule",
     "send_test",
+    "start_forecast",
     "start_now",
     "unschedule",
 ]
@@ -75,21 +79,25 @@ _MODULE_OF = {
     "from_template": "editing",
     "save": "editing",
     "save_template": "editing",
+    "Progress": "following",
+    "engagement": "following",
+    "export": "following",
+    "outcomes": "following",
+    "progress": "following",
     "Forecast": "forecasting",
     "forecast": "forecasting",
+    "start_forecast": "forecasting",
     "approve": "operations",
     "cancel": "operations",
     "follow_up": "operations",
     "pause": "operations",
     "reschedule": "operations",
     "resume": "operations",
+    "schedule": "operations",
     "start_now": "operations",
     "unschedule": "operations",
     "find_people": "preview",
     "send_test": "preview",
-    "engagement": "progress",
-    "export": "progress",
-    "outcomes": "progress",
 }
 
 

@@ -20,8 +20,9 @@ import attrs
 from django.db import router, transaction
 from django.utils.translation import gettext as _
 
+from edx_ace.campaigns import calls
 from edx_ace.campaigns.access import require
-from edx_ace.campaigns.errors import Problem, RefusedError
+from edx_ace.campaigns.errors import ConflictError, Problem, RefusedError
 from edx_ace.campaigns.host import Action
 from edx_ace.campaigns.models import AddressList, ListedAddress
 from edx_ace.channel import ChannelType
@@ -61,7 +62,9 @@ class Imported:
     duplicates: list[Problem]
 
 
-def import_addresses(user: Any, file: IO[bytes], name: str, scope: str = "") -> Imported:
+def import_addresses(
+    user: Any, file: IO[bytes], name: str, scope: str = "", *, idempotency_key: str | None = None
+) -> Imported:
     """
     Make a list called *name* of the addresses in *file*.
 
@@ -74,6 +77,8 @@ def import_addresses(user: Any, file: IO[bytes], name: str, scope: str = "") -> 
 
         scope: What it belongs to.
 
+        idempotency_key: As for `edx_ace.campaigns.create`, for a week.
+
     Raises:
         ForbiddenError: If the user may not write in *scope*.
         RefusedError: If something is wrong with the name or the file, with a problem for each line.
@@ -82,7 +87,8 @@ def import_addresses(user: Any, file: IO[bytes], name: str, scope: str = "") -> 
     name = one_line(name)
     if not 0 < len(name) <= MAX_NAME_LENGTH or not is_sendable(name):
         raise RefusedError([Problem("bad_name", _("A name has 1 to 200 characters."), "name")])
-    with transaction.atomic(router.db_for_write(AddressList)):
+
+    def do() -> Imported:
         made = AddressList.objects.create(name=name, scope=scope, author=user)
         reader = _Reader(file)
         writer = _Writer(made)
@@ -95,7 +101,30 @@ def import_addresses(user: Any, file: IO[bytes], name: str, scope: str = "") -> 
             reader.problems.append(Problem("empty", _("There are no addresses in this file."), "file"))
         if reader.problems:
             raise RefusedError(reader.problems)
-    return Imported(made, writer.number, writer.duplicates)
+        return Imported(made, writer.number, list(map(_duplicate, writer.duplicates)))
+
+    with transaction.atomic(router.db_for_write(AddressList)):
+        return calls.once(user, f"import_addresses:{scope}", idempotency_key, do, _kept, _found)
+
+
+def _kept(imported: Imported) -> dict[str, Any]:
+    return {
+        "list": imported.addresses.pk,
+        "number": imported.number,
+        "duplicates": [one.line for one in imported.duplicates],
+    }
+
+
+def _found(kept: Mapping[str, Any]) -> Imported:
+    made = AddressList.objects.filter(pk=kept["list"]).first()
+    if made is None:
+        raise ConflictError(_("This list has been deleted."))
+    return Imported(made, kept["number"], list(map(_duplicate, kept["duplicates"])))
+
+
+def _duplicate(line: int) -> Problem:
+    text = _("The address in this line came before; it is on the list once.")
+    return Problem("duplicate", text, "file", line, is_error=False)
 
 
 @attrs.frozen
@@ -115,7 +144,8 @@ class _Writer:
     def __init__(self, made: AddressList) -> None:
         self._list = made
         self.number = 0
-        self.duplicates: list[Problem] = []
+        #: The lines of addresses that came before.
+        self.duplicates: list[int] = []
 
     def write(self, rows: list[_Row]) -> None:
         """Write *rows*, but for those whose address is there already."""
@@ -127,8 +157,7 @@ class _Writer:
         new = []
         for row in rows:
             if row.key in there:
-                text = _("%(address)s came before; it is on the list once.") % {"address": row.address}
-                self.duplicates.append(Problem("duplicate", text, "file", row.line, is_error=False))
+                self.duplicates.append(row.line)
                 continue
             there.add(row.key)
             new.append(

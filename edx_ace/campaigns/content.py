@@ -42,6 +42,9 @@ MAX_BODY_LENGTH = 400_000
 #: How many tags a body may have: reading those that stand one in the other takes the square of their number.
 MAX_TAGS = 10_000
 
+#: How many marks of Markdown, and lines, a body may have: so does reading brackets that are left open.
+MAX_MARKS = 20_000
+
 #: Longest subject and preheader, in characters: what their columns hold.
 MAX_LINE_LENGTH = 255
 
@@ -50,6 +53,7 @@ SITE_VALUES = ("site_name", "site_url", "logo_url", "postal_address")
 
 _EMAIL = "email"
 
+_MARK = re.compile(r"[\[\]*_~|\n]")
 _ADDRESS = re.compile(r'\s(?:href|src)="([^"]*)"')
 
 
@@ -89,7 +93,7 @@ def from_markdown(text: str) -> str:
 
 def fill(variant: Variant) -> None:
     """Set the body of *variant* from its source, which is sanitised itself where it is HTML."""
-    if variant.channel_type != _EMAIL or not is_sendable(variant.source) or _is_too_long(variant.source):
+    if variant.channel_type != _EMAIL or not is_sendable(variant.source) or _is_too_long(variant):
         # Of an email, `problems` refuses it.
         variant.body = variant.source
     elif variant.format == variant.Format.MARKDOWN:
@@ -107,7 +111,7 @@ def problems(variant: Variant, known: Collection[str]) -> list[Problem]:
 
         known: Names of the keywords that may be used.
     """
-    fields = {"subject": variant.subject, "preheader": variant.preheader, "body": variant.source, "url": variant.url}
+    fields = {"subject": variant.subject, "preheader": variant.preheader, "source": variant.source, "url": variant.url}
     found = [
         Problem("bad_character", _("A character in it cannot be sent: NUL, or half of a pair. Take it out."), name)
         for name, text in fields.items()
@@ -119,13 +123,13 @@ def problems(variant: Variant, known: Collection[str]) -> list[Problem]:
         if len(fields[name]) > MAX_LINE_LENGTH:
             found.append(_too_long(name, MAX_LINE_LENGTH))
         found += keywords.check(fields[name], name, known)
-    if _is_too_long(variant.source) or _is_too_long(variant.body):
-        return [*found, _too_long("body", MAX_BODY_LENGTH, MAX_TAGS)]
+    if _is_too_long(variant):
+        return [*found, _too_long("source", MAX_BODY_LENGTH, has_marks=True)]
     if variant.channel_type != _EMAIL:
-        return [*found, *keywords.check(variant.source, "body", known), *_problems_of_url(variant.url)]
+        return [*found, *keywords.check(variant.source, "source", known), *_problems_of_url(variant.url)]
     # Markdown first, as it was written: its places are those that the author knows.
-    written = keywords.check(variant.source, "body", known) if variant.format == variant.Format.MARKDOWN else []
-    found += written or keywords.check(variant.body, "body", known, is_html=True)
+    written = keywords.check(variant.source, "source", known) if variant.format == variant.Format.MARKDOWN else []
+    found += written or keywords.check(variant.body, "source", known, is_html=True)
     return [*found, *_problems_of_addresses(variant.body)]
 
 
@@ -275,13 +279,19 @@ def _text_of(html: str) -> keywords.Parts:
         part if isinstance(part, str) else f"{'https://' if _is_address(part) else ''}{token}{number}x"
         for number, part in enumerate(parts)
     )
-    found: list[str | keywords.Keyword | keywords.Fault] = []
-    for number, piece in enumerate(re.split(rf"(?:https://)?{token}(\d+)x", text_of("".join(words)))):
-        if number % 2 == 0:
-            found.append(piece)
-        elif isinstance(keyword := parts[int(piece)], keywords.Keyword):
+    text, found, end = text_of("".join(words)), list[str | keywords.Keyword | keywords.Fault](), 0
+    for match in re.finditer(rf"(?:{_cut('https://')})?{_cut(token)}((?:\n?\d)+)\n?x", text):
+        # Where a long line is cut inside the word, it is cut before the keyword.
+        found.append(text[end : match.start()] + "\n" * ("\n" in match[0]))
+        end = match.end()
+        if isinstance(keyword := parts[int(match[1].replace("\n", ""))], keywords.Keyword):
             found.append(attrs.evolve(keyword, fallback=unescape(keyword.fallback)))
-    return tuple(found)
+    return (*found, text[end:])
+
+
+def _cut(word: str) -> str:
+    """Return the pattern of *word*, in the middle of which a line may end."""
+    return r"\n?".join(word)
 
 
 def _is_address(part: keywords.Keyword | keywords.Fault) -> bool:
@@ -329,22 +339,25 @@ def _addresses(html: str, element: str) -> Iterator[tuple[re.Match[str], str]]:
             yield tag, found[1] if found else ""
 
 
-def _is_too_long(body: str) -> bool:
-    return len(body) > MAX_BODY_LENGTH or body.count("<") > MAX_TAGS
+def _is_too_long(variant: Variant) -> bool:
+    texts = (variant.source, variant.body)
+    if any(len(text) > MAX_BODY_LENGTH or text.count("<") > MAX_TAGS for text in texts):
+        return True
+    return variant.format == variant.Format.MARKDOWN and len(_MARK.findall(variant.source)) > MAX_MARKS
 
 
-def _too_long(where: str, most: int, tags: int = 0) -> Problem:
+def _too_long(where: str, most: int, *, has_marks: bool = False) -> Problem:
     text = (
-        _("It has more than %(most)d characters, or %(tags)d tags. Shorten it.")
-        if tags
+        _("It has more than %(most)d characters, %(tags)d tags, or %(marks)d marks of Markdown and lines. Shorten it.")
+        if has_marks
         else _("It has more than %(most)d characters. Shorten it.")
     )
-    return Problem("too_long", text % {"most": most, "tags": tags}, where)
+    return Problem("too_long", text % {"most": most, "tags": MAX_TAGS, "marks": MAX_MARKS}, where)
 
 
 def _at(code: str, reason: str, text: str, start: int, *, is_error: bool = True) -> Problem:
     line, column = text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start)
-    return Problem(code, reason, "body", line, column, is_error)
+    return Problem(code, reason, "source", line, column, is_error)
 
 
 def _problems_of_url(url: str) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -24,7 +25,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from edx_ace import categories
-from edx_ace.campaigns import audiences, content, preflight, schedule
+from edx_ace.campaigns import audiences, calls, content, preflight, timing
 from edx_ace.campaigns.access import note, require
 from edx_ace.campaigns.conf import settings
 from edx_ace.campaigns.errors import ConflictError, Problem, RefusedError, UnknownAudienceError
@@ -32,7 +33,7 @@ from edx_ace.campaigns.host import Action, host
 from edx_ace.campaigns.models import Attachment, Campaign, Part, Template, TemplateVersion, Variant
 from edx_ace.campaigns.states import EDITABLE, State
 from edx_ace.channel.base import ALL_TYPES
-from edx_ace.channel.mailbox import parse_mailbox
+from edx_ace.channel.mailbox import Mailbox, parse_mailbox
 from edx_ace.errors import InvalidMessageError, UnknownCategoryError
 from edx_ace.outbox import rates
 from edx_ace.outbox.people import shortened
@@ -104,11 +105,13 @@ def save(user: Any, campaign: Campaign, *, version: int, **fields: Any) -> Campa
         RefusedError: If something is wrong with *fields*.
     """
     _require_edit(user, campaign)
+    before = Campaign.objects.get(pk=campaign.pk)
     changes = _Changes.of(user, Campaign.objects.get(pk=campaign.pk), fields)
     with transaction.atomic(router.db_for_write(Campaign)):
         taken = _take(campaign, version, **changes.values)
+        changed = changes.names(before)
         changes.store_texts_and_parts(taken)
-        _finish(user, taken, "saved", ", ".join(fields))
+        _finish(user, taken, "saved", ", ".join(changed))
     campaign.refresh_from_db()
     return campaign
 
@@ -166,16 +169,26 @@ def duplicate(user: Any, campaign: Campaign, *, idempotency_key: str | None = No
     return _made(user, blank, idempotency_key, fill)
 
 
-def attach(user: Any, campaign: Campaign, *, version: int, name: str, file: bytes) -> Attachment:
+def attach(
+    user: Any, campaign: Campaign, *, version: int, name: str, file: bytes, idempotency_key: str | None = None
+) -> Attachment:
     """
     Attach *file* to *campaign* and return the attachment.
+
+    Args:
+        version: The one that the user has seen.
+
+        name: Of the file.
+
+        idempotency_key: As for `create`, for a week.
 
     Raises:
         ForbiddenError, ConflictError: As for `save`.
         RefusedError: If files of that type cannot be attached, or all of them would be too large together.
     """
     _require_edit(user, campaign)
-    with transaction.atomic(router.db_for_write(Campaign)):
+
+    def do() -> Attachment:
         taken = _take(campaign, version)
         there = [(one.name, bytes(one.content)) for one in taken.attachments.all()]
         _refuse(content.problems_of_attachments([*there, (name, file)]))
@@ -183,6 +196,12 @@ def attach(user: Any, campaign: Campaign, *, version: int, name: str, file: byte
             campaign=taken, name=name, content_type=content.content_type(name), content=file, size=len(file)
         )
         _finish(user, taken, "attached", name)
+        return attachment
+
+    with transaction.atomic(router.db_for_write(Campaign)):
+        attachment = calls.once(
+            user, f"attach:{campaign.pk}", idempotency_key, do, lambda made: made.pk, partial(_attached, campaign)
+        )
     campaign.refresh_from_db()
     return attachment
 
@@ -197,15 +216,19 @@ def detach(user: Any, campaign: Campaign, *, version: int, attachment: Attachmen
     _require_edit(user, campaign)
     with transaction.atomic(router.db_for_write(Campaign)):
         taken = _take(campaign, version)
-        if not taken.attachments.filter(pk=attachment.pk).delete()[0]:
-            raise ConflictError(_("This file is not attached any more."))
+        _attached(taken, attachment.pk).delete()
         _finish(user, taken, "detached", attachment.name)
     campaign.refresh_from_db()
 
 
-def save_template(user: Any, campaign: Campaign, name: str) -> TemplateVersion:
+def save_template(user: Any, campaign: Campaign, name: str, *, idempotency_key: str | None = None) -> TemplateVersion:
     """
     Keep what is written in *campaign* as the next version of the template called *name* in its scope; return it.
+
+    Args:
+        name: What people call the template.
+
+        idempotency_key: As for `create`, for a week.
 
     Raises:
         ForbiddenError: If the user may not see the campaign, or not write in its scope.
@@ -220,13 +243,21 @@ def save_template(user: Any, campaign: Campaign, name: str) -> TemplateVersion:
         {field: getattr(variant, field) for field in VARIANT_FIELDS}
         for variant in campaign.variants.order_by("channel_type", "language")
     ]
-    with transaction.atomic(router.db_for_write(Template)):
+
+    def do() -> TemplateVersion:
         template, _is_new = Template.objects.get_or_create(scope=campaign.scope, name=name)
         # Two that save at once take their turns.
         Template.objects.select_for_update().get(pk=template.pk)
         number = template.versions.aggregate(last=Max("number"))["last"] or 0
         author = user if user is None or user.pk else None
         return TemplateVersion.objects.create(template=template, number=number + 1, content=written, author=author)
+
+    with transaction.atomic(router.db_for_write(Template)):
+        versions = TemplateVersion.objects.select_related("template", "author")
+        name_of_call = f"save_template:{campaign.pk}"
+        return calls.once(
+            user, name_of_call, idempotency_key, do, lambda made: made.pk, lambda key: versions.get(pk=key)
+        )
 
 
 def from_template(
@@ -281,8 +312,19 @@ class _Changes:
             problems += found
         _refuse(problems)
         if campaign.state == State.SCHEDULED and values.keys() & set(TIME_FIELDS):
-            values["due_at"] = schedule.due_at(campaign, timezone.now())
+            values["due_at"] = timing.due_at(campaign, timezone.now())
         return cls(values, read_variants, read_parts)
+
+    def names(self, campaign: Campaign) -> list[str]:
+        """Return which of `FIELDS`, ``variants`` and ``parts`` are otherwise in *campaign*, as it was before."""
+        found = [name for name in FIELDS if name in self.values and self.values[name] != getattr(campaign, name)]
+        for name, given, rows, columns in (
+            ("variants", self.variants, campaign.variants.all(), VARIANT_FIELDS),
+            ("parts", self.parts, campaign.parts.all(), PART_FIELDS),
+        ):
+            if given is not None and _told(given, columns) != _told(rows, columns):
+                found.append(name)
+        return found
 
     def store(self, campaign: Campaign) -> None:
         """Write everything to the tables; *campaign* is new."""
@@ -303,6 +345,10 @@ class _Changes:
             Part.objects.bulk_create(self.parts)
 
 
+def _told(rows: Iterable[Model], columns: Sequence[str]) -> list[Any]:
+    return sorted(([getattr(row, name) for name in columns] for row in rows), key=repr)
+
+
 def _made(user: Any, blank: Campaign, idempotency_key: str | None, fill: Callable[[Campaign], None]) -> Campaign:
     """Return *blank* once *fill* has stored it, or what was made under the same key before."""
     if idempotency_key:
@@ -321,6 +367,13 @@ def _made(user: Any, blank: Campaign, idempotency_key: str | None, fill: Callabl
             raise
         return before
     return blank
+
+
+def _attached(campaign: Campaign, key: int) -> Attachment:
+    found = campaign.attachments.filter(pk=key).first()
+    if found is None:
+        raise ConflictError(_("This file is not attached any more."))
+    return found
 
 
 def _require_edit(user: Any, campaign: Campaign) -> None:
@@ -415,6 +468,12 @@ def _problems_of(campaign: Campaign, values: Mapping[str, Any]) -> list[Problem]
         except InvalidMessageError:
             text = _("Expected one address such as user@example.com.")
             problems.append(Problem("bad_address", text, "reply_to"))
+    if values.get("from_name"):
+        try:
+            parse_mailbox(str(Mailbox(one_line(campaign.from_name), "user@example.com")))
+        except InvalidMessageError:
+            text = _("It hides a line break or a control character. Take that out.")
+            problems.append(Problem("bad_name", text, "from_name"))
     if values.get("rate"):
         try:
             rates.parse(campaign.rate)
@@ -422,7 +481,7 @@ def _problems_of(campaign: Campaign, values: Mapping[str, Any]) -> list[Problem]
             text = _("Expected a number and a time, such as 100/h or 14/s.")
             problems.append(Problem("bad_rate", text, "rate"))
     if values.keys() & set(TIME_FIELDS) and (campaign.wall_time or campaign.anchor):
-        problems += schedule.problems(campaign, timezone.now())
+        problems += timing.problems(campaign, timezone.now())
     return problems
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from django.db import router, transaction
 
-from edx_ace.campaigns import schedule
+from edx_ace.campaigns import timing
 from edx_ace.campaigns.models import Campaign, Member, Timing
 from edx_ace.campaigns.source import SOURCE, outline, uuid_of
 from edx_ace.campaigns.states import State
@@ -109,7 +109,7 @@ def _references(
     campaign: Campaign, members: Iterable[tuple[Any, ...]], paced_to: datetime, pace: timedelta | None
 ) -> Iterator[Referred]:
     # Many live in the same zone.
-    local = cache(lambda zone: schedule.local_moment(campaign, zone or None))
+    local = cache(lambda zone: timing.local_moment(campaign, zone or None))
     for number, (key, recipient, address, others, zone) in enumerate(members):
         addresses = json.loads(others) if others else {}
         if address:

@@ -122,14 +122,15 @@ def entries(user: Any, campaign: Campaign) -> QuerySet[Entry]:
 
 def forecast(user: Any, campaign: Campaign) -> Forecast:
     """
-    Return the last forecast of *campaign*.
+    Return the forecast of *campaign* that workers make, or else the last one.
 
     Raises:
+        CampaignError: If workers could not make it.
         ForbiddenError: If *user* may not see the campaign.
         NotFoundError: If there is none since it was changed.
     """
     require(user, Action.VIEW, campaign.scope, campaign)
-    found = forecasting.kept(campaign)
+    found = forecasting.latest(campaign)
     if found is None:
         raise NotFoundError(_("Nobody has counted its recipients since it was changed."))
     return found

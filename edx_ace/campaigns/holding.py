@@ -13,8 +13,9 @@ from typing import Any
 from django.db import router
 from django.db.models import Q, QuerySet
 
+from edx_ace.campaigns import calls
 from edx_ace.campaigns.conf import settings
-from edx_ace.campaigns.models import Campaign, Exclusion, ListedAddress, Member, Resolution
+from edx_ace.campaigns.models import Call, Campaign, Exclusion, ListedAddress, Member, Resolution
 from edx_ace.channel import ChannelType
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.privacy import Holding, KeyColumn, Person
@@ -75,6 +76,7 @@ def _purge(older_than: timedelta | None) -> Mapping[str, int]:
     for resolution in Resolution.objects.using(using).filter(ended | counted).order_by("pk"):
         number += _delete_members(resolution, using)
     Resolution.objects.using(using).filter(counted).delete()
+    Call.objects.using(using).filter(created_at__lt=now - calls.KEPT).delete()
     return {"recipients of campaigns": number}
 
 

@@ -246,6 +246,10 @@ class Resolution(models.Model):
     numbers = models.JSONField(default=dict)
     #: Of a forecast, the same by channel type: see `edx_ace.campaigns.forecasting`.
     channels = models.JSONField(default=dict)
+    #: Of a forecast that workers make, how far it is; empty: it is none of these.
+    counting = models.JSONField(default=dict)
+    #: Until when a worker has that; None: none has.
+    lease_until = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -355,6 +359,21 @@ class Entry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} ({self.who or 'by itself'})"
+
+
+class Call(models.Model):
+    """A call that somebody gave a name: see `edx_ace.campaigns.calls`."""
+
+    key = KeyField(max_length=255, unique=True)
+    #: What is kept of its answer; None: it is not done.
+    answer = models.JSONField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.key)
 
 
 class Template(models.Model):

@@ -23,8 +23,8 @@ from edx_ace.campaigns.conf import settings
 from edx_ace.campaigns.errors import ConflictError, ForbiddenError, Problem, RefusedError
 from edx_ace.campaigns.host import Action, host
 from edx_ace.campaigns.models import Campaign, Timing
-from edx_ace.campaigns.schedule import due_at
 from edx_ace.campaigns.states import EDITABLE, State
+from edx_ace.campaigns.timing import due_at
 from edx_ace.outbox import batches, counts, leases
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.states import State as DeliveryState
@@ -247,13 +247,15 @@ def has_written(user: Any, campaign: Campaign) -> bool:
     return bool(user.pk == campaign.author_id or written.exists())
 
 
-def follow_up(user: Any, campaign: Campaign, whom: str) -> Campaign:
+def follow_up(user: Any, campaign: Campaign, whom: str, *, idempotency_key: str | None = None) -> Campaign:
     """
     Make a draft with the content of *campaign*, which has started, and return it.
 
     Args:
         whom: Who it goes to: ``"failed"``, those whom it could not be sent to, or ``"joined"``, those who belong to
             its audiences by now and whom it did not go to.
+
+        idempotency_key: As for `edx_ace.campaigns.create`.
 
     Raises:
         ForbiddenError: If the user may not see it, or not write in its scope.
@@ -273,7 +275,8 @@ def follow_up(user: Any, campaign: Campaign, whom: str) -> Campaign:
         )
     else:
         raise ValueError(f"whom must be 'failed' or 'joined', given {whom!r}.")
-    return editing.duplicate(user, campaign, parts=parts, name=(name % {"name": campaign.name})[:200])
+    fields = {"parts": parts, "name": (name % {"name": campaign.name})[:200]}
+    return editing.duplicate(user, campaign, idempotency_key=idempotency_key, **fields)
 
 
 def needs_approval(campaign: Campaign, number: int) -> bool:

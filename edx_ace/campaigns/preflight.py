@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 
 from edx_ace import categories
 from edx_ace import channel as channel_package
-from edx_ace.campaigns import content, keywords, looking, preview, schedule
+from edx_ace.campaigns import content, keywords, looking, preview, timing
 from edx_ace.campaigns.access import require
 from edx_ace.campaigns.audiences import Person
 from edx_ace.campaigns.conf import settings
@@ -225,15 +225,15 @@ def _named(people: Sequence[Person], is_all: bool) -> str:
 
 def _problems_of_time(campaign: Campaign, now: datetime) -> Iterator[Problem]:
     try:
-        schedule.due_at(campaign, now)
+        timing.due_at(campaign, now)
     except RefusedError as error:
         yield from error.problems
         return
-    if campaign.timing == Timing.LOCAL and schedule.starts_at(campaign, now) < now:
+    if campaign.timing == Timing.LOCAL and timing.starts_at(campaign, now) < now:
         text = _("In some time zones %(time)s has passed: whoever lives there gets it at once.")
         values = {"time": campaign.wall_time.replace("T", " ")}
         yield Problem("passed_somewhere", text % values, "wall_time", is_error=False)
-    if campaign.timing == Timing.AT and schedule.comes_twice(campaign):
+    if campaign.timing == Timing.AT and timing.comes_twice(campaign):
         text = _("Clocks show %(time)s twice in %(zone)s. It starts at the first.")
         values = {"time": campaign.wall_time.replace("T", " "), "zone": campaign.zone}
         yield Problem("comes_twice", text % values, "wall_time", is_error=False)

@@ -8,16 +8,17 @@ belongs to no send, so that no count has it, and its links change nothing.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import attrs
 from django.utils.translation import gettext as _
 
 from edx_ace import ace
 from edx_ace import preview as message_preview
-from edx_ace.campaigns import content, looking
+from edx_ace.campaigns import calls, content, looking
 from edx_ace.campaigns.access import note, require
 from edx_ace.campaigns.audiences import Person
 from edx_ace.campaigns.conf import settings
@@ -31,10 +32,11 @@ from edx_ace.channel.mixins import EmailChannelMixin
 from edx_ace.errors import InvalidMessageError
 from edx_ace.message import Message
 from edx_ace.outbox.people import canonical
+from edx_ace.outbox.redaction import redacted
 from edx_ace.preview import SAMPLE_RECIPIENT
 from edx_ace.recipient import Recipient
 from edx_ace.renderers import RenderedEmail
-from edx_ace.report import SendReport
+from edx_ace.report import Delivery, Outcome, SendReport
 from edx_ace.text import one_line
 from edx_ace.utils.date import get_current_time
 
@@ -123,6 +125,7 @@ def send_test(
     reference: str = "",
     language: str | None = None,
     channel_type: str = "email",
+    idempotency_key: str | None = None,
 ) -> SendReport:
     """
     Send a test of *campaign* and return what came of it.
@@ -136,10 +139,13 @@ def send_test(
 
         reference, language, channel_type: As for `preview`.
 
+        idempotency_key: As for `edx_ace.campaigns.create`, for a week; the report has no addresses then.
+
     Raises:
         ForbiddenError: If the user may not write it, or not see recipients.
         RefusedError: If tests may not go to *address*.
         CampaignError: As for `preview`.
+        ConflictError: If the same test is being sent, or whoever sent it ended in the middle.
     """
     require(user, Action.WRITE, campaign.scope, campaign)
     to = _tester(user, address, channel_type)
@@ -147,9 +153,13 @@ def send_test(
     variant = _variant(campaign, language or person.language, channel_type)
     message = _message(campaign, variant, person, is_test=True)
     message.expiration_time = get_current_time() + TEST_PATIENCE
-    report = ace.send(message, limit_to_channels=[channel_type])
-    note(campaign, user, "tested", why=to.email_address or "")
-    return report
+
+    def do() -> SendReport:
+        report = ace.send(message, limit_to_channels=[channel_type])
+        note(campaign, user, "tested", why=to.email_address or "")
+        return report
+
+    return calls.once(user, f"send_test:{campaign.pk}", idempotency_key, do, _kept, _found)
 
 
 def shown(campaign: Campaign, variant: Variant, person: Person) -> Preview:
@@ -211,6 +221,38 @@ def _tester(user: Any, address: str, channel_type: str) -> Recipient:
     text = _("Tests go to your own address or to one of: %(addresses)s.")
     addresses = ", ".join(settings.CAMPAIGN_TEST_ADDRESSES) or "–"
     raise RefusedError([Problem("bad_test_address", text % {"addresses": addresses}, "address")])
+
+
+def _kept(report: SendReport) -> dict[str, Any]:
+    return {
+        "log_id": report.log_id,
+        "uuid": str(report.uuid),
+        "deliveries": [
+            {
+                **attrs.asdict(one),
+                "channel_type": str(one.channel_type),
+                "outcome": str(one.outcome),
+                "reason": redacted(one.reason),
+                "until": one.until and one.until.isoformat(),
+            }
+            for one in report.deliveries
+        ],
+    }
+
+
+def _found(kept: Mapping[str, Any]) -> SendReport:
+    deliveries = [
+        Delivery(
+            **{
+                **one,
+                "channel_type": ChannelType(one["channel_type"]),
+                "outcome": Outcome(one["outcome"]),
+                "until": one["until"] and datetime.fromisoformat(one["until"]),
+            }
+        )
+        for one in kept["deliveries"]
+    ]
+    return SendReport(kept["log_id"], UUID(kept["uuid"]), tuple(deliveries))
 
 
 def _is_same(one: str, other: str) -> bool:

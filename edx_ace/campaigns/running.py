@@ -20,7 +20,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from edx_ace.campaigns import audiences, pausing, schedule
+from edx_ace.campaigns import audiences, forecasting, pausing, timing
 from edx_ace.campaigns.access import note, require
 from edx_ace.campaigns.errors import CampaignError, ConflictError, ForbiddenError, RefusedError
 from edx_ace.campaigns.expanding import expand
@@ -61,6 +61,7 @@ _UNDER_WAY = (State.SENDING, State.PAUSED, State.CANCELLED)
 
 def tick() -> str | None:
     """Do a part of what there is to do for campaigns; a chore of the sweep."""
+    begun_at = time.monotonic()
     _follow_dates()
     started = _start_due()
     waiting = list(_waiting().values_list("pk", flat=True))
@@ -73,6 +74,9 @@ def tick() -> str | None:
     for key in waiting:
         for campaign in _take_over(key):
             is_left |= _work(campaign, seconds)
+    # With what time is left, but always with some.
+    over_at = max(begun_at + SLICE_SECONDS, time.monotonic() + SLICE_SECONDS / 4)
+    is_left |= forecasting.go_on(lambda: time.monotonic() < over_at)
     return chores.AGAIN if is_left else None
 
 
@@ -109,7 +113,7 @@ def _follow_dates() -> None:
         state=State.SCHEDULED, finished_at__isnull=True, timing=Timing.RELATIVE
     ).iterator():
         try:
-            moved = schedule.starts_at(campaign, now)
+            moved = timing.starts_at(campaign, now)
         except RefusedError:
             # Said when it is to start: until then the date may be back.
             continue
@@ -241,7 +245,7 @@ def _begin(campaign: Campaign) -> None:
             )
     if campaign.timing == Timing.RELATIVE:
         # Refused if that date is gone.
-        schedule.starts_at(campaign, campaign.due_at)
+        timing.starts_at(campaign, campaign.due_at)
     with transaction.atomic(router.db_for_write(Campaign)):
         resolution = Resolution.objects.create(campaign=campaign, version=campaign.version)
         if not _hold(campaign, resolution=resolution, started_at=DatabaseNow()):

@@ -27,7 +27,9 @@ from edx_ace.outbox import doorbell, payloads, people, sources
 from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.errors import IdempotencyKeyError
 from edx_ace.outbox.inserting import insert, insert_lines, new
+from edx_ace.outbox.leases import write_notes
 from edx_ace.outbox.models import Count, Delivery, OnAmbiguous, Payload
+from edx_ace.outbox.notes import further_notes
 from edx_ace.outbox.redaction import redacted, redacted_code
 from edx_ace.outbox.sources import FromSource, Referred
 from edx_ace.outbox.states import Priority, State
@@ -478,6 +480,8 @@ def _write_new(mould: _Mould, source: str, contents: Sequence[str], chunk: Seque
             )
             if (batch := mould.delivery["batch"]) is not None:
                 Count.objects.using(using).create(batch=batch, from_state="", to_state=way["state"], number=len(chunk))
+            if notes := further_notes("", way["state"]):
+                write_notes(Delivery.at([(uuid, str(channel_type)) for uuid in uuids], using), notes, using)
     now = mould.delivery["created_at"]
     return _Written(uuids[0], len(uuids), 0, any((one.due_at or due_at) <= now for one in chunk))
 

@@ -193,13 +193,27 @@ class Delivery(Leased):
 
     @classmethod
     def moved(cls, rows: Sequence[Any], from_state: str, to_state: str, using: str) -> None:
-        """Write the same about *rows* that went from one state to another where no lease is involved."""
+        """
+        Write the same about *rows* that went from one state to another where no lease is involved.
+
+        Those that were just inserted may not know their keys.
+        """
         numbers = Counter(row.batch for row in rows if row.batch is not None)
         Count.objects.using(using).bulk_create(
             Count(batch=batch, from_state=from_state, to_state=to_state, number=number)
             for batch, number in numbers.items()
         )
-        write_notes(rows, further_notes(from_state, to_state), using)
+        if notes := further_notes(from_state, to_state):
+            unknown = [(row.payload_id, row.channel_type) for row in rows if row.pk is None]
+            known = [row for row in rows if row.pk is not None]
+            write_notes([*known, *cls.at(unknown, using)], notes, using)
+
+    @classmethod
+    def at(cls, places: Sequence[tuple[UUID, str]], using: str) -> list[Delivery]:
+        """Return the keys of the deliveries of these payloads over these channel types, one for each."""
+        rows = cls.objects.using(using).filter(payload__in={payload for payload, _ in places})
+        wanted = set(places)
+        return [row for row in rows.only("payload_id", "channel_type") if (row.payload_id, row.channel_type) in wanted]
 
 
 #: One count for each batch, with the two states as parameters.

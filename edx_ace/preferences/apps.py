@@ -15,7 +15,7 @@ class PreferencesConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the guard, the digests, the system checks, the chores, and what is kept of people."""
+        """Register the guards, the digests, the system checks, the chores, and what is kept of people."""
         from edx_ace import categories
         from edx_ace.outbox import chores, guards, privacy, sources
         from edx_ace.preferences import at_provider, caps, checks, digests, policies  # noqa: F401  # importing the checks registers them
@@ -24,6 +24,7 @@ class PreferencesConfig(AppConfig):
 
         categories.bring(digests.CATEGORY)
         guards.register(policies.OPTED_OUT)
+        guards.register(policies.NOT_OPTED_IN)
         privacy.register(HOLDING)
         sources.register(digests.DIGEST_SOURCE)
         chores.register(caps.purge)

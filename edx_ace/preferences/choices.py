@@ -138,11 +138,16 @@ def effective(category: categories.Category, channel_type: ChannelType, chosen: 
     """Return how somebody who *chose* that takes the messages of *category*; see above which choice wins."""
     if not category.offers(channel_type):
         return Taking.OFF
+    return choice_for(category, chosen, scope) or (Taking.IMMEDIATE if category.default else Taking.OFF)
+
+
+def choice_for(category: categories.Category, chosen: Chosen, scope: str = "") -> Taking | None:
+    """Return which choice of somebody who *chose* that counts for the messages of *category*; None: none of them."""
     if category.can_be_turned_off:
         for place in (category.name, scope), (EVERYTHING, scope), (category.name, ""), (EVERYTHING, ""):
             if place in chosen:
                 return chosen[place]
-    return Taking.IMMEDIATE if category.default else Taking.OFF
+    return None
 
 
 def person_of(person: Recipient | str) -> str:

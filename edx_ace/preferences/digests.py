@@ -31,6 +31,7 @@ from edx_ace.outbox import FromSource, Priority, State, cancel, enqueue, leases,
 from edx_ace.outbox.clock import DatabaseNow, from_now
 from edx_ace.outbox.conf import settings as outbox_settings
 from edx_ace.outbox.errors import SourceError
+from edx_ace.outbox.guards import guards
 from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.redaction import redacted, redacted_code
 from edx_ace.outbox.sources import Source
@@ -79,18 +80,17 @@ class DigestPolicy(Policy):
     def settle(self, messages: Sequence[Message], allowed: Sequence[AllowedChannels]) -> list[PolicyResult]:
         """Have a digest made for each person for whom the time has come."""
         now = clock.get_current_time()
-        due: dict[UUID, Message] = {}
+        due: dict[str, Message] = {}
         for asked, left in zip(asked_about(messages), allowed, strict=True):
             if asked.person and _is_due(asked) and not _is_denied(left):
-                # The same for all workers that meet at this hour.
-                uuid = uuid5(NAMESPACE_URL, f"{SOURCE}:{asked.person}:{now:%Y-%m-%dT%H}")
-                due[uuid] = asked.message
-        if due:
-            enqueue(
-                [FromSource(SOURCE, uuid, _outline(uuid, message)) for uuid, message in due.items()],
-                limit_to_channels=[EMAIL],
-                priority=Priority.NORMAL,
-            )
+                due[asked.person] = asked.message
+        digests = []
+        for person in _who_waits(due) if due else ():
+            # The same for all workers that meet at this hour.
+            uuid = uuid5(NAMESPACE_URL, f"{SOURCE}:{person}:{now:%Y-%m-%dT%H}")
+            digests.append(FromSource(SOURCE, uuid, _outline(uuid, due[person])))
+        if digests:
+            enqueue(digests, limit_to_channels=[EMAIL], priority=Priority.NORMAL)
         return [NOTHING] * len(messages)
 
 
@@ -196,10 +196,25 @@ def _outline(uuid: UUID, message: Message) -> Message:
     return outline
 
 
-def _take(people: Collection[str | None]) -> list[Delivery]:
-    """Claim what *people* have waiting for a digest now, from whoever has it."""
+def _who_waits(people: Collection[str]) -> set[str]:
+    """Return who of *people* has something that a digest would take now."""
+    rows = Delivery.objects.using(router.db_for_write(Delivery)).filter(_waiting(people), recipient__isnull=False)
+    return {person for person in rows.values_list("recipient", flat=True) if person is not None}
+
+
+def _waiting(people: Collection[str | None]) -> Q:
+    """Return what matches that which *people* have waiting for a digest now, and which no guard lets wait for more."""
     held = Q(recipient__in=people, channel_type=str(EMAIL), code=HELD, due_at__lte=from_now(_AHEAD))
     held &= Q(expires_at__isnull=True) | Q(expires_at__gt=DatabaseNow())
+    for guard in guards():
+        if guard.waits:
+            held &= ~guard.forbids()
+    return held
+
+
+def _take(people: Collection[str | None]) -> list[Delivery]:
+    """Claim what *people* have waiting for a digest now, from whoever has it."""
+    held = _waiting(people)
     using = router.db_for_write(Delivery)
     with transaction.atomic(using):
         reconsider(held)

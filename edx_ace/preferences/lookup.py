@@ -27,7 +27,7 @@ from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.people import person_key, shortened
 from edx_ace.outbox.states import State
 from edx_ace.policy import PolicyResult, shared_notes, waited_for
-from edx_ace.preferences.choices import Chosen, effective
+from edx_ace.preferences.choices import Chosen, choice_for, effective
 from edx_ace.preferences.conf import settings
 from edx_ace.preferences.models import Choice, QuietHours, Slot, Taking
 from edx_ace.preferences.moments import Hours, monday_of
@@ -101,6 +101,12 @@ class Asked:
     def has_choices(self, channel_type: ChannelType) -> bool:
         """Return whether the person chose anything for *channel_type*."""
         return channel_type._value_ in self.known.choices
+
+    def has_chosen_it(self, channel_type: ChannelType) -> bool:
+        """Return whether a choice of the person counts for the message over *channel_type*."""
+        assert self.category is not None
+        chosen = self.known.choices.get(str(channel_type), {})
+        return self.category.offers(channel_type) and choice_for(self.category, chosen, self.scope) is not None
 
     def taking(self, channel_type: ChannelType) -> Taking:
         """Return how the person takes it over *channel_type*."""

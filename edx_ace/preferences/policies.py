@@ -1,5 +1,5 @@
 """
-Public: the policies ``preference``, with the guard that keeps to choices at the last moment, and ``quiet_hours``.
+Public: the policies ``preference``, with the guards that keep to choices at the last moment, and ``quiet_hours``.
 """
 
 from __future__ import annotations
@@ -77,20 +77,21 @@ def _denied(asked: Asked, category: Category) -> PolicyResult:
     deny = {channel_type for channel_type in ALL_TYPES if asked.taking(channel_type) is Taking.OFF}
     if not deny:
         return NOTHING
-    if any(category.offers(channel_type) and asked.has_choices(channel_type) for channel_type in deny):
+    if any(map(asked.has_chosen_it, deny)):
         return PolicyResult(deny, code="opted_out", reason=f"The person turned {category.name!r} off.")
     return PolicyResult(deny, code="not_opted_in", reason=f"{category.name!r} does not go there unless it is chosen.")
 
 
 #: The most specific first, as `effective` has it.
-_IS_OFF = f"""
+_CHOICE = f"""
     COALESCE((
         SELECT c.taking FROM {Choice._meta.db_table} c
         WHERE c.person = {{recipient}} AND c.channel_type = {{channel_type}}
         AND c.category IN ({{category}}, '') AND c.scope IN ({{scope}}, '')
         ORDER BY c.scope DESC, c.category DESC LIMIT 1
-    ), '') = '{Taking.OFF}'
+    ), '')
 """
+_IS_OFF, _IS_MISSING = f"{_CHOICE} = '{Taking.OFF}'", f"{_CHOICE} = ''"
 
 
 def _opted_out() -> Q:
@@ -98,5 +99,16 @@ def _opted_out() -> Q:
     return Q(SqlCondition(_IS_OFF), is_essential=False) & ~Q(category__in=fixed)
 
 
+def _not_opted_in() -> Q:
+    missing = Q(pk__in=[])
+    for category in categories.all_categories().values():
+        if category.can_be_turned_off and not category.default:
+            missing |= Q(SqlCondition(_IS_MISSING), category=category.name)
+        if category.channels:
+            missing |= Q(category=category.name) & ~Q(channel_type__in=category.channels)
+    return missing & Q(is_essential=False)
+
+
 #: What was chosen between the policy's answer and the hand-over counts, too.
 OPTED_OUT = Guard("opted_out", "The person turned it off.", _opted_out)
+NOT_OPTED_IN = Guard("not_opted_in", "The person did not ask for it.", _not_opted_in)

@@ -160,6 +160,8 @@ ACE_PEOPLE = "courses.people.places"
 ACE_SCOPE_NAMES = "courses.scopes.names"
 ACE_RECIPIENT_OF_USER = "courses.people.recipient_of"
 ACE_CAMPAIGN_HOST = "courses.campaign_host.CampusHost"
+# Nobody answers there: pictures of the demo are those of whoever tries it.
+ACE_CAMPAIGN_IMAGE_HOSTS = ["pictures.campus.example"]
 # Who wants to choose without a link logs in here.
 LOGIN_URL = "admin:login"
 

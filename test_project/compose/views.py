@@ -21,9 +21,7 @@ from edx_ace import campaigns
 from edx_ace.campaigns.errors import ConflictError, ForbiddenError, RefusedError
 from edx_ace.campaigns.host import Action, host
 from edx_ace.campaigns.models import Campaign
-from edx_ace.campaigns.operations import schedule
 from edx_ace.campaigns.preflight import preflight
-from edx_ace.campaigns.progress import progress
 from edx_ace.campaigns.states import FINISHED, State
 
 PAGE_SIZE = 10
@@ -78,7 +76,7 @@ def send_email(request: HttpRequest, course: Course) -> HttpResponse:
         )
         # The front end has asked whether they are sure.
         seen = [problem.code for problem in preflight(request.user, campaign).warnings]
-        schedule(request.user, campaign, version=campaign.version, accept=seen)
+        campaigns.schedule(request.user, campaign, version=campaign.version, accept=seen)
     return JsonResponse({"course_id": course.slug, "success": True})
 
 
@@ -119,7 +117,7 @@ def content_history(request: HttpRequest, course: Course) -> HttpResponse:
                 {
                     "email": translation.email_out(campaign, course.slug),
                     "created": translation.moment_out(campaign.created_at),
-                    "number_sent": progress(campaign).total,
+                    "number_sent": campaigns.progress(campaign).total,
                     "requester": _author(campaign),
                     "sent_to": translation.targets_out(campaign),
                 }
@@ -147,7 +145,7 @@ def _task(campaign: Campaign) -> dict[str, Any]:
         if campaign.finished_at and campaign.started_at
         else None
     )
-    now = progress(campaign)
+    now = campaigns.progress(campaign)
     return {
         "task_id": str(campaign.uuid),
         "task_type": "bulk_course_email",

@@ -17,7 +17,6 @@ from courses.models import Course
 from courses.scopes import scope_of
 from edx_ace import campaigns
 from edx_ace.campaigns.models import Campaign
-from edx_ace.campaigns.operations import schedule
 from edx_ace.campaigns.preflight import preflight
 from edx_ace.campaigns.running import tick
 from edx_ace.campaigns.states import State
@@ -177,4 +176,4 @@ def _scheduled(course: str, **fields: Any) -> Campaign:
     scope = scope_of(Course.objects.get(slug=course))
     campaign = campaigns.create(author, scope=scope, from_name=FROM_NAME, reply_to=author.email, **fields)
     seen = [problem.code for problem in preflight(author, campaign).warnings]
-    return schedule(author, campaign, version=campaign.version, accept=seen)
+    return campaigns.schedule(author, campaign, version=campaign.version, accept=seen)

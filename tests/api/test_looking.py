@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from edx_ace.campaigns.models import Campaign
+from edx_ace.campaigns.running import tick
 
 pytestmark = pytest.mark.django_db
 
@@ -50,13 +50,15 @@ def test_a_test_goes_to_whoever_asks(client_of, ann, draft, site):
 
 def test_recipients_are_counted_before(client_of, ann, draft, pupils):
     """
-    There is a forecast once it was made, until the campaign changes; the preflight has its numbers.
+    There is a forecast once workers have made it, until the campaign changes; the preflight has its numbers.
     """
     client, campaign = client_of(ann), draft()
 
     none = client.get(f"/api/{campaign.uuid}/forecast/")
-    made = client.post(f"/api/{campaign.uuid}/forecast/")
-    kept = client.get(f"/api/{campaign.uuid}/forecast/")
+    started = client.post(f"/api/{campaign.uuid}/forecast/")
+    waiting = client.get(f"/api/{campaign.uuid}/forecast/")
+    tick()
+    made = client.get(f"/api/{campaign.uuid}/forecast/")
     preflight = client.get(f"/api/{campaign.uuid}/preflight/").json()
     client.patch(f"/api/{campaign.uuid}/", {"version": 1, "name": "Other"}, format="json")
     gone = client.get(f"/api/{campaign.uuid}/forecast/")
@@ -64,7 +66,9 @@ def test_recipients_are_counted_before(client_of, ann, draft, pupils):
     assert (none.status_code, gone.status_code) == (404, 404)
     assert made.json()["numbers"] == {"": 3}
     assert made.json()["channels"] == {"email": {"": 3}}
-    assert kept.json() == made.json()
+    assert made.json()["share"] == 1
+    assert started.status_code == 202
+    assert started.json() == waiting.json() == {"version": 1, "share": 0, "at": None, "numbers": {}, "channels": {}}
     assert preflight["numbers"] == {"": 3}
     assert all(not problem["is_error"] for problem in preflight["problems"])
 
@@ -76,8 +80,9 @@ def test_what_cannot_be_counted_is_a_problem(client_of, ann, draft):
     campaign = draft()
     campaign.parts.update(audience="gone")
 
-    answer = client_of(ann).post(f"/api/{campaign.uuid}/forecast/")
+    started = client_of(ann).post(f"/api/{campaign.uuid}/forecast/")
+    tick()
+    answer = client_of(ann).get(f"/api/{campaign.uuid}/forecast/")
 
-    assert answer.status_code == 422
+    assert (started.status_code, answer.status_code) == (202, 422)
     assert "gone" in answer.json()["detail"]
-    assert not Campaign.objects.get().resolutions.exists()

@@ -73,7 +73,7 @@ def test_all_that_is_wrong_is_told_and_nothing_kept(client_of, ann):
     body = answer.json()
     assert (body["status"], body["code"], body["type"]) == (422, "refused", "about:blank")
     places = {problem["where"]: problem["code"] for problem in body["problems"]}
-    assert places == {"category": "unknown_category", "variants.email.en.body": "unknown_keyword"}
+    assert places == {"category": "unknown_category", "variants.email.en.source": "unknown_keyword"}
     assert not Campaign.objects.exists()
 
 
@@ -305,3 +305,32 @@ def test_a_version_that_there_cannot_be_is_a_conflict(client_of, ann, draft):
     answer = client_of(ann).patch(f"/api/{draft().uuid}/", {"version": 10**30, "name": "New"}, format="json")
 
     assert answer.status_code == 409
+
+
+def test_whatever_makes_something_heeds_the_key(client_of, ann, draft):
+    """
+    A file, a list, a template, a test and a follow-up are made once under their Idempotency-Key.
+    """
+    client, campaign = client_of(ann), draft()
+    own, headers = f"/api/{campaign.uuid}", {"Idempotency-Key": "k"}
+
+    def twice(address, data, kind="json"):
+        found = []
+        for _ in range(2):
+            for file in data.values():
+                if isinstance(file, SimpleUploadedFile):
+                    file.seek(0)
+            found.append(client.post(address, data, format=kind, headers=headers))
+        assert found[0].status_code in (200, 201), found[0].data
+        assert found[0].json() == found[1].json()
+        return found[0].json()
+
+    file = SimpleUploadedFile("plan.txt", b"plan")
+    addresses = SimpleUploadedFile("list.csv", b"address\nada@example.com\nada@example.com\n")
+    assert len(twice(f"{own}/attachments/", {"version": 1, "file": file}, "multipart")["attachments"]) == 1
+    assert twice("/api/address-lists/", {"scope": "a", "name": "L", "file": addresses}, "multipart")["number"] == 1
+    assert twice(f"{own}/template/", {"name": "Terms"})["number"] == 1
+    assert twice(f"{own}/test/", {})["deliveries"][0]["outcome"] == "sent"
+    Campaign.objects.update(state="sent")
+    twice(f"{own}/follow-up/", {"whom": "failed"})
+    assert Campaign.objects.count() == 2

@@ -127,6 +127,50 @@ def test_every_page_is_accessible(
         check(page, f"campaigns-{look}-{name}")
 
 
+#: A picture of one red dot.
+DOT = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="30"><circle cx="20" cy="15" r="9" fill="#c00"/></svg>'
+
+
+def test_pictures_are_put_in_by_their_address(site: RunningSite, log_in: Callable[..., Page]) -> None:
+    """
+    From hosts that are allowed; what they show in words stays when the text is changed, and in Markdown.
+    """
+    page = log_in(locale="en-GB")
+    address = "https://pictures.campus.example/dot.svg"
+    page.route(
+        "https://pictures.campus.example/**", lambda route: route.fulfill(body=DOT, content_type="image/svg+xml")
+    )
+    page.goto(f"{site.url}/staff/campaigns/new/")
+    page.get_by_label("Name").fill("A picture")
+    page.get_by_role("button", name="Write it").click()
+    page.get_by_label("Subject").fill("Look")
+    editor = page.locator("trix-editor")
+    editor.click()
+    page.keyboard.type("Before")
+
+    page.get_by_role("button", name="Picture").click()
+    page.get_by_label("Address of the picture").fill("https://elsewhere.example/dot.svg")
+    page.get_by_role("button", name="Insert").click()
+    expect(editor.locator("img")).to_have_count(0)
+    page.get_by_label("Address of the picture").fill(address)
+    page.get_by_label("What it shows, in words").fill('A "red" dot')
+    check(page, "campaigns-picture")
+    page.keyboard.press("Enter")
+    expect(editor.locator("img")).to_have_attribute("src", address)
+    page.keyboard.type(" and after")
+
+    for _ in range(2):
+        page.get_by_role("button", name="Save and preview").click()
+        seen = page.frame_locator("iframe.ace-in-light")
+        expect(seen.locator("img")).to_have_attribute("alt", 'A "red" dot')
+        expect(seen.locator("img")).to_have_attribute("src", address)
+        expect(seen.locator("body")).to_contain_text("Before and after")
+        page.get_by_role("link", name="Write", exact=True).click()
+        expect(editor.locator("img")).to_have_attribute("alt", 'A "red" dot')
+    page.get_by_role("radio", name="Markdown").check(force=True)
+    expect(page.get_by_label("Text", exact=True)).to_have_value(f'Before![A "red" dot]({address}) and after')
+
+
 def test_from_log_in_to_a_finished_campaign(
     site: RunningSite, made: dict[str, str], sink: SmtpSink, log_in: Callable[..., Page]
 ) -> None:

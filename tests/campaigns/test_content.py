@@ -273,6 +273,8 @@ def test_what_was_sanitised_is_what_is_kept_of_html():
         ({"subject": "\0"}, ["bad_character"]),
         ({"source": "x" * 400_001}, ["too_long"]),
         ({"source": "<div>" * 10_001}, ["too_long"]),
+        ({"source": "[" * 20_001, "format": "markdown"}, ["too_long"]),
+        ({"source": "a\n" * 20_001, "format": "markdown"}, ["too_long"]),
         ({"source": "{" * 4000}, ["stray_braces"] * 100),
         ({"source": "{{ x }}", "format": "markdown"}, ["unknown_keyword"]),
         ({"channel_type": "push", "source": "<b> & {{ first_name }}", "url": "https://example.com/x"}, []),
@@ -374,6 +376,23 @@ class TestMessage:
             "Dear Bo <b>,\n\nyou (https://example.com/?n=Bo%20%3Cb%3E) it (https://example.com/c)",
             "Dear R&D,\n\nyou (https://example.com/?n=R%26D) it ()",
         ]
+
+    @pytest.mark.parametrize("lengths", [range(200, 260, 2), range(201, 260, 2)])
+    def test_shows_nothing_of_how_keywords_are_found_in_its_text_part(self, campaign: Campaign, lengths):
+        """
+        A long link, or word, is cut into lines, and that at a keyword.
+        """
+        for length in lengths:
+            address = f"https://example.com/{'a' * length}{{{{ first_name }}}}{'b' * 1000}"
+            source = f'<p><a href="{address}">See</a> {"c" * length}{{{{ first_name }}}}{"d" * 1000}</p>'
+            bo = Person(Recipient(8, "bo@example.com"), values={"first_name": "Bo"})
+
+            message = content.message_for(campaign, variant(campaign=campaign, source=source), bo, uuid4(), {})
+
+            lines = message.context["email"]["text"].split("\n")
+            assert max(map(len, lines)) < 300
+            link, word = f"https://example.com/{'a' * length}Bo{'b' * 1000}", f"{'c' * length}Bo{'d' * 1000}"
+            assert "".join(lines) == f"See({link}){word}"
 
     def test_is_of_its_category_and_never_essential(self, campaign: Campaign):
         """

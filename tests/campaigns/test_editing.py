@@ -163,6 +163,8 @@ def test_everything_can_be_given_at_once(ann: User):
         ({"channel_types": []}, [("bad_value", "channel_types")]),
         ({"language": "../x"}, [("bad_language", "language")]),
         ({"reply_to": "a@example.com, b@example.com"}, [("bad_address", "reply_to")]),
+        ({"from_name": "=?utf-8?q?a=0Ab?="}, [("bad_name", "from_name")]),
+        ({"from_name": "Ann\x07"}, [("bad_name", "from_name")]),
         ({"rate": "fast"}, [("bad_rate", "rate")]),
         ({"canary": -1}, [("bad_value", "canary")]),
         ({"canary": "many"}, [("bad_value", "canary")]),
@@ -173,8 +175,8 @@ def test_everything_can_be_given_at_once(ann: User):
             {"variants": [{**TEXT, "subject": "{{ frist_name }}", "source": "{% x %}"}, {**TEXT, "language": "?"}]},
             [
                 ("unknown_keyword", "variants.email.en.subject"),
-                ("template_syntax", "variants.email.en.body"),
-                ("template_syntax", "variants.email.en.body"),
+                ("template_syntax", "variants.email.en.source"),
+                ("template_syntax", "variants.email.en.source"),
                 ("bad_language", "variants.email.?.language"),
             ],
         ),
@@ -182,7 +184,7 @@ def test_everything_can_be_given_at_once(ann: User):
         ({"variants": [{**TEXT, "channel_type": "x"}]}, [("bad_channel_type", "variants.x.en.channel_type")]),
         ({"variants": [{**TEXT, "format": "x"}]}, [("bad_value", "variants.email.en.format")]),
         ({"variants": [{**TEXT, "source": None}]}, [("bad_value", "variants.email.en.source")]),
-        ({"variants": [{**TEXT, "source": "\ud800"}]}, [("bad_character", "variants.email.en.body")]),
+        ({"variants": [{**TEXT, "source": "\ud800"}]}, [("bad_character", "variants.email.en.source")]),
         ({"variants": [{**TEXT, "body": "<script>"}]}, [("unknown_field", "variants.email.en.body")]),
         ({"parts": [{"audience": "scores"}]}, [("unknown_audience", "parts.0.audience")]),
         (
@@ -198,7 +200,7 @@ def test_what_is_wrong_is_refused_and_nothing_is_saved(ann: User, draft: Campaig
     Neither of a new campaign nor of one that is there.
     """
     assert problems(editing.create, ann, scope="course:1", **fields) == expected
-    assert problems(editing.save, ann, draft, version=1, from_name="Ann", **fields) == expected
+    assert problems(editing.save, ann, draft, version=1, **{"from_name": "Ann", **fields}) == expected
 
     assert Campaign.objects.count() == 1
     draft.refresh_from_db()

@@ -19,19 +19,9 @@ from edx_ace.campaigns.expanding import expand
 from edx_ace.campaigns.models import Campaign
 from edx_ace.outbox import Priority, State, status
 from edx_ace.outbox.models import Delivery, Payload
-from tests.pipeline import Recorder
+from tests.pipeline import Recorder, always, never
 
 pytestmark = pytest.mark.django_db
-
-
-def always():
-    """There is time."""
-    return True
-
-
-def never():
-    """There is none: what is asked for goes on for one chunk."""
-    return False
 
 
 @pytest.fixture

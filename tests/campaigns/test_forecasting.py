@@ -4,18 +4,21 @@ Internal: exact numbers of who would get a campaign, and why others would not.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Q
 from django.utils import timezone
 
 from edx_ace import Recipient
-from edx_ace.campaigns import forecasting
+from edx_ace.campaigns import finding, forecasting
 from edx_ace.campaigns.audiences import Person
-from edx_ace.campaigns.errors import CampaignError, ForbiddenError
-from edx_ace.campaigns.forecasting import forecast, kept
+from edx_ace.campaigns.errors import CampaignError, ForbiddenError, NotFoundError
+from edx_ace.campaigns.forecasting import forecast, kept, start_forecast
 from edx_ace.campaigns.models import Exclusion, Member, Resolution
 from edx_ace.campaigns.resolving import resolve
+from edx_ace.campaigns.running import tick
 from edx_ace.outbox import guards
 from edx_ace.outbox.guards import Guard
 from edx_ace.preferences.models import Choice
@@ -83,6 +86,26 @@ def test_it_says_how_many_get_it_and_why_others_do_not(campaign, accounts, liste
         "suppressed": 1,
     }
     assert found.channels == {"email": found.numbers}
+
+
+def test_a_category_that_goes_to_those_alone_who_chose_it_goes_to_nobody_else(campaign, accounts, settings):
+    """
+    Nor over channel types that it is not for.
+    """
+    settings.ACE_CATEGORIES = {"offers": {"label": "Offers", "default": False, "channels": ["email"]}}
+    users = accounts(6)
+    turn_off(users[0].pk, category="offers", taking="immediate")
+    turn_off(users[1].pk, category="offers", taking="immediate", scope="course:7")
+    turn_off(users[2].pk, category="offers", taking="immediate", scope="course:8")
+    turn_off(users[3].pk, category="", scope="course:7")
+    turn_off(users[4].pk, category="other")
+    turn_off(users[0].pk, category="offers", taking="immediate", channel_type="push")
+    made = campaign("accounts", scope="course:7", category="offers", channel_types="email,push")
+
+    found = forecast(None, made)
+
+    assert found.channels == {"email": {"": 2, "not_opted_in": 3, "opted_out": 1}, "push": {"not_opted_in": 6}}
+    assert found.numbers == found.channels["email"]
 
 
 def test_only_its_numbers_are_kept(campaign, accounts):
@@ -165,6 +188,94 @@ def test_it_says_how_far_it_is(campaign, accounts, monkeypatch):
     assert found.numbers == {"": 10}
 
 
+def work(monkeypatch, seconds):
+    """Let workers go on with what there is to do, a slice after the other; return how many it took."""
+    monkeypatch.setattr("edx_ace.campaigns.running.SLICE_SECONDS", seconds)
+    for number in range(1, 100):
+        if tick() is None:
+            return number
+    raise AssertionError("It does not end.")
+
+
+@pytest.mark.parametrize("seconds", [0, 2])
+def test_workers_make_one_in_slices(campaign, accounts, monkeypatch, seconds):
+    """
+    It is told how far they are, and the numbers are those of a forecast that is made at one go.
+    """
+    monkeypatch.setattr("edx_ace.campaigns.resolving.CHUNK_SIZE", 3)
+    monkeypatch.setattr(forecasting, "CHUNK_SIZE", 4)
+    users = accounts(10)
+    turn_off(users[3].pk)
+    made = campaign("accounts", state="draft", channel_types="email,push")
+    assert start_forecast(None, made).share == 0
+    assert start_forecast(None, made).at is None
+    assert Resolution.objects.count() == 1
+
+    first = finding.forecast(None, made)
+    slices = work(monkeypatch, seconds)
+    found = finding.forecast(None, made)
+
+    assert (first.share, first.numbers) == (0, {})
+    assert (slices > 6) is (seconds == 0)
+    assert (found.share, found.version) == (1, made.version)
+    at_once = forecast(None, made)
+    assert (found.numbers, found.channels) == (at_once.numbers, at_once.channels)
+    assert found.channels["email"] == {"": 9, "opted_out": 1}
+    assert not Member.objects.exists()
+
+
+def test_of_what_has_changed_nobody_counts_on(campaign, accounts, monkeypatch):
+    """
+    Of the campaign as it is then it has to be asked for anew.
+    """
+    accounts(3)
+    made = campaign("accounts", state="draft")
+    start_forecast(None, made)
+    made.version += 1
+    made.save()
+
+    work(monkeypatch, 2)
+
+    assert not Resolution.objects.exists()
+    with pytest.raises(NotFoundError):
+        finding.forecast(None, made)
+
+
+def test_what_workers_could_not_count_is_told_until_it_is_asked_for_again(campaign, given, monkeypatch):
+    """
+    With the reason.
+    """
+    given.people = [None]
+    made = campaign("given", state="draft")
+    start_forecast(None, made)
+    work(monkeypatch, 2)
+
+    with pytest.raises(CampaignError, match="must give instances of Person"):
+        finding.forecast(None, made)
+
+    given.people = [Person(Recipient(1, "1@example.com"))]
+    assert start_forecast(None, made).share == 0
+    work(monkeypatch, 2)
+    assert finding.forecast(None, made).numbers == {"": 1}
+
+
+def test_what_a_worker_has_another_leaves_until_its_lease_is_over(campaign, accounts, monkeypatch):
+    """
+    Whoever was killed in the middle has lost nothing.
+    """
+    accounts(3)
+    made = campaign("accounts", state="draft")
+    start_forecast(None, made)
+    Resolution.objects.update(lease_until=timezone.now() + timedelta(minutes=1))
+    work(monkeypatch, 2)
+    assert finding.forecast(None, made).share == 0
+
+    Resolution.objects.update(lease_until=timezone.now() - timedelta(minutes=1))
+    work(monkeypatch, 2)
+
+    assert finding.forecast(None, made).numbers == {"": 3}
+
+
 def test_an_audience_that_fails_leaves_nothing(campaign, given):
     """
     The error says which.
@@ -181,8 +292,9 @@ def test_whoever_must_not_see_the_campaign_learns_nothing(campaign):
     """
     The host says so.
     """
-    with pytest.raises(ForbiddenError):
-        forecast(AnonymousUser(), campaign("accounts"))
+    for ask in (forecast, start_forecast, finding.forecast):
+        with pytest.raises(ForbiddenError):
+            ask(AnonymousUser(), campaign("accounts"))
 
 
 def test_an_empty_audience_has_nobody(campaign):

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from edx_ace.campaigns import editing, operations, progress
+from edx_ace.campaigns import editing, following, operations
 from edx_ace.campaigns.errors import ConflictError
 from edx_ace.campaigns.host import Host
 from edx_ace.campaigns.models import Campaign, Variant
@@ -107,7 +107,7 @@ def received(sink):
 
 def numbers(campaign):
     campaign.refresh_from_db()
-    return dict(progress.progress(campaign).numbers)
+    return dict(following.progress(campaign).numbers)
 
 
 def test_paused_and_resumed_everybody_gets_it_once(news, sink):
@@ -170,7 +170,7 @@ def test_one_who_is_refused_and_one_who_has_to_wait_stop_nobody(news, sink):
 
     assert received(server) == Counter({f"user{n}@example.com": 1 for n in range(20) if n != 3})
     assert (numbers(campaign), campaign.state) == ({"sent": 19, "failed": 1}, "sent")
-    [failed] = progress.outcomes(None, campaign, state="failed").outcomes
+    [failed] = following.outcomes(None, campaign, state="failed").outcomes
     assert (failed.address, failed.code) == ("user3@example.com", "smtp_550")
 
 
@@ -189,7 +189,7 @@ def test_who_opts_out_between_two_attempts_gets_nothing(news, sink):
 
     assert "user1@example.com" not in received(server)
     assert numbers(campaign) == {"sent": 2, "skipped": 1}
-    assert progress.outcomes(None, campaign, state="skipped").outcomes[0].code == "opted_out"
+    assert following.outcomes(None, campaign, state="skipped").outcomes[0].code == "opted_out"
 
 
 def test_refused_credentials_pause_it_and_nothing_fails(news, sink, settings):

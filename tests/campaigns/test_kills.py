@@ -19,15 +19,11 @@ from edx_ace.campaigns.models import Campaign, Resolution
 from edx_ace.campaigns.resolving import resolve
 from edx_ace.outbox import State, status
 from edx_ace.outbox.models import Delivery
+from tests.pipeline import always
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ROOT = Path(__file__).parents[2]
-
-
-def always():
-    """There is time."""
-    return True
 
 
 def kill(campaign, what, number):

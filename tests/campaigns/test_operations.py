@@ -11,7 +11,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from edx_ace.campaigns import editing, operations, preflight, progress
+from edx_ace import campaigns
+from edx_ace.campaigns import editing, following, operations, preflight
 from edx_ace.campaigns.errors import ConflictError, ForbiddenError, RefusedError
 from edx_ace.campaigns.host import Host
 from edx_ace.campaigns.models import Campaign, Resolution
@@ -124,6 +125,15 @@ def test_the_way_of_a_campaign_is_written_down(draft, ann, bob, site):
         ("resumed", "paused", "sending", "a-ann"),
         ("finished", "sending", "sent", ""),
     ]
+
+
+@pytest.mark.parametrize("name", sorted({*campaigns.__all__, "schedule", "progress"}))
+def test_what_somebody_does_is_found_at_the_root(name):
+    """
+    No module hides a function that is called like it, whatever was imported before.
+    """
+    assert name in campaigns.__all__
+    assert callable(getattr(campaigns, name))
 
 
 def test_errors_and_warnings_that_nobody_has_seen_keep_it_a_draft(draft, ann, no_problems):
@@ -258,8 +268,8 @@ def test_whoever_has_written_some_of_it_does_not_approve_it(draft, ann, bob):
         lambda user, campaign: operations.approve(user, campaign, version=1),
         lambda user, campaign: operations.follow_up(user, campaign, "failed"),
         lambda user, campaign: operations.follow_up(user, campaign, "joined"),
-        progress.outcomes,
-        progress.export,
+        following.outcomes,
+        following.export,
     ],
 )
 @pytest.mark.parametrize("state", ["draft", "scheduled", "sending", "paused", "sent"])

@@ -24,18 +24,9 @@ from edx_ace.campaigns.models import Exclusion, Member
 from edx_ace.campaigns.resolving import resolve
 from edx_ace.outbox.models import Payload
 from edx_ace.outbox.people import person_key
+from tests.pipeline import always, never
 
 pytestmark = pytest.mark.django_db
-
-
-def always():
-    """There is time."""
-    return True
-
-
-def never():
-    """There is none: what is asked for goes on for one chunk."""
-    return False
 
 
 @pytest.fixture

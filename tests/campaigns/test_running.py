@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from edx_ace import PolicyResult
-from edx_ace.campaigns import operations, progress, running, watching
+from edx_ace.campaigns import following, operations, running, watching
 from edx_ace.campaigns.errors import ConflictError
 from edx_ace.campaigns.host import Host
 from edx_ace.campaigns.models import Campaign, Member, Variant
@@ -98,7 +98,7 @@ def test_what_is_due_is_sent_to_everybody_and_ends(due, accounts, channel):
     assert campaign.started_at <= campaign.expanded_at <= campaign.finished_at
     assert {one.recipient.email_address for one in channel.delivered} == {f"user{n}@example.com" for n in range(3)}
     assert trail(campaign) == [("started", "scheduled", "sending", ""), ("finished", "sending", "sent", "")]
-    assert progress.progress(campaign).numbers == {"sent": 3}
+    assert following.progress(campaign).numbers == {"sent": 3}
 
 
 def test_what_is_not_due_waits(due, accounts, channel):
@@ -127,7 +127,7 @@ def test_a_campaign_that_reaches_nobody_ends_and_says_so(due, accounts, channel)
     for campaign in campaigns:
         campaign.refresh_from_db()
         assert (campaign.state, campaign.code) == ("sent", "nobody")
-    assert progress.progress(campaigns[1]).reasons == {"no_address": 2}
+    assert following.progress(campaigns[1]).reasons == {"no_address": 2}
 
 
 def test_who_leaves_before_it_starts_is_not_sent_to_and_who_joins_is(due, accounts, channel):
@@ -297,7 +297,7 @@ def test_a_cancelled_campaign_stops_and_its_figures_add_up(due, accounts, channe
     sweep_on()
 
     campaign.refresh_from_db()
-    figures = progress.progress(campaign)
+    figures = following.progress(campaign)
     assert (campaign.state, campaign.reason, campaign.finished_at is not None) == ("cancelled", "A mistake.", True)
     sent = len(channel.delivered)
     assert cancelled == (operations.outbox.Cancelled(campaign.expanded - sent, 0))
@@ -381,7 +381,7 @@ def test_too_large_a_share_pauses_it_once_there_is_enough(due, accounts, use_cha
     sweep_on()
     run()
     campaign.refresh_from_db()
-    assert progress.progress(campaign).numbers == {"failed": 3, "sent": 7}
+    assert following.progress(campaign).numbers == {"failed": 3, "sent": 7}
 
 
 def test_many_failures_in_a_row_pause_it(due, accounts, use_channels, settings):
@@ -401,7 +401,7 @@ def test_many_failures_in_a_row_pause_it(due, accounts, use_channels, settings):
 
     campaign.refresh_from_db()
     assert (campaign.state, campaign.code) == ("paused", "errors")
-    assert progress.progress(campaign).numbers == {"sent": 3, "failed": 3, "queued": 4}
+    assert following.progress(campaign).numbers == {"sent": 3, "failed": 3, "queued": 4}
 
 
 def test_refused_credentials_pause_it_and_nothing_fails(due, accounts, channel):
@@ -419,7 +419,7 @@ def test_refused_credentials_pause_it_and_nothing_fails(due, accounts, channel):
     sweep_on()
     campaign.refresh_from_db()
     assert (campaign.state, campaign.code) == ("paused", "credentials")
-    assert progress.progress(campaign).numbers == {"queued": 3}
+    assert following.progress(campaign).numbers == {"queued": 3}
 
     operations.resume(None, campaign)
     sweep_on()

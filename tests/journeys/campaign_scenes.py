@@ -514,8 +514,8 @@ def what_happened_to_somebody() -> Any:
     from django.core.management import call_command
 
     from edx_ace import ChannelType, campaigns
+    from edx_ace.campaigns.following import progress
     from edx_ace.campaigns.models import Member
-    from edx_ace.campaigns.progress import progress
     from edx_ace.preferences import Taking, choose
 
     stage = Stage("privacy")

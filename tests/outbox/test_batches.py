@@ -16,7 +16,7 @@ from edx_ace.outbox.clock import database_now
 from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.states import State
 from edx_ace.outbox.worker import Worker
-from tests.pipeline import welcome
+from tests.pipeline import always, welcome
 
 HOUR = timedelta(hours=1)
 
@@ -31,10 +31,6 @@ def batch(channel, monkeypatch):
     for send, number in ((batch, 7), (uuid4(), 2)):
         enqueue(welcome(send_uuid=send, recipient=Recipient(n, f"p{n}@example.com")) for n in range(1, number + 1))
     return batch
-
-
-def always():
-    return True
 
 
 def parts(number):

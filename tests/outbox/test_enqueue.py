@@ -10,9 +10,21 @@ from django.db import transaction
 
 from edx_ace import ChannelType, MessageType, Recipient
 from edx_ace.errors import ConfigurationError, InvalidMessageError, UnknownChannelError, UnsupportedChannelError
-from edx_ace.outbox import Priority, State, enqueue, enqueueing, status
+from edx_ace.outbox import (
+    Priority,
+    Referred,
+    Source,
+    State,
+    enqueue,
+    enqueue_references,
+    enqueueing,
+    notes,
+    sources,
+    status,
+)
 from edx_ace.outbox.errors import IdempotencyKeyError, UnserializableError
-from edx_ace.outbox.models import Delivery, Payload
+from edx_ace.outbox.leases import Note
+from edx_ace.outbox.models import Attempt, Delivery, Payload
 from tests.pipeline import Recorder, welcome
 
 pytestmark = pytest.mark.django_db
@@ -257,6 +269,62 @@ def test_one_bad_address_among_many_ends_as_failed_and_says_why():
         ("queued", ""),
         ("queued", ""),
     ]
+
+
+@pytest.fixture
+def noted():
+    """Let a sub-app note the address of each delivery that enters the outbox; return a function that says which."""
+    sql = (
+        "INSERT INTO ace_outbox_attempt (delivery_id, at, outcome, code, reply) "
+        "SELECT id, created_at, 'noted', %s, '' FROM {moved}"
+    )
+
+    def write(from_state, to_state):
+        return [] if from_state else [Note(sql, [str(to_state)])]
+
+    def found():
+        return sorted(Attempt.objects.values_list("code", "delivery__payload", "delivery__channel_type"))
+
+    notes.register(write)
+    yield found
+    notes.unregister(write)
+
+
+def test_whoever_takes_notes_is_told_of_all_that_enters(noted):
+    """
+    Also of what fails at once, and only of what is new.
+    """
+    first, second = welcome(), welcome(recipient=Recipient(9, "not an address"))
+    enqueue(first, limit_to_channels=["email"])
+    enqueue([first, second])
+
+    assert noted() == sorted(
+        [
+            ("queued", first.uuid, "email"),
+            ("failed", second.uuid, "email"),
+            ("queued", second.uuid, "push"),
+        ]
+    )
+
+
+def test_whoever_takes_notes_is_told_of_references(noted, use_channels):
+    """
+    Over channel types for which there is no channel, too.
+    """
+    use_channels(mail=Recorder())
+    uuids = sorted(uuid4() for _ in range(3))
+    source = Source("tests.noted", lambda references: {})
+    sources.register(source)
+    try:
+        references = [
+            Referred(number, uuid, str(number), {"email": f"{number}@example.com"}) for number, uuid in enumerate(uuids)
+        ]
+        outline = welcome(recipient=None)
+        enqueue_references("tests.noted", outline, references, limit_to_channels=["email", "push"])
+    finally:
+        sources.unregister(source)
+
+    assert noted() == [*(("queued", uuid, "email") for uuid in uuids), *(("skipped", uuid, "push") for uuid in uuids)]
 
 
 def test_a_message_that_another_channel_can_take_is_not_refused():

@@ -16,8 +16,21 @@ from django.db.models import Q
 from edx_ace import Recipient, ace
 from edx_ace.channel import ChannelType
 from edx_ace.errors import ChannelDownError, FatalChannelDeliveryError, RecoverableChannelDeliveryError
-from edx_ace.outbox import FromSource, State, cancel, counts, enqueue, leases, operations, requeue, sources, status
+from edx_ace.outbox import (
+    FromSource,
+    State,
+    cancel,
+    counts,
+    enqueue,
+    guards,
+    leases,
+    operations,
+    requeue,
+    sources,
+    status,
+)
 from edx_ace.outbox.clock import database_now, from_now
+from edx_ace.outbox.guards import Guard
 from edx_ace.outbox.models import Circuit, Delivery
 from edx_ace.outbox.operations import Cancelled
 from edx_ace.outbox.worker import sweep
@@ -560,6 +573,45 @@ def test_a_digest_that_finds_nothing_is_not_sent(channel):
 
     assert Delivery.objects.get(category="digest").code == "digest_empty"
     assert channel.delivered == []
+
+
+@pytest.fixture
+def paused():
+    """The send that a guard lets wait, and the function that lets it go."""
+    send = uuid4()
+    guard = Guard("paused", "It is paused.", lambda: Q(batch=send), waits=True)
+    guards.register(guard)
+    yield send, lambda: guards.unregister(guard)
+    if guard in guards.guards():
+        guards.unregister(guard)
+
+
+def test_what_a_guard_lets_wait_is_in_no_digest_until_it_may_go(channel, daily, paused):
+    """
+    Such as of a campaign that is paused; others of the same person are.
+    """
+    send, let_go = paused
+    hold(first := news("Ann", send_uuid=send), second := news("Bob"))
+    work()
+    assert states(first, second) == ["1 queued", "1 folded"]
+    let_go()
+    daily.advance(3600)
+    make_due()
+    work()
+
+    assert states(first) == ["1 folded"]
+    assert [len(texts(digest)) for digest in channel.delivered] == [1, 1]
+    assert "Ann" in texts(channel.delivered[1])[0]
+
+
+def test_no_digest_is_made_for_what_a_guard_lets_wait(channel, paused):
+    """
+    It would be empty, each hour for as long as that takes.
+    """
+    hold(news("Ann", send_uuid=paused[0]))
+    work()
+
+    assert not Delivery.objects.filter(category="digest").exists()
 
 
 def test_what_a_digest_did_not_fold_is_in_one_an_hour_later(channel, daily):

@@ -137,6 +137,34 @@ def test_the_guard_goes_by_the_same_choice_as_the_policy(channel, settings, choi
     assert list(Delivery.objects.order_by("pk").values_list("state", flat=True)) == states
 
 
+@pytest.mark.parametrize(
+    ("choices", "code"),
+    [
+        ([], "not_opted_in"),
+        ([("offers", "", Taking.IMMEDIATE)], ""),
+        ([("offers", "course:2", Taking.IMMEDIATE)], ""),
+        ([("offers", "course:1", Taking.IMMEDIATE)], "not_opted_in"),
+        ([("news", "", Taking.OFF)], "not_opted_in"),
+        ([("", "", Taking.OFF)], "opted_out"),
+        ([("offers", "", Taking.OFF)], "opted_out"),
+    ],
+)
+@pytest.mark.parametrize("policies", [[], ["preference"]])
+def test_what_goes_only_to_those_who_chose_it_goes_to_nobody_else(channel, settings, choices, code, policies):
+    """
+    Policy and guard give the same reason.
+    """
+    settings.ACE_ENABLED_POLICIES = policies
+    settings.ACE_MESSAGE_TYPES = {"tests.welcome": {"category": "offers"}}
+    for category, scope, value in choices:
+        choose("7", category, "email", value, scope=scope)
+    enqueue(welcome(options={"scope": "course:2"}))
+
+    work()
+
+    assert Delivery.objects.get().code == code
+
+
 def test_a_choice_that_is_rolled_back_stops_nothing(channel):
     """
     It belongs to the caller's transaction.

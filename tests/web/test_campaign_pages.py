@@ -257,6 +257,21 @@ def test_what_somebody_else_saved_meanwhile_is_told_and_nothing_is_lost(client, 
     assert campaign.variants.get().subject == "Mine"
 
 
+def test_what_was_done_is_told_in_words(client, ann):
+    """
+    What was changed, and nothing that stayed as it is.
+    """
+    campaign = written(ann)
+    posted = form_of(client.get(url(campaign, "write/"))) | {"from_name": "Ann", "text-0-subject": "Good morning"}
+
+    client.post(url(campaign, "write/"), posted)
+
+    assert campaign.entries.get(action="saved").why == "from_name, variants"
+    assert "Sender's name, What it says" in text_of(client.get(url(campaign)))
+    assert "from_name" not in text_of(client.get(url(campaign)))
+    assert "Changed · ann · Sender's name, What it says" in text_of(client.post(url(campaign, "do/pause/")))
+
+
 def test_what_is_saved_unchanged_stays_counted_and_approved(client, ann, learners):
     """
     A form without a change saves nothing, however a browser ends its lines; of one with a change it is told what

@@ -23,6 +23,7 @@ from edx_ace.campaigns.errors import ConflictError, ForbiddenError, NotFoundErro
 from edx_ace.campaigns.host import Action, host
 from edx_ace.campaigns.models import Campaign
 from edx_ace.campaigns.states import State
+from edx_ace.web.campaigns.trail import trail
 
 View = Callable[..., HttpResponseBase]
 
@@ -77,8 +78,8 @@ def problem(request: HttpRequest, title: str, text: str, status: int) -> HttpRes
     campaign = None
     if request.resolver_match is not None and "uuid" in request.resolver_match.kwargs:
         campaign = Campaign.objects.filter(uuid=request.resolver_match.kwargs["uuid"]).first()
-    entries = list(campaign.entries.order_by("-at", "-pk")[:5]) if campaign is not None and status == 409 else []
-    context = {"title": title, "text": text, "campaign": campaign, "entries": entries}
+    lines = trail(campaign, 5) if campaign is not None and status == 409 else []
+    context = {"title": title, "text": text, "campaign": campaign, "trail": lines}
     return show(request, "problem.html", context, status=status)
 
 

@@ -16,15 +16,16 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from edx_ace import categories
-from edx_ace.campaigns import forecasting, operations, progress
+from edx_ace.campaigns import following, forecasting, operations
+from edx_ace.campaigns.following import FORGOTTEN, STOPPED, WAITING
 from edx_ace.campaigns.host import host
-from edx_ace.campaigns.models import Campaign, Entry, Variant
-from edx_ace.campaigns.progress import FORGOTTEN, STOPPED, WAITING
+from edx_ace.campaigns.models import Campaign, Variant
 from edx_ace.campaigns.states import EDITABLE, FINISHED, State
 from edx_ace.outbox.states import State as DeliveryState
 from edx_ace.web.campaigns.access import TONES, campaign_of, campaign_page, offered, show
 from edx_ace.web.campaigns.sending import REASONS, described, left_out, starts
-from edx_ace.web.campaigns.sheet import FIELD_LABELS, named
+from edx_ace.web.campaigns.sheet import named
+from edx_ace.web.campaigns.trail import trail
 from edx_ace.web.centre import CHANNEL_LABELS
 from edx_ace.web.staff.charts import Chart, chart
 
@@ -61,28 +62,6 @@ _LABELS: Mapping[str, _StrOrPromise] = {
 #: What people read for what readers did.
 READERS: Mapping[str, _StrOrPromise] = {"opened": _("opened"), "clicked": _("clicked")}
 
-#: What people read for what was done.
-ACTIONS: Mapping[str, _StrOrPromise] = {
-    "created": _("Created"),
-    "saved": _("Changed"),
-    "attached": _("File attached"),
-    "detached": _("File removed"),
-    "tested": _("Test sent"),
-    "scheduled": _("Scheduled"),
-    "unscheduled": _("Back to draft"),
-    "hurried": _("Start moved to now"),
-    "moved": _("Moved with its date"),
-    "approved": _("Approved"),
-    "started": _("Started"),
-    "released": _("First ones fine, the others follow"),
-    "paused": _("Paused"),
-    "resumed": _("Resumed"),
-    "cancelled": _("Cancelled"),
-    "finished": _("Finished"),
-    "failed": _("Failed"),
-    "exported": _("Recipients exported"),
-}
-
 
 @attrs.frozen
 class Share:
@@ -114,10 +93,7 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "counted": None if counted is None else counted.numbers.get("", 0),
         "variants": [(one, named(one.language)[0]) for one in _variants(campaign)],
         "attachments": campaign.attachments.defer("content").order_by("pk"),
-        "entries": [
-            (ACTIONS.get(one.action, one.action), one, _why(one))
-            for one in campaign.entries.order_by("-at", "-pk")[:100]
-        ],
+        "trail": trail(campaign, 100),
         "engagement": _engagement(campaign),
         "has_written": operations.has_written(request.user, campaign),
         "is_editable": campaign.state in EDITABLE,
@@ -148,21 +124,21 @@ def recipients(request: HttpRequest, uuid: UUID) -> HttpResponse:
     asked = _asked(request)
     after = request.GET.get("after", "")
     try:
-        found = progress.outcomes(request.user, campaign, after=after, **asked)
+        found = following.outcomes(request.user, campaign, after=after, **asked)
     except ValueError:
         # An address that nobody's next link led to.
-        found = progress.outcomes(request.user, campaign, **asked)
+        found = following.outcomes(request.user, campaign, **asked)
     query = request.GET.copy()
     query.pop("after", None)
-    following = query.copy()
-    following["after"] = found.next
+    rest = query.copy()
+    rest["after"] = found.next
     context = {
         "campaign": campaign,
         "outcomes": [
             (one, _label(one.state), _LOOKS.get(one.state, ""), _reason(one.code, one.reason)) for one in found.outcomes
         ],
         "states": [(name, _label(name)) for name in _LOOKS],
-        "next": following.urlencode() if found.next else "",
+        "next": rest.urlencode() if found.next else "",
         "is_first": not after,
         "query": query.urlencode(),
         **asked,
@@ -175,7 +151,7 @@ def recipients(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def export(request: HttpRequest, uuid: UUID) -> HttpResponseBase:
     """Return what became of each recipient, for a spreadsheet."""
     campaign = campaign_of(request, uuid)
-    lines = progress.export(request.user, campaign, **_asked(request))
+    lines = following.export(request.user, campaign, **_asked(request))
     headers = {"Content-Disposition": 'attachment; filename="recipients.csv"'}
     return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
@@ -186,7 +162,7 @@ def _asked(request: HttpRequest) -> dict[str, Any]:
 
 
 def _progress(campaign: Campaign) -> dict[str, Any]:
-    found = progress.progress(campaign)
+    found = following.progress(campaign)
     mirrored = get_language_bidi()
     shares, start = [], 0.0
     for name, look in _LOOKS.items():
@@ -226,14 +202,6 @@ def _is_live(campaign: Campaign) -> bool:
     )
 
 
-def _why(entry: Entry) -> str:
-    """Return why it was done; of a change, what changed, in words."""
-    names = entry.why.split(", ")
-    if entry.action == "saved" and all(name in FIELD_LABELS for name in names):
-        return ", ".join(str(FIELD_LABELS[name]) for name in names)
-    return entry.why
-
-
 def _label(name: str) -> _StrOrPromise:
     return _LABELS[name] if name in _LABELS else DeliveryState(name).label
 
@@ -244,7 +212,7 @@ def _reason(code: str, reason: str) -> _StrOrPromise:
 
 def _engagement(campaign: Campaign) -> dict[str, Any] | None:
     """Return the chart of what was sent, opened and clicked on each day, and its table; None: nothing was."""
-    rows = dict(progress.engagement(campaign))
+    rows = dict(following.engagement(campaign))
     if not rows:
         return None
     first, last = min(rows), max(rows)

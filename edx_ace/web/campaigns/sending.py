@@ -19,13 +19,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from edx_ace.campaigns import audiences, editing, forecasting, operations, preflight
-from edx_ace.campaigns import schedule as schedules
+from edx_ace.campaigns import audiences, editing, forecasting, operations, preflight, timing
 from edx_ace.campaigns.access import require
 from edx_ace.campaigns.errors import CampaignError, Problem, RefusedError
+from edx_ace.campaigns.following import progress
 from edx_ace.campaigns.host import Action, host
 from edx_ace.campaigns.models import Campaign, Member, Timing
-from edx_ace.campaigns.progress import progress
 from edx_ace.campaigns.states import EDITABLE, State
 from edx_ace.outbox.states import State as DeliveryState
 from edx_ace.web.campaigns.access import TONES, campaign_of, campaign_page, offered, show
@@ -298,7 +297,7 @@ def starts(campaign: Campaign, at: datetime | None) -> Mapping[str, str] | None:
 
 def _starts_at(campaign: Campaign) -> datetime | None:
     try:
-        return None if campaign.timing == Timing.NOW else schedules.starts_at(campaign, timezone.now())
+        return None if campaign.timing == Timing.NOW else timing.starts_at(campaign, timezone.now())
     except RefusedError:
         return None
 

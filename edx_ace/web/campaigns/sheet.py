@@ -263,7 +263,7 @@ class Sheet:
                 about_text = rest.split(".")
                 for place, text in enumerate(texts):
                     if [text.channel_type, text.language] == about_text[:2]:
-                        field = "source" if about_text[2:] in ([], ["body"]) else about_text[2]
+                        field = "source" if not about_text[2:] else about_text[2]
                         there = {**text.problems, field: [*text.problems.get(field, ()), one]}
                         texts[place] = attrs.evolve(text, problems=there)
             elif kind == "parts" and rest.partition(".")[0].isdecimal():

@@ -5,6 +5,7 @@ Internal: the page on which a campaign is written.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings as django_settings
@@ -19,12 +20,14 @@ from edx_ace import categories
 from edx_ace.campaigns import address_lists, audiences, editing, own_audiences
 from edx_ace.campaigns.access import require
 from edx_ace.campaigns.audiences import Audience
+from edx_ace.campaigns.conf import settings
 from edx_ace.campaigns.errors import ConflictError, Problem, RefusedError
 from edx_ace.campaigns.host import Action, host
 from edx_ace.campaigns.models import Campaign
 from edx_ace.campaigns.states import EDITABLE
 from edx_ace.web.campaigns.access import campaign_of, campaign_page, show
 from edx_ace.web.campaigns.sheet import MAX_PARTS, Sheet, enabled_types
+from edx_ace.web.campaigns.trail import trail
 from edx_ace.web.centre import CHANNEL_LABELS
 
 #: Where each button that saves leads.
@@ -165,7 +168,7 @@ def _shown(
         "problems": problems,
         "file_problems": file_problems,
         "conflict": conflict,
-        "entries": campaign.entries.order_by("-at", "-pk")[:5] if conflict else [],
+        "trail": trail(campaign, 5) if conflict else [],
         "categories": [one for one in categories.all_categories().values() if one.can_be_turned_off],
         "channel_types": [(str(kind), CHANNEL_LABELS[kind]) for kind in enabled_types()],
         "keywords": host().keywords(campaign.scope),
@@ -191,8 +194,9 @@ def _local(code: str, name: str) -> str:
         return str(name)
 
 
-def _editor_labels() -> dict[str, str]:
-    """Return what the editor calls its buttons."""
+def _editor_labels() -> dict[str, Any]:
+    """Return what the editor calls its buttons, and where pictures may come from."""
+    hosts = settings.CAMPAIGN_IMAGE_HOSTS
     return {
         "bold": _("Bold"),
         "bullets": _("Bullets"),
@@ -210,4 +214,10 @@ def _editor_labels() -> dict[str, str]:
         "unlink": _("No link"),
         "url": _("Address of the link"),
         "urlPlaceholder": "https://",
+        "picture": _("Picture"),
+        "pictureAddress": _("Address of the picture"),
+        "pictureText": _("What it shows, in words"),
+        "pictureInsert": _("Insert"),
+        "pictureHosts": hosts,
+        "pictureRefused": _("Give it an https address at: %(hosts)s.") % {"hosts": ", ".join(hosts)},
     }

@@ -17,8 +17,8 @@ from django.core.management.base import no_translations
 
 from edx_ace.campaigns import operations, preflight
 from edx_ace.campaigns.errors import ConflictError, RefusedError
+from edx_ace.campaigns.following import Progress, progress
 from edx_ace.campaigns.models import Campaign
-from edx_ace.campaigns.progress import Progress, progress
 from edx_ace.campaigns.states import FINISHED, State
 
 #: Seconds between two looks of the progress bar.

@@ -18,6 +18,101 @@
   // Files are attached below, and pictures come from addresses.
   document.addEventListener("trix-file-accept", (event) => event.preventDefault());
 
+  // The editor's sanitiser has no place for what a picture shows in words, which is text and nothing else.
+  const { prototype } = Trix.models.HTMLSanitizer;
+  const { sanitizeElement } = prototype;
+  prototype.sanitizeElement = function (element) {
+    const alt = element.getAttribute("alt");
+    sanitizeElement.call(this, element);
+    if (alt !== null) {
+      element.setAttribute("alt", alt);
+    }
+    return element;
+  };
+
+  // Pictures stand in the editor as they are, with what they show in words: its own kind would lose that.
+  function attached(picture) {
+    const { src, alt } = { src: picture.getAttribute("src") ?? "", alt: picture.alt };
+    return { content: picture.outerHTML, contentType: "text/html", src, alt };
+  }
+
+  function withPictures(html) {
+    const body = new DOMParser().parseFromString(html, "text/html").body;
+    body.querySelectorAll("img").forEach((picture) => {
+      const place = document.createElement("span");
+      place.dataset.trixAttachment = JSON.stringify(attached(picture));
+      picture.replaceWith(place);
+    });
+    return body.innerHTML;
+  }
+
+  function asMarkdown(editor) {
+    const pictures = editor.getDocument().getAttachments().map((one) => one.getAttributes());
+    return editor.getDocument().toString().replace(/\ufffc/g, () => {
+      const { src, alt } = pictures.shift() ?? {};
+      return src ? `![${alt}](${src})` : "";
+    }).trim();
+  }
+
+  function isAllowed(address) {
+    const url = URL.canParse(address) ? new URL(address) : null;
+    return url?.protocol === "https:" && labels.pictureHosts.some(
+      (host) => url.host === host.toLowerCase() || (host.startsWith("*.") && url.host.endsWith(host.slice(1).toLowerCase()))
+    );
+  }
+
+  // A button that asks for the address of a picture, and inserts it.
+  function offerPictures(toolbar, editor) {
+    function make(name, fields) {
+      return Object.assign(document.createElement(name), fields);
+    }
+    const button = make("button", { type: "button", title: labels.picture, textContent: labels.picture });
+    button.className = "trix-button trix-button--icon ace-icon-picture";
+    button.dataset.trixAction = "x-picture";
+    toolbar.querySelector(".trix-button-group--file-tools").replaceChildren(button);
+
+    const dialog = make("div", { className: "trix-dialog trix-dialog--link" });
+    dialog.dataset.trixDialog = "x-picture";
+    const line = make("div", { className: "trix-dialog__link-fields" });
+    const address = make("input", { type: "url", placeholder: labels.urlPlaceholder, disabled: true });
+    address.setAttribute("aria-label", labels.pictureAddress);
+    const text = make("input", { type: "text", placeholder: labels.pictureText, disabled: true });
+    text.setAttribute("aria-label", labels.pictureText);
+    for (const field of [address, text]) {
+      field.className = "trix-input trix-input--dialog";
+      field.dataset.trixInput = "";
+    }
+    const insert = make("button", { type: "button", className: "trix-button trix-button--dialog" });
+    insert.textContent = labels.pictureInsert;
+    line.append(address, text, insert);
+    dialog.append(line);
+    toolbar.querySelector("[data-trix-dialogs]").append(dialog);
+
+    address.addEventListener("input", () => address.setCustomValidity(""));
+    insert.addEventListener("click", () => {
+      address.setCustomValidity(isAllowed(address.value.trim()) ? "" : labels.pictureRefused);
+      if (!address.reportValidity()) {
+        return;
+      }
+      const picture = document.createElement("img");
+      picture.setAttribute("src", address.value.trim());
+      picture.alt = text.value.trim();
+      address.value = text.value = "";
+      // Closed first: then the place in the text counts again.
+      button.click();
+      editor.focus();
+      editor.editor.insertAttachment(new Trix.Attachment(attached(picture)));
+    });
+    dialog.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") {
+        event.preventDefault();
+        event.stopPropagation();
+        insert.click();
+      }
+    });
+    editor.addEventListener("trix-toolbar-dialog-show", (event) => event.dialogName === "x-picture" && address.focus());
+  }
+
   function edit(area) {
     const radios = [...area.form.elements[area.dataset.editor]];
     const label = area.form.querySelector(`label[for="${area.id}"]`);
@@ -37,12 +132,16 @@
         if (area.getAttribute("aria-describedby")) {
           editor.setAttribute("aria-describedby", area.getAttribute("aria-describedby"));
         }
+        area.value = withPictures(area.value);
         area.after(toolbar, editor);
+        if (labels.pictureHosts.length) {
+          offerPictures(toolbar, editor);
+        }
         // Reached with the Tab key, as all other buttons are.
         toolbar.querySelectorAll("button").forEach((button) => button.removeAttribute("tabindex"));
       } else if (!isRich && editor) {
         // What was written stays, as text: Markdown shows HTML as it is written.
-        area.value = editor.editor.getDocument().toString().trim();
+        area.value = asMarkdown(editor.editor);
         editor.previousElementSibling.remove();
         editor.remove();
         editor = null;
@@ -142,7 +241,8 @@
   }
 
   document.querySelectorAll('.ace-wrongs a[href^="#"]').forEach((link) => link.addEventListener("click", lead));
-  document.querySelectorAll("textarea[data-editor]").forEach(edit);
+  // The editor defines its elements a moment after it is loaded: only then its buttons are there.
+  customElements.whenDefined("trix-editor").then(() => document.querySelectorAll("textarea[data-editor]").forEach(edit));
   document.querySelectorAll("[data-for]").forEach(offer);
   document.querySelectorAll("[data-tabs]").forEach(tabs);
 

@@ -10,7 +10,7 @@ import time
 import pytest
 from django.contrib.auth.models import User
 
-from edx_ace.campaigns import expanding, progress, resolving
+from edx_ace.campaigns import expanding, following, resolving
 from edx_ace.campaigns.errors import ForbiddenError
 from edx_ace.campaigns.models import Campaign
 from edx_ace.outbox.models import Delivery
@@ -55,7 +55,7 @@ def all_of(campaign, **asked):
     """Return what became of everybody, read two at a time."""
     outcomes, after = [], ""
     while True:
-        page = progress.outcomes(None, campaign, after=after, size=2, **asked)
+        page = following.outcomes(None, campaign, after=after, size=2, **asked)
         assert len(page.outcomes) <= 2
         outcomes += page.outcomes
         after = page.next
@@ -67,16 +67,16 @@ def test_figures_add_up_at_every_step(found):
     """
     Whoever is not in the outbox yet waits.
     """
-    assert progress.progress(found).numbers == {"waiting": 7}
+    assert following.progress(found).numbers == {"waiting": 7}
     put(found, 1)
     bring(2, State.SENT)
-    figures = progress.progress(found)
+    figures = following.progress(found)
     assert (figures.numbers, figures.reasons) == ({"sent": 2, "queued": 1, "waiting": 4}, {"no_address": 1})
     assert (figures.total, figures.left, round(figures.percent)) == (7, 5, 29)
 
     Campaign.objects.update(state="cancelled")
     found.refresh_from_db()
-    assert progress.progress(found).numbers == {"sent": 2, "queued": 1, "stopped": 4}
+    assert following.progress(found).numbers == {"sent": 2, "queued": 1, "stopped": 4}
 
 
 def test_before_recipients_are_found_there_are_no_figures(resolution, accounts):
@@ -87,7 +87,7 @@ def test_before_recipients_are_found_there_are_no_figures(resolution, accounts):
     campaign = resolution("accounts", started_at="2026-01-01T00:00Z").campaign
     campaign.refresh_from_db()
 
-    figures = progress.progress(campaign)
+    figures = following.progress(campaign)
 
     assert (figures.is_resolving, figures.total, figures.percent, figures.percents) == (True, 0, 0, {})
 
@@ -102,7 +102,7 @@ def test_what_was_purged_is_forgotten(found):
     Delivery.objects.all().delete()
     Delivery.moved(rows, State.SENT, "", "default")
 
-    assert progress.progress(found).numbers == {"forgotten": 7}
+    assert following.progress(found).numbers == {"forgotten": 7}
     assert {one.state for one in all_of(found)} == {"forgotten", "skipped"}
     assert len(all_of(found, state="forgotten")) == 7
 
@@ -116,7 +116,7 @@ def test_the_rate_is_that_of_the_last_minute(found):
     Campaign.objects.update(samples=[[now - 20, 0], [now, 10]])
     found.refresh_from_db()
 
-    figures = progress.progress(found)
+    figures = following.progress(found)
 
     assert figures.per_second == pytest.approx(0.5)
     assert figures.seconds_left == pytest.approx(14)
@@ -142,7 +142,7 @@ def test_each_recipient_is_listed_with_what_became_of_them(found):
         ("", "skipped", "no_address"),
     ]
     with pytest.raises(ForbiddenError):
-        progress.outcomes(User.objects.create(username="eve"), found)
+        following.outcomes(User.objects.create(username="eve"), found)
 
 
 @pytest.mark.parametrize(
@@ -201,11 +201,11 @@ def test_everything_is_exported(found, monkeypatch):
     """
     As CSV that no spreadsheet takes for formulas; it is written down who did.
     """
-    monkeypatch.setattr(progress, "CHUNK_SIZE", 3)
+    monkeypatch.setattr(following, "CHUNK_SIZE", 3)
     put(found, 1)
     bring(1, State.FAILED, code="smtp_550", reason="=cmd()", finished_at="2026-01-01T00:00Z")
 
-    rows = list(csv.DictReader(progress.export(None, found)))
+    rows = list(csv.DictReader(following.export(None, found)))
 
     assert len(rows) == 8
     assert rows[0]["reason"] == "'=cmd()"
@@ -217,4 +217,4 @@ def test_engagement_is_what_tracking_has_counted(found):
     """
     Of this send; nothing yet.
     """
-    assert progress.engagement(found) == []
+    assert following.engagement(found) == []

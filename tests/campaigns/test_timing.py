@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 from pytest_django import Settings
 
-from edx_ace.campaigns import schedule
+from edx_ace.campaigns import timing
 from edx_ace.campaigns.errors import RefusedError
 from edx_ace.campaigns.host import Host
 from edx_ace.campaigns.models import Campaign
@@ -37,7 +37,7 @@ def campaign(**fields) -> Campaign:
 
 def refused(**fields) -> tuple[str, str, str]:
     with pytest.raises(RefusedError) as caught:
-        schedule.due_at(campaign(**fields), NOW)
+        timing.due_at(campaign(**fields), NOW)
     [problem] = caught.value.problems
     return problem.code, problem.where, problem.reason
 
@@ -62,7 +62,7 @@ def test_when_a_campaign_starts(fields, expected):
     """
     By what it goes by.
     """
-    assert schedule.due_at(campaign(**fields), NOW) == expected
+    assert timing.due_at(campaign(**fields), NOW) == expected
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_when_a_recipient_gets_it(settings: Settings, zone, expected):
     """
     settings.TIME_ZONE = "Europe/London"
 
-    assert schedule.local_moment(campaign(timing="local", wall_time="2027-03-28T02:30"), zone) == expected
+    assert timing.local_moment(campaign(timing="local", wall_time="2027-03-28T02:30"), zone) == expected
 
 
 def test_a_date_that_moves_takes_the_campaign_along(monkeypatch: pytest.MonkeyPatch):
@@ -139,15 +139,15 @@ def test_a_date_that_moves_takes_the_campaign_along(monkeypatch: pytest.MonkeyPa
     """
     relative = campaign(timing="relative", anchor="start", offset_minutes=60)
     monkeypatch.setattr(CourseHost, "starts_at", datetime(2027, 5, 1, 8, tzinfo=UTC))
-    assert schedule.due_at(relative, NOW) == datetime(2027, 5, 1, 9, tzinfo=UTC)
+    assert timing.due_at(relative, NOW) == datetime(2027, 5, 1, 9, tzinfo=UTC)
 
     monkeypatch.setattr(CourseHost, "starts_at", None)
-    assert [problem.code for problem in schedule.problems(relative, NOW)] == ["date_gone"]
+    assert [problem.code for problem in timing.problems(relative, NOW)] == ["date_gone"]
 
 
 def test_of_a_draft_the_time_may_have_passed():
     """
     It is refused when it is scheduled.
     """
-    assert schedule.problems(campaign(wall_time="2027-02-28T10:00"), NOW) == []
-    assert [one.code for one in schedule.problems(campaign(wall_time="2027-03-28T02:30"), NOW)] == ["no_such_time"]
+    assert timing.problems(campaign(wall_time="2027-02-28T10:00"), NOW) == []
+    assert [one.code for one in timing.problems(campaign(wall_time="2027-03-28T02:30"), NOW)] == ["no_such_time"]
