@@ -162,8 +162,8 @@ def update(
     """
     Bring *message* up to date, as its action says it is by now, with the newest version of the template.
 
-    What somebody changed by hand is kept, unless the action says `overwrite_edits`. Where nothing changes, nothing is
-    written.
+    What somebody changed by hand is kept, unless the action says `overwrite_edits`; the log says so, once where
+    nothing else changes. Where nothing would, nothing is written.
 
     Args:
         message: Scheduled, or failed: that is tried again when it would have been.
@@ -203,6 +203,8 @@ def update(
             changes["due_at"] = _due_after_update(row, changes["scheduled_at"])
         if changes:
             _step(row, "update", row.state, author, _told(changes, touched, action.overwrite_edits), **changes)
+        elif touched and not is_told(row, touched):
+            note(row, "update", author, row.state, row.state, _told({}, touched, False))
     return _reread(message)
 
 
@@ -259,19 +261,38 @@ def edit(
     return _reread(message)
 
 
+def is_told(message: ScheduledMessage, kept: Sequence[str]) -> bool:
+    """Return whether the last line of the log of *message* says that an update would have changed the fields *kept*."""
+    last = message.entries.order_by("pk").last()
+    return last is not None and last.why.endswith(_told({}, kept, False))
+
+
 def cancel(
-    message: ScheduledMessage, *, author: Any = None, why: str = "", code: str = "cancelled"
+    message: ScheduledMessage, *, author: Any = None, why: str = "", code: str = "cancelled", fence: int | None = None
 ) -> ScheduledMessage:
     """
     Cancel *message*; what of it waits in the outbox is not sent any more, what was sent stays as it is.
 
+    Args:
+        message: In any state but sent and cancelled.
+
+        author: A user, for the log.
+
+        why: A sentence, of any length.
+
+        code: Short and stable.
+
+        fence: Of a worker outside: as `lock` returned it.
+
     Raises:
-        ConflictError: If it was sent, or is cancelled already.
+        ConflictError: If it was sent, or is cancelled already; of a worker outside, if somebody else has it by now.
     """
     # Which writes by this module.
     from edx_ace.automation import following
 
     with _held(message) as row:
+        if fence is not None:
+            check_lock(row, fence)
         if row.state == State.ENQUEUED and following.settle([row]):
             row.refresh_from_db()
         _check(row, OPEN)
@@ -307,7 +328,7 @@ def succeed(message: ScheduledMessage, fence: int) -> ScheduledMessage:
         ConflictError: If somebody else has it by now, or it is cancelled.
     """
     with _held(message) as row:
-        _check_lock(row, fence)
+        check_lock(row, fence)
         _end(row, "succeed", State.SUCCEEDED, None, "", "", failures=0)
     return _reread(message)
 
@@ -329,7 +350,7 @@ def fail(message: ScheduledMessage, code: str, reason: str, fence: int) -> Sched
         ConflictError: If somebody else has it by now, or it is cancelled.
     """
     with _held(message) as row:
-        _check_lock(row, fence)
+        check_lock(row, fence)
         record_failure(row, code, reason)
     return _reread(message)
 
@@ -462,6 +483,18 @@ def record_failure(row: ScheduledMessage, code: str, reason: str, *, is_final: b
     return True
 
 
+def check_lock(row: ScheduledMessage, fence: int) -> None:
+    """
+    Look whether a worker outside still has *row* under that fencing number.
+
+    Raises:
+        ConflictError: If somebody else has it by now, or nobody.
+    """
+    _check(row, (State.CLAIMED,))
+    if row.fence != fence:
+        raise ConflictError(_("Another worker has this message by now."))
+
+
 _PLACE = ("object_type", "object_key")
 
 
@@ -516,12 +549,6 @@ def _check(row: ScheduledMessage, leaving: Sequence[str]) -> None:
         text = _("This message is %(state)s: that can be done only while it is %(expected)s.")
         expected = ", ".join(str(State(state).label) for state in leaving)
         raise ConflictError(text % {"state": row.get_state_display(), "expected": expected})
-
-
-def _check_lock(row: ScheduledMessage, fence: int) -> None:
-    _check(row, (State.CLAIMED,))
-    if row.fence != fence:
-        raise ConflictError(_("Another worker has this message by now."))
 
 
 def _action(action: Action | str) -> Action:

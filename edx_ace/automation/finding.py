@@ -206,6 +206,12 @@ def calendar(rows: QuerySet[ScheduledMessage], first: date, last: date) -> list[
     return days
 
 
+def was_sent(message: ScheduledMessage) -> bool:
+    """Return whether the outbox has *message*, or had it last: then its `letters` are what went."""
+    is_out = message.state in (State.ENQUEUED, State.SUCCEEDED, State.CANCELLED)
+    return is_out and letters(message).exists()
+
+
 def due_for_workers(limit: int = PAGE_SIZE) -> list[ScheduledMessage]:
     """Return what workers outside may lock now, the longest due first."""
     due = ScheduledMessage.objects.filter(

@@ -195,6 +195,12 @@ class _Checker(NodeTransformer):
         self.generic_visit(node)
         return self._filtered(nodes.List(node.nodes, lineno=node.lineno), CONCAT)
 
+    def visit_CondExpr(self, node: nodes.CondExpr) -> nodes.Node:
+        self.generic_visit(node)
+        # Jinja's is undefined then, which here nothing can be done with.
+        node.expr2 = node.expr2 or nodes.Const(None, lineno=node.lineno)
+        return node
+
     def visit_List(self, node: nodes.List) -> nodes.Node:
         self.generic_visit(node)
         return self._filtered(node, FLAT)

@@ -360,7 +360,7 @@ def _foreseen(action: Action, obj: Any, decision: Decision, version: TemplateVer
 def _is_current(
     action: Action, obj: Any, decision: Decision, recipients: Sequence[Any], version: TemplateVersion | None
 ) -> bool:
-    """Return whether an update would change nothing."""
+    """Return whether an update would change nothing, and add nothing to the log."""
     message = decision.message
     assert message is not None
     with moments.counted_from(message.began_at):
@@ -371,5 +371,7 @@ def _is_current(
         "recipients": addressing.dump(recipients),
         "content": {} if version is None else version.content,
     }
-    kept = () if action.overwrite_edits else message.edited
-    return all(name in kept or getattr(message, name) == value for name, value in wanted.items())
+    others = [name for name, value in wanted.items() if getattr(message, name) != value]
+    kept = [] if action.overwrite_edits else [name for name in message.edited if name in others]
+    # A query for those alone that a person has edited.
+    return len(kept) == len(others) and (not kept or controller.is_told(message, kept))

@@ -53,6 +53,9 @@ MIDDLEWARE = [
 # The page of received messages shows each one in a frame.
 X_FRAME_OPTIONS = "SAMEORIGIN"
 
+# The files that go with scheduled messages; nobody is served any of them.
+MEDIA_ROOT = VAR_DIR / "files"
+
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",

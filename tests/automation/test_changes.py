@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
 
-from edx_ace.automation import actions, reconciling
+from edx_ace.automation import actions, controller, reconciling
 from edx_ace.automation.actions import Action
 from edx_ace.automation.models import ScheduledMessage
 from edx_ace.automation.moments import Rule
@@ -366,6 +366,21 @@ def test_reconciling_repairs_what_no_signal_told():
     assert done == "follow_up: create 1, update 1, cancel 2\n"
     assert again == "follow_up: noop 3\n"
     assert messages() == ["scheduled", "cancelled conditions_gone", "cancelled object_gone", "scheduled"]
+
+
+def test_reconciling_says_once_what_it_keeps_as_it_was_changed_by_hand():
+    """
+    Every night it finds the same.
+    """
+    workshop = make_workshop("a")
+    Task.objects.create(workshop=workshop, host=make_host())
+    message = ScheduledMessage.objects.get(action="follow_up")
+    controller.edit(message, author=None, scheduled_at=timezone.now() + timedelta(days=99))
+    Workshop.objects.filter(pk=workshop.pk).update(ends_at=workshop.ends_at + timedelta(days=1))
+
+    assert reconcile("--action", "follow_up") == "follow_up: update 1\n"
+    assert reconcile("--action", "follow_up") == "follow_up: noop 1\n"
+    assert [entry.why for entry in message.entries.filter(did="update")] == ["kept as changed by hand: scheduled_at"]
 
 
 def test_reconciling_looks_at_messages_whose_objects_are_not_among_the_actions(monkeypatch):

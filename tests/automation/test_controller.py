@@ -154,6 +154,18 @@ def test_what_was_edited_by_hand_is_kept(schedule, staff):
     ]
 
 
+def test_the_log_says_once_that_all_of_an_update_was_kept_back(schedule, staff):
+    """
+    Not with each of those that follow.
+    """
+    message = schedule(recipients=["ann@example.com"])
+    controller.edit(message, author=staff, recipients=["boss@example.com"])
+    for _ in range(2):
+        controller.update(message, recipients=["cora@example.com"])
+
+    assert told(message)[2:] == [("", "update", "kept as changed by hand: recipients")]
+
+
 def test_an_action_may_overwrite_what_was_edited_by_hand(schedule, action, staff):
     """
     The log says so.

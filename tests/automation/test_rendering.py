@@ -263,6 +263,9 @@ def test_pictures_come_from_hosts_that_the_site_names(settings: Settings):
         ("v|truncate(8)", "Ann Lee and others", "Ann..."),
         ("v|replace('a', 'b')", "aa", "bb"),
         ("'x' if v else 'y'", [], "y"),
+        ("'x' if v", [], ""),
+        ("'y' ~ ('x' if v)", [], "y"),
+        ("('x' if v)|default('-')", [], "-"),
     ],
 )
 def test_values_read_as_people_read_them(expression, value, expected):

@@ -70,7 +70,7 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show it as it was sent, or as it would be sent now, to each recipient, with all that is known of it."""
     message = finding.message(uuid)
     start = _number(request.GET.get("start", ""))
-    is_sent = was_sent(message)
+    is_sent = finding.was_sent(message)
     letters = _sent(message, start) if is_sent else _as_now(message, start)
     total = finding.letters(message).count() if is_sent else 1 if message.is_to_all else len(message.recipients)
     context = {
@@ -103,7 +103,7 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
 def frame(request: HttpRequest, uuid: UUID, place: int) -> HttpResponse:
     """Return the HTML of one letter, in which nothing runs."""
     message = finding.message(uuid)
-    if was_sent(message):
+    if finding.was_sent(message):
         found = finding.letters(message)[place : place + 1]
         html = found[0].body_html if found else ""
     else:
@@ -124,11 +124,6 @@ def attachment(request: HttpRequest, uuid: UUID, key: int) -> HttpResponse:
         "Content-Disposition": content_disposition_header(as_attachment=True, filename=name) or "attachment",
     }
     return HttpResponse(content, content_type="application/octet-stream", headers=headers)
-
-
-def was_sent(message: ScheduledMessage) -> bool:
-    """Return whether the outbox has it, or had it last: then what is shown is what went."""
-    return message.state in (State.ENQUEUED, State.SUCCEEDED, State.CANCELLED) and finding.letters(message).exists()
 
 
 def _sent(message: ScheduledMessage, start: int) -> list[dict[str, Any]]:
