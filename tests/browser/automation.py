@@ -161,7 +161,7 @@ def test_from_the_calendar_to_a_message_that_was_changed_and_sent(
     expect(page.get_by_role("status")).to_have_text("A test is on its way to you.")
     assert sink.messages[-1].email["Subject"].startswith("[Test] By hand")
 
-    page.get_by_role("button", name="Send it now").click()
+    page.get_by_role("button", name="Send now").click()
     site.manage("ace_worker", "--once")
     site.manage("ace_worker", "--once")
     page.goto(address)
@@ -214,7 +214,7 @@ def test_a_template_is_written_with_its_preview_beside_it(
     body.press_sequentially("\n\n{{ workshop.titel }}")
     expect(page.locator("aside .ace-wrongs")).to_contain_text("titel")
     expect(page.locator("aside .ace-wrongs")).to_contain_text("line 3")
-    expect(page.locator("#said")).to_have_text("There is one thing wrong.")
+    expect(page.locator("#said")).to_have_text("1 problem.")
     check(page, "automation-journey-5-wrong")
     body.fill("Thank you for **{{ workshop.title }}**.")
     expect(page.locator("aside .ace-wrongs")).to_have_count(0)

@@ -84,7 +84,7 @@ def reschedule(request: HttpRequest, uuid: UUID) -> HttpResponse:
         except AutomationError as error:
             problems = [Problem(error.code, str(error), "scheduled_at")]
         else:
-            said.success(request, _("It has another time now."))
+            said.success(request, _("The message has another time now."))
             return redirect("ace_automation_web:detail", uuid=uuid)
     elif message.state not in (*EDITABLE, State.CANCELLED):
         return redirect("ace_automation_web:detail", uuid=uuid)

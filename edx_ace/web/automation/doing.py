@@ -28,7 +28,7 @@ def cancel(request: HttpRequest, uuid: UUID) -> HttpResponse:
     message = finding.message(uuid)
     if request.method == "POST":
         controller.cancel(message, author=request.user, why=request.POST.get("why", "").strip())
-        said.success(request, _("It is cancelled."))
+        said.success(request, _("The message is cancelled."))
         return redirect("ace_automation_web:detail", uuid=uuid)
     if message.state not in OPEN:
         return redirect("ace_automation_web:detail", uuid=uuid)

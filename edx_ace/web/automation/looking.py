@@ -10,7 +10,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
@@ -31,15 +31,15 @@ _ENTRIES = 200
 
 #: What people read for what was done.
 _DID = {
-    "schedule": gettext_lazy("Scheduled"),
+    "schedule": pgettext_lazy("message", "Scheduled"),
     "reschedule": gettext_lazy("Put to another time"),
     "update": gettext_lazy("Brought up to date"),
     "edit": gettext_lazy("Changed by hand"),
-    "cancel": gettext_lazy("Cancelled"),
+    "cancel": pgettext_lazy("message", "Cancelled"),
     "lock": gettext_lazy("Taken by a worker"),
     "enqueue": gettext_lazy("Put into the outbox"),
-    "succeed": gettext_lazy("Sent"),
-    "fail": gettext_lazy("Failed"),
+    "succeed": pgettext_lazy("message", "Sent"),
+    "fail": pgettext_lazy("message", "Failed"),
     "try_again": gettext_lazy("Tried again"),
     "take_over": gettext_lazy("Taken from a worker that was lost"),
     "add_attachment": gettext_lazy("File attached"),
