@@ -104,7 +104,7 @@ def schedule(
         arguments=references.dump_context(arguments or {}),
         content={} if version is None else version.content,
         template_version=version,
-        message_type=_path(action.message_type),
+        message_type=path_of(action.message_type),
         is_to_all=action.to_all,
         is_external=action.external,
         began_at=moments.now(),
@@ -268,18 +268,31 @@ def is_told(message: ScheduledMessage, kept: Sequence[str]) -> bool:
 
 
 def cancel(
-    message: ScheduledMessage, *, author: Any = None, why: str = "", code: str = "cancelled"
+    message: ScheduledMessage, *, author: Any = None, why: str = "", code: str = "cancelled", fence: int | None = None
 ) -> ScheduledMessage:
     """
     Cancel *message*; what of it waits in the outbox is not sent any more, what was sent stays as it is.
 
+    Args:
+        message: In any state but sent and cancelled.
+
+        author: A user, for the log.
+
+        why: A sentence, of any length.
+
+        code: Short and stable.
+
+        fence: Of a worker outside: as `lock` returned it.
+
     Raises:
-        ConflictError: If it was sent, or is cancelled already.
+        ConflictError: If it was sent, or is cancelled already; of a worker outside, if somebody else has it by now.
     """
     # Which writes by this module.
     from edx_ace.automation import following
 
     with _held(message) as row:
+        if fence is not None:
+            check_lock(row, fence)
         if row.state == State.ENQUEUED and following.settle([row]):
             row.refresh_from_db()
         _check(row, OPEN)
@@ -290,10 +303,15 @@ def cancel(
     return _reread(message)
 
 
-def lock(message: ScheduledMessage) -> int:
+def lock(message: ScheduledMessage, author: Any = None) -> int:
     """
     Claim *message*, which a worker outside sends, and return the fencing number that it has to be told with what came
     of it.
+
+    Args:
+        message: Scheduled, and due.
+
+        author: The worker's user, for the log.
 
     Raises:
         ConflictError: If it is not due, not such a worker's, or another has it.
@@ -303,24 +321,31 @@ def lock(message: ScheduledMessage) -> int:
         claimed = leases.claim(ScheduledMessage.objects.filter(pk=message.pk, is_external=True), 1, LOCK)
         if not claimed:
             raise ConflictError(_("This message is not due, is not sent by workers outside, or another worker has it."))
-        note(claimed[0], "lock", None, State.SCHEDULED, State.CLAIMED)
+        note(claimed[0], "lock", author, State.SCHEDULED, State.CLAIMED)
     return _reread(message).fence
 
 
-def succeed(message: ScheduledMessage, fence: int) -> ScheduledMessage:
+def succeed(message: ScheduledMessage, fence: int, author: Any = None) -> ScheduledMessage:
     """
     Say that *message*, which was locked under that fencing number, was sent.
+
+    Args:
+        message: As it was locked.
+
+        fence: As `lock` returned it.
+
+        author: The worker's user, for the log.
 
     Raises:
         ConflictError: If somebody else has it by now, or it is cancelled.
     """
     with _held(message) as row:
-        _check_lock(row, fence)
-        _end(row, "succeed", State.SUCCEEDED, None, "", "", failures=0)
+        check_lock(row, fence)
+        _end(row, "succeed", State.SUCCEEDED, author, "", "", failures=0)
     return _reread(message)
 
 
-def fail(message: ScheduledMessage, code: str, reason: str, fence: int) -> ScheduledMessage:
+def fail(message: ScheduledMessage, code: str, reason: str, fence: int, author: Any = None) -> ScheduledMessage:
     """
     Say that *message*, which was locked under that fencing number, could not be sent; it is tried again later.
 
@@ -333,12 +358,14 @@ def fail(message: ScheduledMessage, code: str, reason: str, fence: int) -> Sched
 
         fence: As `lock` returned it.
 
+        author: The worker's user, for the log.
+
     Raises:
         ConflictError: If somebody else has it by now, or it is cancelled.
     """
     with _held(message) as row:
-        _check_lock(row, fence)
-        record_failure(row, code, reason)
+        check_lock(row, fence)
+        record_failure(row, code, reason, author=author)
     return _reread(message)
 
 
@@ -439,7 +466,9 @@ def note(
     )
 
 
-def record_failure(row: ScheduledMessage, code: str, reason: str, *, is_final: bool = False) -> bool:
+def record_failure(
+    row: ScheduledMessage, code: str, reason: str, *, is_final: bool = False, author: Any = None
+) -> bool:
     """
     Write down that *row*, as its worker has it, could not be sent; return whether it was still in that state.
 
@@ -449,6 +478,8 @@ def record_failure(row: ScheduledMessage, code: str, reason: str, *, is_final: b
         code, reason: Why.
 
         is_final: Whether it is of no use to try again until somebody says so.
+
+        author: The user of a worker outside, for the log.
     """
     failures = row.failures + 1
     from_state = row.state
@@ -466,8 +497,20 @@ def record_failure(row: ScheduledMessage, code: str, reason: str, *, is_final: b
             to_state, did = State.FAILED, "fail"
         if not leases.take(row, to_state, only=own, **changes):
             return False
-        note(row, did, None, from_state, to_state, changes["reason"])
+        note(row, did, author, from_state, to_state, changes["reason"])
     return True
+
+
+def check_lock(row: ScheduledMessage, fence: int) -> None:
+    """
+    Look whether a worker outside still has *row* under that fencing number.
+
+    Raises:
+        ConflictError: If somebody else has it by now, or nobody.
+    """
+    _check(row, (State.CLAIMED,))
+    if row.fence != fence:
+        raise ConflictError(_("Another worker has this message by now."))
 
 
 _PLACE = ("object_type", "object_key")
@@ -526,17 +569,12 @@ def _check(row: ScheduledMessage, leaving: Sequence[str]) -> None:
         raise ConflictError(text % {"state": row.get_state_display(), "expected": expected})
 
 
-def _check_lock(row: ScheduledMessage, fence: int) -> None:
-    _check(row, (State.CLAIMED,))
-    if row.fence != fence:
-        raise ConflictError(_("Another worker has this message by now."))
-
-
 def _action(action: Action | str) -> Action:
     return actions.get(action) if isinstance(action, str) else action
 
 
-def _path(message_type: type | None) -> str:
+def path_of(message_type: type | None) -> str:
+    """Return the dotted path by which a message type stands in the table; of None that is empty."""
     return "" if message_type is None else f"{message_type.__module__}.{message_type.__qualname__}"
 
 

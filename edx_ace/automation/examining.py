@@ -1,33 +1,54 @@
 """
-Public: what a scheduled message would say if it were sent now, and tests of it.
+Public: what a scheduled message would say if it were sent now, and tests of it; what an action would do.
 
 A preview is made as the letters are, with the same bytes before content steps. A test is really sent, to whoever asks
-for it: it says that it is one, and goes to nobody in copy.
+for it: it says that it is one, and goes to nobody in copy. Of an action it is shown what it would do because of an
+object, and what its template says then.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import attrs
-from django.utils import translation
+from django.core.exceptions import ValidationError
+from django.db.models import CharField, Q, TextField
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from edx_ace import ace
-from edx_ace.automation import actions, addressing, composing, controller, rendering
+from edx_ace.automation import (
+    actions,
+    addressing,
+    composing,
+    controller,
+    references,
+    rendering,
+    strategy,
+    templates,
+    values,
+)
 from edx_ace.automation.addressing import Addressee
 from edx_ace.automation.composing import DATABASE_ERRORS, Draft
-from edx_ace.automation.errors import AutomationError, Problem
-from edx_ace.automation.models import Letter
+from edx_ace.automation.errors import AutomationError, NotFoundError, Problem
+from edx_ace.automation.models import Letter, ScheduledMessage
+from edx_ace.automation.strategy import Decision, StrategyEnum
+from edx_ace.automation.templates import Content
 from edx_ace.channel import ChannelType
 from edx_ace.recipient import Recipient
 from edx_ace.report import SendReport
 
 if TYPE_CHECKING:
-    from edx_ace.automation.models import ScheduledMessage
-    from edx_ace.automation.templates import Content
+    from datetime import datetime
+
+    from edx_ace.automation.actions import Action
+
+#: How many objects are found at most to try an action with.
+MAX_OBJECTS = 20
 
 
 @attrs.frozen(kw_only=True)
@@ -68,7 +89,46 @@ class Preview:
     error: str = ""
 
 
-def preview(message: ScheduledMessage, limit: int | None = None) -> list[Preview]:
+@attrs.frozen(kw_only=True)
+class Simulation:
+    """
+    What would be done because of an object; nothing was.
+
+    Attributes:
+        decision: What, and why. None: an error says why that cannot be said.
+
+        scheduled_at: When the message would go (aware); None: there would be none.
+
+        preview: What it would say to the first of its recipients.
+
+        error: What the action's methods raised.
+    """
+
+    decision: Decision | None = None
+    scheduled_at: datetime | None = None
+    preview: Preview | None = None
+    error: str = ""
+
+
+@attrs.frozen
+class Shown:
+    """
+    What a reference stands for, for staff.
+
+    Attributes:
+        text: How it reads.
+
+        value: The object, the value, or a list.
+
+        is_gone: Whether the object is gone, or cannot be read.
+    """
+
+    text: str
+    value: Any = None
+    is_gone: bool = False
+
+
+def preview(message: ScheduledMessage, limit: int | None = None, start: int = 0) -> list[Preview]:
     """
     Return the letters of *message* as they would be sent now, in the order of its recipients.
 
@@ -76,17 +136,120 @@ def preview(message: ScheduledMessage, limit: int | None = None) -> list[Preview
         message: In whatever state.
 
         limit: How many at most. None: all.
+
+        start: How many to leave out before.
     """
     draft, addressees = _look_up(message)
     if isinstance(draft, Exception):
         return [Preview(to="", error=composing.described(draft))]
-    found: list[Preview] = []
+    stop = None if limit is None else start + limit
     with composing.lookups_shared():
-        for group in _groups(draft, addressees):
-            if len(found) == limit:
-                break
-            found.append(_preview(draft, group))
-    return found
+        return [_preview(draft, group) for group in islice(_groups(draft, addressees), start, stop)]
+
+
+def preview_template(action: Action, content: Content | None, obj: Any, language: str | None = None) -> Preview:
+    """
+    Return what the first recipient would get because of *obj* if the template of *action* were *content*.
+
+    Args:
+        action: The action.
+
+        content: What somebody wrote. None: its message type says it.
+
+        obj: One of its objects, or another that its methods take.
+
+        language: In which; None: in that of the recipient.
+    """
+    try:
+        draft, addressees = _draft_for(action, content, obj)
+    except DATABASE_ERRORS:
+        raise
+    except Exception as error:
+        return Preview(to="", error=composing.described(error))
+    group = next(_groups(draft, addressees))
+    if language and not isinstance(group, Exception):
+        group = [attrs.evolve(group[0], language=language), *group[1:]]
+    return _preview(draft, group)
+
+
+def simulate(action: Action, obj: Any) -> Simulation:
+    """Return what *action* would do because of *obj*, why, and what its message would say; nothing is changed."""
+    try:
+        decision = strategy.foresee(action, obj, {})
+        if decision.strategy not in (StrategyEnum.CREATE, StrategyEnum.UPDATE):
+            return Simulation(decision=decision)
+        scheduled_at = action.scheduled_at(obj, **decision.params)
+        version = templates.current(action)
+    except DATABASE_ERRORS:
+        raise
+    except Exception as error:
+        return Simulation(error=composing.described(error))
+    content = None if version is None else Content.from_json(version.content)
+    return Simulation(decision=decision, scheduled_at=scheduled_at, preview=preview_template(action, content, obj))
+
+
+def find_objects(action: Action, search: str = "", limit: int = MAX_OBJECTS) -> list[Any]:
+    """
+    Return objects of *action*, the latest first.
+
+    Args:
+        action: One that says its model.
+
+        search: A primary key, or a part of one of their texts. Empty: any.
+
+        limit: How many at most.
+
+    Raises:
+        AutomationError: If *action* does not say of which model its objects are.
+    """
+    found = action.objects()
+    if search:
+        meta, readable = found.model._meta, values.readable(found.model)
+        asked = Q(pk__in=())
+        for field in meta.concrete_fields:
+            # What nobody may read cannot be guessed letter by letter either.
+            if isinstance(field, CharField | TextField) and field.name in readable:
+                asked |= Q(**{f"{field.name}__icontains": search})
+        # What is no primary key of theirs is a text alone.
+        with suppress(ValidationError):
+            asked |= Q(pk=meta.pk.to_python(search))
+        found = found.filter(asked)
+    return list(found.order_by("-pk")[:limit])
+
+
+def object_of(action: Action, key: str) -> Any:
+    """
+    Return the object of *action* with that primary key.
+
+    Raises:
+        NotFoundError: If there is none.
+        AutomationError: If *action* does not say of which model its objects are.
+    """
+    found = action.objects()
+    try:
+        one = found.filter(pk=found.model._meta.pk.to_python(key)).first()
+    except ValidationError:
+        one = None
+    if one is None:
+        raise NotFoundError(_("There is no such object."))
+    return one
+
+
+def shown(dumped: Sequence[Any]) -> list[Shown]:
+    """Return what references (see `edx_ace.automation.references`) stand for now, with one query a model for all."""
+    return [_shown(value) for value in composing.resolve(list(dumped))]
+
+
+def shown_context(message: ScheduledMessage) -> dict[str, Shown]:
+    """Return what the values of the template of *message* are now, by name."""
+    return dict(zip(message.context, shown(list(message.context.values())), strict=True))
+
+
+def shown_objects(messages: Sequence[ScheduledMessage]) -> dict[int, Shown]:
+    """Return what *messages* are about, by their primary key; those about nothing are left out."""
+    about = [one for one in messages if one.object_type]
+    found = shown([{"model": one.object_type, "pk": one.object_key} for one in about])
+    return {message.pk: one for message, one in zip(about, found, strict=True)}
 
 
 def send_test(message: ScheduledMessage, user: Any) -> SendReport:
@@ -126,15 +289,38 @@ def problems(message: ScheduledMessage, content: Content) -> list[Problem]:
         # What is written is not to blame.
         return rendering.problems(content, None)
     reachable = [one.value for one in addressees if isinstance(one, Addressee)]
-    values = {**draft.values, rendering.RECIPIENT: next(iter(reachable), None)}
-    return rendering.problems(content, list(values), values)
+    sample = {**draft.values, rendering.RECIPIENT: next(iter(reachable), None)}
+    return rendering.problems(content, list(sample), sample)
 
 
 def _look_up(message: ScheduledMessage) -> tuple[Draft | Exception, list[Addressee | Exception]]:
     made, resolved = composing.drafts([message], dict(enumerate(message.recipients)))
+    return made[message.pk], _addressees(message, list(resolved.values()))
+
+
+def _draft_for(action: Action, content: Content | None, obj: Any) -> tuple[Draft, list[Addressee | Exception]]:
+    """Return the message that *action* would schedule because of *obj*, which is not kept, and whom it would go to."""
+    if not action.has_conditions:
+        raise AutomationError(_("Receivers of the site schedule the messages of this action: it cannot be tried."))
+    params = {"occurrence": timezone.now()} if action.is_recurring else {}
+    message = ScheduledMessage(
+        action=action.signal,
+        context=references.dump_context(action.context(obj, **params)),
+        recipients=addressing.dump(action.recipients(obj, **params)),
+        content={} if content is None else content.to_json(),
+        message_type=controller.path_of(action.message_type),
+        is_to_all=action.to_all,
+    )
+    if not message.recipients:
+        raise AutomationError(_("Nobody would get it."), code="no_recipients")
+    [context, *resolved] = references.resolve([message.context, *message.recipients])
+    references.check_there(context)
+    return Draft(message, action, context), _addressees(message, resolved)
+
+
+def _addressees(message: ScheduledMessage, resolved: Sequence[Any]) -> list[Addressee | Exception]:
     found: list[Addressee | Exception] = []
-    for number, reference in enumerate(message.recipients):
-        one = resolved[number]
+    for reference, one in zip(message.recipients, resolved, strict=True):
         try:
             if isinstance(one, Exception):
                 raise one
@@ -143,7 +329,7 @@ def _look_up(message: ScheduledMessage) -> tuple[Draft | Exception, list[Address
             raise
         except Exception as error:
             found.append(error)
-    return made[message.pk], found
+    return found
 
 
 def _groups(draft: Draft, addressees: Sequence[Addressee | Exception]) -> Iterator[Sequence[Addressee] | Exception]:
@@ -178,8 +364,28 @@ def _preview(draft: Draft, group: Sequence[Addressee] | Exception) -> Preview:
         subject=rendered.subject,
         html=rendered.html,
         text=rendered.text,
-        attachments=[one.name for one in draft.message.attachments.all()],
+        attachments=[name for name, _content, _content_type in draft.attachments],
     )
+
+
+def _shown(value: Any) -> Shown:
+    if isinstance(value, Exception):
+        return Shown(composing.described(value), None, True)
+    if isinstance(value, references.Gone):
+        return Shown(str(value), None, True)
+    if isinstance(value, list | tuple):
+        inner = [_shown(one) for one in value]
+        return Shown(", ".join(one.text for one in inner), value, any(one.is_gone for one in inner))
+    if isinstance(value, dict) and value.keys() == {"recipient"}:
+        value = Recipient.from_json(value["recipient"])
+    if isinstance(value, Recipient):
+        return Shown(str(value.email_address or value.lms_user_id), value)
+    try:
+        return Shown(str(value), value)
+    except DATABASE_ERRORS:
+        raise
+    except Exception as error:
+        return Shown(composing.described(error), None, True)
 
 
 def _letter() -> Letter:

@@ -22,6 +22,7 @@ from edx_ace.automation import controller
 from edx_ace.automation.errors import AutomationError, NotFoundError
 from edx_ace.automation.models import Attachment, Letter, ScheduledMessage
 from edx_ace.automation.states import State
+from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.privacy import Person
 
 #: Messages on one page.
@@ -174,6 +175,14 @@ def letters(message: ScheduledMessage) -> QuerySet[Letter]:
     return message.letters.filter(message__batch=F("batch")).order_by("pk")
 
 
+def deliveries(of: Iterable[Letter]) -> dict[UUID, list[Delivery]]:
+    """Return the deliveries of letters in the outbox, by the letter's UUID."""
+    found: dict[UUID, list[Delivery]] = {}
+    for row in Delivery.objects.filter(payload__in=[letter.uuid for letter in of]).order_by("pk"):
+        found.setdefault(row.payload_id, []).append(row)
+    return found
+
+
 def calendar(rows: QuerySet[ScheduledMessage], first: date, last: date) -> list[Day]:
     """Return how many of *rows* are scheduled for each day from *first* to *last*, in the active time zone."""
     zone = timezone.get_current_timezone()
@@ -195,6 +204,12 @@ def calendar(rows: QuerySet[ScheduledMessage], first: date, last: date) -> list[
     for day, action, state, number in counted:
         days[day].numbers[action, state] = number
     return days
+
+
+def was_sent(message: ScheduledMessage) -> bool:
+    """Return whether the outbox has *message*, or had it last: then its `letters` are what went."""
+    is_out = message.state in (State.ENQUEUED, State.SUCCEEDED, State.CANCELLED)
+    return is_out and letters(message).exists()
 
 
 def due_for_workers(limit: int = PAGE_SIZE) -> list[ScheduledMessage]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 from django.conf import settings as django_settings
-from django.db import IntegrityError, router, transaction
+from django.db import IntegrityError, models, router, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -264,7 +264,66 @@ def is_on(action: Action) -> bool:
     """Return whether *action* schedules messages: neither it nor all are switched off, and its template is active."""
     if Switch.objects.filter(action__in=["", action.signal]).exists():
         return False
+    return is_active(action)
+
+
+def is_active(action: Action) -> bool:
+    """Return whether messages are scheduled by the template of *action*, as `set_active` says."""
     return not Template.objects.filter(action=action.signal, is_active=False).exists()
+
+
+@attrs.frozen
+class Summary:
+    """
+    How an action stands.
+
+    Attributes:
+        action: The action.
+
+        version: The newest of its template; None: there is none, or a message type says what its messages say.
+
+        is_active: Whether its template schedules messages.
+
+        is_switched_on: Whether it is not switched off itself; all at once may be.
+    """
+
+    action: Action
+    version: TemplateVersion | None
+    is_active: bool
+    is_switched_on: bool
+
+
+def summaries() -> list[Summary]:
+    """Return how every action stands, by its label."""
+    from edx_ace.automation import actions
+
+    inactive = set(Template.objects.filter(is_active=False).values_list("action", flat=True))
+    off = set(Switch.objects.values_list("action", flat=True))
+    found = [
+        Summary(action, current(action), name not in inactive, name not in off)
+        for name, action in actions.all_actions().items()
+    ]
+    return sorted(found, key=lambda one: str(one.action).casefold())
+
+
+def are_all_off() -> bool:
+    """Return whether all actions at once are switched off."""
+    return Switch.objects.filter(action="").exists()
+
+
+def offered(action: Action) -> dict[str, list[str]]:
+    """Return by the name of each variable of templates of *action* what can be read of it, as far as that is known."""
+    from edx_ace.automation import values
+
+    sample = sample_of(action) or {}
+    declared: Mapping[str, Any] = action.variables or {}
+    found: dict[str, list[str]] = {}
+    for name in variables_of(action, sample) or []:
+        kind = type(sample[name]) if sample.get(name) is not None else declared.get(name)
+        found[name] = []
+        if isinstance(kind, type) and issubclass(kind, models.Model):
+            found[name] = sorted(values.readable(kind))
+    return found
 
 
 def _versions(action: Action) -> QuerySet[TemplateVersion]:

@@ -6,14 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission, User
+from django.core.cache import cache
+from django.core.files.storage import InMemoryStorage, Storage, storages
 from django.utils import timezone
+from pytest_django import Settings
+from rest_framework.test import APIClient
 
 from edx_ace.automation import actions, controller, sending
 from edx_ace.automation.actions import Action
-from edx_ace.automation.models import ScheduledMessage
+from edx_ace.automation.models import Attachment, ScheduledMessage
 from edx_ace.outbox.worker import Worker
 from tests.automation_site.models import Host, Workshop
 
@@ -87,6 +93,16 @@ def schedule(action: Any, workshop: Any, host: Any) -> Callable[..., ScheduledMe
 
 
 @pytest.fixture
+def storage(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Storage:
+    """Where attachments are kept: in memory."""
+    backend = f"{InMemoryStorage.__module__}.{InMemoryStorage.__qualname__}"
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": backend}}
+    found = storages["default"]
+    monkeypatch.setattr(Attachment._meta.get_field("file"), "storage", found)
+    return found
+
+
+@pytest.fixture
 def work() -> Callable[[], None]:
     """Return a function that does what is due, as a worker does, until nothing is."""
 
@@ -98,3 +114,22 @@ def work() -> Callable[[], None]:
         sending.tick()
 
     return do
+
+
+@pytest.fixture
+def client_with() -> Callable[..., APIClient]:
+    """Return a function that gives the client of a user who has these permissions of automation, and no others."""
+    numbers = count()
+    # How often each has asked is kept there.
+    cache.clear()
+
+    def make(*permissions: str, email: str = "staff@example.com") -> APIClient:
+        user = User.objects.create(username=f"staff{next(numbers)}", email=email)
+        user.user_permissions.set(
+            Permission.objects.filter(content_type__app_label="ace_automation", codename__in=permissions)
+        )
+        client = APIClient(raise_request_exception=True)
+        client.force_authenticate(user)
+        return client
+
+    return make

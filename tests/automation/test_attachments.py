@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 from django.core.files.base import ContentFile
-from django.core.files.storage import InMemoryStorage, storages
 from django.utils import timezone
 
 from edx_ace.automation import controller
@@ -19,19 +18,7 @@ from edx_ace.automation.states import State
 from edx_ace.outbox import purge
 from tests.automation_site.models import Workshop
 
-pytestmark = pytest.mark.django_db
-
-MEMORY = {"BACKEND": f"{InMemoryStorage.__module__}.{InMemoryStorage.__qualname__}"}
-
-
-@pytest.fixture(autouse=True)
-def storage(settings, monkeypatch):
-    """Where files are kept."""
-    settings.STORAGES = {**settings.STORAGES, "default": MEMORY}
-    found = storages["default"]
-    field = Attachment._meta.get_field("file")
-    monkeypatch.setattr(field, "storage", found)
-    return found
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("storage")]
 
 
 def files(storage, folder="ace"):
