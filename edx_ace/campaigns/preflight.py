@@ -150,10 +150,15 @@ def _problems_of_people(campaign: Campaign, variants: Sequence[Variant]) -> Iter
     except CampaignError as error:
         yield Problem(error.code, str(error), "parts")
         return
+    counted = numbers_of(campaign)
     if not people:
         text = _("Nobody would get it now.")
         yield Problem("nobody", text, "parts", is_error=campaign.timing == Timing.NOW)
-    elif variants:
+        return
+    if counted is not None and not counted.get("", 0):
+        # All are left out; since they were counted, one may not be any more.
+        yield Problem("nobody", _("Nobody would get it now."), "parts", is_error=False)
+    if variants:
         is_all, people = len(people) <= SAMPLE_SIZE, people[:SAMPLE_SIZE]
         yield from _problems_of_languages(campaign, variants, people, is_all)
         yield from _problems_of_values(campaign, variants, people, is_all)
