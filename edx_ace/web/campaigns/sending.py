@@ -201,7 +201,7 @@ def _changed(campaign: Campaign, data: Mapping[str, str]) -> dict[str, Any]:
     if "timing" not in data:
         return {}
     given: dict[str, Any] = {"timing": data["timing"]}
-    # What the chosen way to time it does not go by stays as it is: a change would undo counting and approval.
+    # What the chosen way to time it does not go by stays as it is: a change would undo approval.
     if data["timing"] in (Timing.AT, Timing.LOCAL):
         given["wall_time"] = data.get("wall_time", "")[:16]
     if data["timing"] == Timing.AT:
