@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from edx_ace.campaigns import audiences, editing, forecasting, operations, preflight, timing
+from edx_ace.campaigns import editing, forecasting, operations, preflight, timing
 from edx_ace.campaigns.access import require
 from edx_ace.campaigns.errors import CampaignError, Problem, RefusedError
 from edx_ace.campaigns.following import progress
@@ -259,7 +259,7 @@ def _shown(
         "counted": counted,
         "recipients": None if counted is None else counted.numbers.get("", 0),
         "left_out": [] if counted is None else left_out(counted.numbers),
-        "parts": described(campaign),
+        "parts": campaign.parts.all(),
     }
     return show(request, "send.html", context, status=422 if problems else 200)
 
@@ -267,15 +267,6 @@ def _shown(
 def left_out(numbers: Mapping[str, int]) -> list[tuple[_StrOrPromise, int]]:
     """Return how many get nothing for each reason, of *numbers* as a forecast and progress have them."""
     return [(REASONS.get(name, name), number) for name, number in numbers.items() if name and number]
-
-
-def described(campaign: Campaign) -> list[tuple[bool, str]]:
-    """Return for each of its audiences whether it is excluded, and what it is called."""
-    known = audiences.all_audiences()
-    return [
-        (part.is_excluded, str(known[part.audience].describe(part.params)) if part.audience in known else part.audience)
-        for part in campaign.parts.all()
-    ]
 
 
 def starts(campaign: Campaign, at: datetime | None) -> Mapping[str, str] | None:
