@@ -5,6 +5,7 @@ Internal: the page on which a campaign is checked and scheduled, and what is don
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -72,8 +73,10 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
             campaign = editing.save(request.user, campaign, version=version, **changed)
             version = campaign.version
         if request.POST.get("do") == "schedule":
-            if any(one.code == "not_counted" for one in preflight.problems(campaign)):
-                forecasting.forecast(request.user, campaign)
+            if preflight.has_to_be_counted(campaign):
+                # What is wrong with its audiences is said of it below.
+                with suppress(CampaignError):
+                    forecasting.forecast(request.user, campaign)
             accept = request.POST.getlist("accept")
             campaign = operations.schedule(request.user, campaign, version=version, accept=accept)
             said.success(
