@@ -19,6 +19,7 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 ROWS = ["send-dummy", "send-smtp", "batch-smtp", "batch-rtt", "mime", "json", "css", "start-up", "memory"]
 OUTBOX_ROWS = ["enqueue", "claim"]
 PREFERENCES_ROWS = ["policies", "permit"]
+AUTOMATION_ROWS = ["due", "due-queries", "reconcile"]
 CAMPAIGNS_ROWS = ["expand", "count", "end-to-end"]
 
 
