@@ -303,10 +303,15 @@ def cancel(
     return _reread(message)
 
 
-def lock(message: ScheduledMessage) -> int:
+def lock(message: ScheduledMessage, author: Any = None) -> int:
     """
     Claim *message*, which a worker outside sends, and return the fencing number that it has to be told with what came
     of it.
+
+    Args:
+        message: Scheduled, and due.
+
+        author: The worker's user, for the log.
 
     Raises:
         ConflictError: If it is not due, not such a worker's, or another has it.
@@ -316,24 +321,31 @@ def lock(message: ScheduledMessage) -> int:
         claimed = leases.claim(ScheduledMessage.objects.filter(pk=message.pk, is_external=True), 1, LOCK)
         if not claimed:
             raise ConflictError(_("This message is not due, is not sent by workers outside, or another worker has it."))
-        note(claimed[0], "lock", None, State.SCHEDULED, State.CLAIMED)
+        note(claimed[0], "lock", author, State.SCHEDULED, State.CLAIMED)
     return _reread(message).fence
 
 
-def succeed(message: ScheduledMessage, fence: int) -> ScheduledMessage:
+def succeed(message: ScheduledMessage, fence: int, author: Any = None) -> ScheduledMessage:
     """
     Say that *message*, which was locked under that fencing number, was sent.
+
+    Args:
+        message: As it was locked.
+
+        fence: As `lock` returned it.
+
+        author: The worker's user, for the log.
 
     Raises:
         ConflictError: If somebody else has it by now, or it is cancelled.
     """
     with _held(message) as row:
         check_lock(row, fence)
-        _end(row, "succeed", State.SUCCEEDED, None, "", "", failures=0)
+        _end(row, "succeed", State.SUCCEEDED, author, "", "", failures=0)
     return _reread(message)
 
 
-def fail(message: ScheduledMessage, code: str, reason: str, fence: int) -> ScheduledMessage:
+def fail(message: ScheduledMessage, code: str, reason: str, fence: int, author: Any = None) -> ScheduledMessage:
     """
     Say that *message*, which was locked under that fencing number, could not be sent; it is tried again later.
 
@@ -346,12 +358,14 @@ def fail(message: ScheduledMessage, code: str, reason: str, fence: int) -> Sched
 
         fence: As `lock` returned it.
 
+        author: The worker's user, for the log.
+
     Raises:
         ConflictError: If somebody else has it by now, or it is cancelled.
     """
     with _held(message) as row:
         check_lock(row, fence)
-        record_failure(row, code, reason)
+        record_failure(row, code, reason, author=author)
     return _reread(message)
 
 
@@ -452,7 +466,9 @@ def note(
     )
 
 
-def record_failure(row: ScheduledMessage, code: str, reason: str, *, is_final: bool = False) -> bool:
+def record_failure(
+    row: ScheduledMessage, code: str, reason: str, *, is_final: bool = False, author: Any = None
+) -> bool:
     """
     Write down that *row*, as its worker has it, could not be sent; return whether it was still in that state.
 
@@ -462,6 +478,8 @@ def record_failure(row: ScheduledMessage, code: str, reason: str, *, is_final: b
         code, reason: Why.
 
         is_final: Whether it is of no use to try again until somebody says so.
+
+        author: The user of a worker outside, for the log.
     """
     failures = row.failures + 1
     from_state = row.state
@@ -479,7 +497,7 @@ def record_failure(row: ScheduledMessage, code: str, reason: str, *, is_final: b
             to_state, did = State.FAILED, "fail"
         if not leases.take(row, to_state, only=own, **changes):
             return False
-        note(row, did, None, from_state, to_state, changes["reason"])
+        note(row, did, author, from_state, to_state, changes["reason"])
     return True
 
 

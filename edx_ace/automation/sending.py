@@ -69,6 +69,18 @@ def bring_back() -> str | None:
     return chores.AGAIN if BATCH in (len(lost), len(failed)) else None
 
 
+def check_claims(row: ScheduledMessage) -> None:
+    """
+    Look whether *row*, which was claimed just now, is what its workers die of.
+
+    Raises:
+        AutomationError: If it is.
+    """
+    if row.claims > MAX_CLAIMS:
+        text = _("It was claimed %(number)d times and each time its worker ended.")
+        raise AutomationError(text % {"number": row.claims - 1}, code="poison")
+
+
 def _open() -> QuerySet[ScheduledMessage]:
     return ScheduledMessage.objects.filter(ended_at__isnull=True)
 
@@ -119,9 +131,7 @@ def _prepare(row: ScheduledMessage, recipients: Any) -> _Ready:
         AutomationError: If it can go to nobody.
         Exception: Whatever the action raises.
     """
-    if row.claims > MAX_CLAIMS:
-        text = _("It was claimed %(number)d times and each time its worker ended.")
-        raise AutomationError(text % {"number": row.claims - 1}, code="poison")
+    check_claims(row)
     if isinstance(recipients, Exception):
         raise recipients
     action = actions.get(row.action)

@@ -19,7 +19,7 @@ from django.db.models import Model
 from django.db.models.fields.files import FieldFile
 from django.utils.translation import gettext as _
 
-from edx_ace.automation import actions, addressing, composing, controller, examining, finding, values
+from edx_ace.automation import actions, addressing, composing, controller, examining, finding, sending, values
 from edx_ace.automation.addressing import Addressee
 from edx_ace.automation.attachments import read
 from edx_ace.automation.composing import DATABASE_ERRORS
@@ -91,24 +91,30 @@ def message(uuid: UUID) -> ScheduledMessage:
     return found
 
 
-def take(message: ScheduledMessage) -> Job:
+def take(message: ScheduledMessage, author: Any = None) -> Job:
     """
     Lock *message* and look up all that it needs.
 
-    If something of that is gone, or it can go to nobody, the message has failed, as if the worker had said so.
+    If something of that is gone, it can go to nobody, or it was locked again and again and nothing came of it, the
+    message has failed, as if the worker had said so.
+
+    Args:
+        message: One of workers outside.
+
+        author: The worker's user, for the log.
 
     Raises:
         ConflictError: If it is not due, not sent by workers outside, or another has it.
         AutomationError: If it has failed, with the code and the reason of that.
     """
-    fence = controller.lock(message)
+    fence = controller.lock(message, author)
     try:
         return _look_up(message, fence)
     except DATABASE_ERRORS:
         raise
     except Exception as error:
         code, reason = code_of(error), composing.described(error)
-        controller.fail(message, code, reason, fence)
+        controller.fail(message, code, reason, fence, author)
         raise AutomationError(reason, code=code) from error
 
 
@@ -148,6 +154,7 @@ def plain(value: Any) -> Any:
 
 
 def _look_up(message: ScheduledMessage, fence: int) -> Job:
+    sending.check_claims(message)
     made, resolved = composing.drafts([message], dict(enumerate(message.recipients)))
     draft = made[message.pk]
     if isinstance(draft, Exception):

@@ -10,6 +10,7 @@ urlpatterns = [
     path("staff/automation/", include("edx_ace.web.automation.urls")),
     path("staff/", include("edx_ace.web.staff.urls")),
     path("api/campaigns/", include("edx_ace.api.urls")),
+    path("api/automation/", include("edx_ace.api.automation.urls")),
     path("mail/", include("edx_ace.tracking.urls")),
     path("choices/", include("edx_ace.web.urls")),
     path("", include("compose.urls")),

@@ -9,6 +9,8 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.throttling import UserRateThrottle
 
@@ -47,6 +49,21 @@ def test_messages_are_listed_by_their_time_a_page_at_a_time(staff, schedule):
     assert [len(first["messages"]), len(second["messages"]), second["next"]] == [2, 1, ""]
     assert [one["scheduled_at"] for one in found] == sorted(one["scheduled_at"] for one in found)
     assert {(one["action"], one["about"], one["state"]) for one in found} == {("reminder", "Painting", "scheduled")}
+
+
+def test_a_longer_list_takes_no_more_queries(staff, schedule):
+    """
+    What all of them are about is looked up together.
+    """
+    staff.get(URL)
+    numbers = []
+    for _more in range(2):
+        schedule()
+        with CaptureQueriesContext(connection) as captured:
+            staff.get(URL)
+        numbers.append(len(captured))
+
+    assert numbers[0] == numbers[1]
 
 
 def test_filters_and_search_narrow_the_list(staff, schedule, host, workshop):
@@ -164,6 +181,42 @@ def test_a_message_is_put_to_another_time_cancelled_and_sent(staff, later, work)
     assert (once_more["id"] != str(later.uuid), once_more["state"]) == (True, "scheduled")
     log = staff.get(f"{own}log/").json()
     assert [one["did"] for one in log if one["who"]] == ["reschedule", "cancel", "send_now", "resend"]
+
+
+@pytest.mark.parametrize(
+    ("verb", "body", "state"),
+    [
+        ("cancel", {"why": "Snow."}, "cancelled"),
+        ("reschedule", {"scheduled_at": "2999-01-01T00:00:00Z"}, "scheduled"),
+        ("send-now", {}, "scheduled"),
+    ],
+)
+def test_the_same_is_done_with_many(staff, schedule, verb, body, state):
+    """
+    One with which it cannot be done says so, and keeps no other from it.
+    """
+    sent, waits = schedule(), schedule(scheduled_at=timezone.now() + timedelta(days=1))
+    ScheduledMessage.objects.filter(pk=sent.pk).update(state="succeeded")
+    ids = [str(sent.uuid), str(waits.uuid), "00000000-0000-0000-0000-000000000000"]
+
+    steps = staff.post(f"{URL}many/{verb}/", {"ids": ids, **body}, format="json").json()
+
+    assert [(one["id"], bool(one["error"])) for one in steps] == [(ids[0], True), (ids[1], False)]
+    assert staff.get(f"{URL}{waits.uuid}/").json()["state"] == state
+
+
+def test_many_are_sent_once_more(staff, schedule, work):
+    """
+    Each as a message of its own.
+    """
+    sent = schedule()
+    work()
+
+    steps = staff.post(f"{URL}many/resend/", {"ids": [str(sent.uuid)]}, format="json").json()
+    work()
+
+    assert [one["error"] for one in steps] == [""]
+    assert len(mail.outbox) == 2
 
 
 def test_a_test_goes_to_whoever_asks_for_it(staff, later):

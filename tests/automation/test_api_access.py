@@ -38,6 +38,10 @@ NEEDED = {
     "add_attachment": CHANGE,
     "remove_attachment": CHANGE,
     "cancel_message": CANCEL,
+    "cancel_many": CANCEL,
+    "reschedule_many": CHANGE,
+    "send_many_now": SEND,
+    "resend_many": SEND,
     "send_now": SEND,
     "resend": SEND,
     "send_test": SEND,
@@ -101,7 +105,7 @@ def ask(client, method, path, about, given):
     for name, value in {**given, "action": "follow_up"}.items():
         url = url.replace(f"{{{name}}}", str(value))
     assert "{" not in url
-    known = {**GIVEN, "object": str(given["object"])}
+    known = {**GIVEN, "object": str(given["object"]), "ids": [str(given["id"])]}
     query = [one["name"] for one in about.get("parameters", []) if one["in"] == "query"]
     params = {name: known[name] for name in query if name in known}
     (media_type, content), *_ = about.get("requestBody", {"content": {"": {}}})["content"].items()

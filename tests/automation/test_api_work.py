@@ -9,10 +9,11 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.utils import timezone
 
 from edx_ace import Recipient
-from edx_ace.automation import controller, workers
+from edx_ace.automation import controller, sending, workers
 from edx_ace.automation.models import ScheduledMessage
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("storage")]
@@ -148,9 +149,9 @@ def test_whoever_was_too_slow_has_it_no_more(worker, schedule, outside):
     assert [(one.status_code, one.json()["code"]) for one in answers] == [(409, "conflict")] * 4
 
 
-def test_what_cannot_be_looked_up_has_failed(worker, schedule, outside, workshop, host, settings):
+def test_what_cannot_be_looked_up_has_failed(worker, schedule, outside, host):
     """
-    Locking it says why; the message is not left with a worker that can do nothing, whatever transactions a site has.
+    Locking it says why; the message is not left with a worker that can do nothing.
     """
     ann = host()
     gone = schedule(outside, recipients=[ann])
@@ -163,6 +164,63 @@ def test_what_cannot_be_looked_up_has_failed(worker, schedule, outside, workshop
     for message in (gone, nobody):
         message.refresh_from_db()
         assert (message.state, message.failures) == ("failed", 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_that_it_has_failed_stays_on_a_site_with_a_transaction_for_each_request(worker, schedule, outside, host):
+    """
+    Otherwise it would be due again at once, and for ever.
+    """
+    message = schedule(outside, recipients=[host("lost", email="")])
+    connection.settings_dict["ATOMIC_REQUESTS"] = True
+    try:
+        answer = post(worker, message, "lock")
+    finally:
+        connection.settings_dict["ATOMIC_REQUESTS"] = False
+
+    message.refresh_from_db()
+    assert (answer.status_code, message.state) == (422, "failed")
+
+
+def test_a_worker_that_is_lost_keeps_nothing(worker, client_with, schedule, outside):
+    """
+    Once its time is over another has the message, and what the first says does not count.
+    """
+    message = schedule(outside)
+    fence = post(worker, message, "lock").json()["fence"]
+    ScheduledMessage.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    sending.bring_back()
+    ours = post(client_with("work_message"), message, "lock").json()["fence"]
+
+    late = post(worker, message, "succeed", fence=fence)
+
+    assert (late.status_code, late.json()["code"], ours > fence) == (409, "conflict", True)
+    assert post(worker, message, "succeed", fence=ours).status_code == 200
+
+
+def test_what_workers_die_of_fails(worker, schedule, outside):
+    """
+    After ten locks of which nothing came; it is not tried for ever.
+    """
+    message = schedule(outside)
+    ScheduledMessage.objects.update(claims=10)
+
+    answer = post(worker, message, "lock")
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "poison")
+
+
+def test_the_log_says_which_worker_it_was(worker, client_with, schedule, outside):
+    """
+    By the name of its user.
+    """
+    message = schedule(outside)
+    fence = post(worker, message, "lock").json()["fence"]
+    post(worker, message, "succeed", fence=fence)
+
+    log = client_with("view_message").get(f"/api/automation/{message.uuid}/log/").json()
+
+    assert [(one["did"], one["who"]) for one in log] == [("schedule", ""), ("lock", "staff0"), ("succeed", "staff0")]
 
 
 def test_a_failed_message_is_due_again_later(worker, schedule, outside):

@@ -249,6 +249,33 @@ class WhenSerializer(Input):
     why = serializers.CharField(required=False, allow_blank=True, help_text="A sentence for people.")
 
 
+class ManySerializer(Input):
+    """Which messages."""
+
+    ids = serializers.ListField(
+        child=serializers.UUIDField(), max_length=200, help_text="Up to 200; those that are not there are left out."
+    )
+
+
+class ManyWhySerializer(ManySerializer):
+    """Which messages, and why."""
+
+    why = serializers.CharField(required=False, allow_blank=True, help_text="A sentence for people.")
+
+
+class ManyWhenSerializer(ManyWhySerializer):
+    """Which messages, and another time."""
+
+    scheduled_at = Moment()
+
+
+class StepSerializer(serializers.Serializer[Any]):
+    """What was done with one of many."""
+
+    id = serializers.UUIDField(source="message.uuid")
+    error = serializers.CharField(help_text="Why nothing was done with it; empty: it was done.")
+
+
 class NewAttachmentSerializer(Input):
     """A file that is to be attached."""
 

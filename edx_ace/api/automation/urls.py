@@ -9,7 +9,7 @@ from __future__ import annotations
 from edx_ace.errors import MissingExtraError
 
 try:
-    from edx_ace.api.automation import describing, listing, messages, templates, work
+    from edx_ace.api.automation import describing, listing, many, messages, templates, work
 except ImportError as error:
     raise MissingExtraError("edx_ace.api", "api") from error
 
@@ -23,6 +23,10 @@ urlpatterns = [
     path("actions/<path:action>/objects/", listing.Objects.as_view(), name="objects"),
     path("simulation/", listing.Simulation.as_view(), name="simulation"),
     path("schema/", describing.SchemaEndpoint.as_view(), name="schema"),
+    path("many/cancel/", many.CancelMany.as_view(), name="cancel_many"),
+    path("many/reschedule/", many.RescheduleMany.as_view(), name="reschedule_many"),
+    path("many/send-now/", many.SendManyNow.as_view(), name="send_many_now"),
+    path("many/resend/", many.ResendMany.as_view(), name="resend_many"),
     path("switch/", templates.Switch.as_view(), name="switch"),
     path("templates/", templates.Templates.as_view(), name="templates"),
     path("templates/<path:action>/problems/", templates.Problems.as_view(), name="problems"),

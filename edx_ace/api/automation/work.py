@@ -55,7 +55,7 @@ class Lock(WorkEndpoint):
         """
         message = workers.message(id)
         try:
-            job = workers.take(message)
+            job = workers.take(message, request.user)
         except AutomationError as error:
             # That it has failed stays, whatever the site does with transactions.
             said = told(error)
@@ -91,7 +91,9 @@ class Succeed(WorkEndpoint):
     def post(self, request: Request, id: UUID) -> Response:
         """Say that a message that you have was sent."""
         given = read(FenceSerializer, request.data)
-        return show(request, MessageSummarySerializer, automation.succeed(workers.message(id), **given))
+        return show(
+            request, MessageSummarySerializer, automation.succeed(workers.message(id), author=request.user, **given)
+        )
 
 
 class Fail(WorkEndpoint):
@@ -101,7 +103,9 @@ class Fail(WorkEndpoint):
     def post(self, request: Request, id: UUID) -> Response:
         """Say that a message that you have could not be sent, and why; it is due again later."""
         given = read(FailureSerializer, request.data)
-        return show(request, MessageSummarySerializer, automation.fail(workers.message(id), **given))
+        return show(
+            request, MessageSummarySerializer, automation.fail(workers.message(id), author=request.user, **given)
+        )
 
 
 class WorkCancel(WorkEndpoint):
