@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv demo test test-journeys test-databases test-browser test-faults test-oldest docs-test lint format types imports docs wheel-test openapi api-surface bench bench-outbox bench-preferences bench-campaigns ci tox upgrade clean
+.PHONY: help venv demo test test-journeys test-databases test-browser test-faults test-oldest docs-test lint format types imports docs wheel-test openapi api-surface bench bench-outbox bench-preferences bench-campaigns bench-automation ci tox upgrade clean
 
 # Where the contract with existing code lies: beside the clone.
 CONTRACT ?= ../shared/contract
@@ -59,7 +59,7 @@ test: venv ## Run the tests: random order, in parallel, every warning an error.
 	@PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest --numprocesses auto $(ARGS)
 
 test-journeys: venv ## Walk through the demo, the tutorial and the guides with real processes, brokers and mail servers.
-	@PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest --numprocesses 2 --dist loadfile $(addprefix tests/journeys/,demo.py tutorial.py unsubscribe.py celery_howto.py) $(ARGS)
+	@PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest --numprocesses 2 --dist loadfile $(addprefix tests/journeys/,demo.py tutorial.py unsubscribe.py celery_howto.py automate_howto.py) $(ARGS)
 
 test-databases: venv ## Run the tests of what has tables on PostgreSQL and on MariaDB.
 	@set -e; for database in postgres mariadb; do \
@@ -138,6 +138,9 @@ bench-preferences: venv ## Measure what preferences cost, on PostgreSQL; single 
 
 bench-campaigns: venv ## Measure campaigns of a million recipients, on PostgreSQL; single rows with ARGS="count".
 	@$(BIN)/python benchmarks/campaigns.py $(ARGS)
+
+bench-automation: venv ## Measure automation with 10,000 scheduled messages, on PostgreSQL; single rows with ARGS="due".
+	@$(BIN)/python benchmarks/automation.py $(ARGS)
 
 ci: ## Run everything that has to pass before a merge.
 	@.ci/run

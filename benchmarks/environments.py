@@ -25,7 +25,7 @@ ENVIRONMENTS = {
         "--config-settings",
         "editable_mode=compat",
         "--editable",
-        f"{ROOT}[campaigns,fast,links]",
+        f"{ROOT}[automation,campaigns,fast,links]",
     ],
     "released": [DJANGO, "celery[redis]", "edx-ace==1.15.0"],
     # Other queues. They render with the engine that we render with.

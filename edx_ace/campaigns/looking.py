@@ -19,7 +19,7 @@ from django.db.models import Q, QuerySet
 from edx_ace.campaigns.audiences import Person
 from edx_ace.campaigns.errors import CampaignError
 from edx_ace.campaigns.models import Campaign, Part
-from edx_ace.campaigns.resolving import asked, key_from, key_of
+from edx_ace.campaigns.resolving import asked, in_chunks, key_from, key_of
 
 #: How many people are looked through at most where an audience gives no queryset.
 MAX_READ = 10_000
@@ -78,8 +78,7 @@ def seen(campaign: Campaign, reference: str) -> Person:
             except (TypeError, ValueError, ValidationError):
                 row = None
             if row is not None:
-                person: Person = audience.person(row)
-                return person
+                return audience.people([row])[0]
         elif key.isdecimal():
             people: list[Person] = list(islice(answer, int(key), min(int(key) + 1, MAX_READ)))
             if people:
@@ -95,8 +94,9 @@ def _seen_in(campaign: Campaign, part: Part, search: str) -> Iterator[Seen]:
             if not audience.search_fields:
                 return
             rows = rows.filter(reduce(or_, (Q(**{f"{name}__icontains": search}) for name in audience.search_fields)))
-        for row in rows.iterator(chunk_size=100):
-            yield Seen(f"{part.position}:{key_of(row)}", audience.person(row))
+        for chunk in in_chunks(rows, 100):
+            for row, person in zip(chunk, audience.people(chunk), strict=True):
+                yield Seen(f"{part.position}:{key_of(row)}", person)
         return
     for number, person in enumerate(islice(answer, MAX_READ)):
         texts = [person.recipient.email_address, *person.recipient.addresses.values(), *person.values.values()]

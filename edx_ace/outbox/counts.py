@@ -91,15 +91,16 @@ def fold(limit: int = 2000) -> int:
         new = list(counts.filter(is_sum=False).order_by("pk").select_for_update(skip_locked=True)[:limit])
         there = counts.filter(is_sum=True, batch__in={count.batch for count in new})
         sums = {(one.batch, one.from_state, one.to_state): one for one in there.order_by("pk").select_for_update()}
-        changed, gone = {}, []
+        first, changed, gone = set(), {}, []
         for count in new:
             # Where there is none yet, the first becomes the sum.
             total = sums.setdefault((count.batch, count.from_state, count.to_state), count)
-            if total is not count:
+            if total is count:
+                first.add(count.pk)
+            else:
                 total.number += count.number
+                changed[total.pk] = total
                 gone.append(count.pk)
-            total.is_sum = True
-            changed[total.pk] = total
         by_batch = defaultdict(list)
         for total in sums.values():
             by_batch[total.batch].append(total)
@@ -111,7 +112,9 @@ def fold(limit: int = 2000) -> int:
                 gone += [total.pk for total in totals]
                 for total in totals:
                     changed.pop(total.pk, None)
-        counts.bulk_update(changed.values(), ["number", "is_sum"], batch_size=CHUNK_SIZE)
+        # Of many small sends most are the first and only ones, which no value has to be given for.
+        counts.filter(pk__in=first).update(is_sum=True)
+        counts.bulk_update(changed.values(), ["number"], batch_size=CHUNK_SIZE)
         counts.filter(pk__in=gone).delete()
     return len(gone)
 

@@ -1,0 +1,3 @@
+"""
+Internal: a site's app that writes about workshops by itself.
+"""
