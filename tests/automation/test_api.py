@@ -16,6 +16,7 @@ from rest_framework.throttling import UserRateThrottle
 
 from edx_ace.api.automation.base import Endpoint, Throttle
 from edx_ace.automation import controller
+from edx_ace.automation.message_types import Scheduled
 from edx_ace.automation.models import ScheduledMessage
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("storage")]
@@ -95,7 +96,25 @@ def test_the_calendar_has_every_day_with_its_numbers(staff, later):
 
     assert [one["number"] for one in found] == [0, 1]
     assert found[1]["numbers"] == [{"action": "reminder", "state": "scheduled", "number": 1}]
-    assert staff.get(f"{URL}calendar/", {"first": "2027-01-01", "last": "2029-01-01"}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("2027-01-01", "2029-01-01"),
+        ("2027-01-02", "2027-01-01"),
+        # Its days cannot be told in UTC.
+        ("9999-12-31", "9999-12-31"),
+        ("0001-01-01", "0001-01-01"),
+    ],
+)
+def test_a_calendar_of_other_days_is_refused(staff, first, last):
+    """
+    With the field that is to blame.
+    """
+    answer = staff.get(f"{URL}calendar/", {"first": first, "last": last})
+
+    assert (answer.status_code, answer.json()["problems"][0]["where"]) == (400, "last")
 
 
 def test_a_message_is_shown_as_it_would_go_and_then_as_it_went(staff, schedule, host, work):
@@ -118,7 +137,8 @@ def test_a_message_is_shown_as_it_would_go_and_then_as_it_went(staff, schedule, 
     assert [one["deliveries"][0]["state"] for one in after["letters"]] == ["sent", "sent"]
     assert staff.get(own).json()["state"] == "succeeded"
     assert [one["did"] for one in staff.get(f"{own}log/").json()] == ["schedule", "enqueue", "succeed"]
-    assert len(staff.get(f"{own}letters/", {"start": 1, "size": 5}).json()["letters"]) == 1
+    second = staff.get(f"{own}letters/", {"start": 1, "size": 5}).json()
+    assert (len(second["letters"]), second["total"], before["total"]) == (1, 2, 2)
 
 
 def test_a_message_is_edited_by_whoever_has_seen_it(staff, later):
@@ -299,6 +319,23 @@ def test_a_template_is_saved_by_whoever_has_seen_the_newest(staff):
     assert overtaken.status_code == 409
     assert (back["version"], back["content"]) == (3, seen["content"])
     assert [one["number"] for one in staff.get(f"{own}versions/").json()] == [3, 2, 1]
+
+
+def test_what_files_say_is_not_saved_here(staff, action):
+    """
+    It would be read by nobody.
+    """
+    action("filed", message_type=Scheduled, template={})
+    own = f"{URL}templates/filed/"
+    content = {"variants": {"en": {"subject": "News", "body": "Hello."}}}
+
+    answers = [
+        staff.put(own, {"version": 0, "content": content}, format="json"),
+        staff.post(f"{own}roll-back/", {"number": 1}, format="json"),
+    ]
+
+    assert [(one.status_code, one.json()["code"]) for one in answers] == [(422, "in_files")] * 2
+    assert staff.get(own).json()["message_type"] == "edx_ace.automation.message_types.Scheduled"
 
 
 def test_a_template_is_previewed_against_an_object(staff, workshop, host):

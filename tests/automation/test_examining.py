@@ -107,3 +107,15 @@ def test_a_test_that_could_not_be_sent_says_why(schedule, staff, workshop):
     Workshop.objects.all().delete()
     with pytest.raises(GoneError):
         examining.send_test(message, staff)
+
+
+def test_objects_are_found_by_what_templates_can_read_of_them(action):
+    """
+    Not by what they cannot, which could be guessed letter by letter.
+    """
+    user = User.objects.create_user("ann", "ann@example.com", "secret")
+    to_users = action(model=User)
+
+    assert examining.find_objects(to_users, "example.com") == [user]
+    assert examining.find_objects(to_users, str(user.pk)) == [user]
+    assert examining.find_objects(to_users, user.password[:8]) == []

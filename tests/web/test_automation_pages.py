@@ -7,6 +7,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -235,6 +236,27 @@ def test_the_list_says_what_it_cannot_look_up(client):
 
     assert response.status_code == 422
     assert html.fromstring(response.content).cssselect("[role=alert]")
+
+
+@pytest.mark.parametrize("value", ["\0", "a\0b", "9" * 60, "automation_site.workshop:\0", "no.model:1", "état"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            f"?state=all&{name}="
+            for name in ("state", "action", "person", "search", "about", "since", "until", "after")
+        ),
+        "calendar/?action=",
+        "calendar/?month=",
+        "simulate/?action=follow_up&search=",
+        "simulate/?action=follow_up&object=",
+    ],
+)
+def test_whatever_an_address_asks_for_is_answered(client, later, path, value):
+    """
+    With an empty list, or with what is wrong; never by a page that fails.
+    """
+    assert client.get(f"{ROOT}{path}{quote(value)}").status_code < 500
 
 
 def test_the_list_goes_on_on_the_next_page(client, schedule, monkeypatch):  # noqa: F811

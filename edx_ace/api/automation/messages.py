@@ -72,10 +72,12 @@ class Letters(Endpoint):
         is_sent = finding.was_sent(message)
         start, size = query["start"], query["size"]
         if is_sent:
-            found = list(_sent(list(finding.letters(message)[start : start + size])))
+            rows = finding.letters(message)
+            total, found = rows.count(), list(_sent(list(rows[start : start + size])))
         else:
+            total = 1 if message.is_to_all else len(message.recipients)
             found = [{**attrs.asdict(one), "deliveries": []} for one in examining.preview(message, size, start)]
-        return show(request, LetterPageSerializer, {"is_sent": is_sent, "letters": found})
+        return show(request, LetterPageSerializer, {"is_sent": is_sent, "total": total, "letters": found})
 
 
 class Log(Endpoint):

@@ -6,6 +6,7 @@ What is right is for the functions of automation to say.
 
 from __future__ import annotations
 
+from datetime import MAXYEAR, MINYEAR
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema_field
@@ -104,7 +105,9 @@ class CalendarQuerySerializer(MessageQuerySerializer):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Return the days and the filters."""
-        if not 0 <= (attrs["last"] - attrs["first"]).days <= 366:
+        first, last = attrs["first"], attrs["last"]
+        # A day begins in one zone while it is another day in UTC.
+        if first.year == MINYEAR or last.year == MAXYEAR or not 0 <= (last - first).days <= 366:
             raise serializers.ValidationError({"last": ["Give a day of the year that begins with the first."]})
         return super().validate(attrs)
 
@@ -324,6 +327,7 @@ class LetterPageSerializer(serializers.Serializer[Any]):
     """Some letters of a message."""
 
     is_sent = serializers.BooleanField(help_text="Whether this is what went; otherwise it is what would go now.")
+    total = serializers.IntegerField(help_text="How many there are in all.")
     letters = LetterSerializer(many=True)
 
 

@@ -27,6 +27,7 @@ from edx_ace.api.base import read, show, show_all
 from edx_ace.api.schema import Operation
 from edx_ace.automation import actions, controller, examining, templates
 from edx_ace.automation.actions import Action
+from edx_ace.automation.errors import AutomationError
 from edx_ace.automation.templates import Content
 
 _NEEDS = ["change_template"]
@@ -52,7 +53,7 @@ class Template(Endpoint):
     @Operation("save_template", TemplateSerializer, takes=SavedTemplateSerializer, needs=_NEEDS)
     def put(self, request: Request, action: str) -> Response:
         """Save the next version, unless something is wrong with it: each problem has its field and its line."""
-        found = actions.get(action)
+        found = _written(action)
         given = read(SavedTemplateSerializer, request.data)
         content = Content.from_json(given["content"])
         templates.save(found, content, who=request.user, version=given["version"])
@@ -99,7 +100,7 @@ class RollBack(Endpoint):
     @Operation("roll_back_template", TemplateSerializer, takes=NumberOfVersionSerializer, needs=_NEEDS)
     def post(self, request: Request, action: str) -> Response:
         """Let what an older version says be the newest."""
-        found = actions.get(action)
+        found = _written(action)
         templates.roll_back(found, who=request.user, **read(NumberOfVersionSerializer, request.data))
         return _shown(request, found)
 
@@ -139,6 +140,23 @@ class Switch(Endpoint):
         """Switch all actions on or off at once: while they are off, nothing is scheduled."""
         templates.switch(None, who=request.user, **read(SwitchSerializer, request.data))
         return show(request, SwitchSerializer, {"is_on": not templates.are_all_off()})
+
+
+def _written(name: str) -> Action:
+    """
+    Return the action of that name, whose messages say what staff write.
+
+    Raises:
+        UnknownActionError: If there is none.
+        AutomationError: If a message type says it.
+    """
+    found = actions.get(name)
+    if found.message_type is not None:
+        path = controller.path_of(found.message_type)
+        raise AutomationError(
+            f"What the messages of {name} say is written in the templates of {path}.", code="in_files"
+        )
+    return found
 
 
 def _summaries() -> list[dict[str, Any]]:

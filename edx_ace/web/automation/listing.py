@@ -66,7 +66,7 @@ def page(request: HttpRequest) -> HttpResponse:
         rows = rows_of(request.GET)
     except AceError as error:
         rows, wrong = ScheduledMessage.objects.none(), str(error)
-    asked = {name: request.GET.get(name, "").strip() for name in _ASKED}
+    asked = {name: typed(request.GET, name) for name in _ASKED}
     state = asked["state"] or "open"
     latest_first = state in ("ended", "all", State.SUCCEEDED, State.CANCELLED)
     after = request.GET.get("after", "")
@@ -101,19 +101,24 @@ def rows_of(asked: QueryDict) -> QuerySet[ScheduledMessage]:
     Raises:
         AceError: If they ask for what cannot be.
     """
-    state = asked.get("state", "") or "open"
+    state = typed(asked, "state") or "open"
     states = GROUPS[state][1] if state in GROUPS else [state] if state in State.values else []
-    until = _midnight(asked.get("until", ""), 1)
-    kind, _colon, key = asked.get("about", "").partition(":")
+    until = _midnight(typed(asked, "until"), 1)
+    kind, _colon, key = typed(asked, "about").partition(":")
     return finding.messages(
         states=states,
-        action=asked.get("action", ""),
+        action=typed(asked, "action"),
         about=(kind, key) if key else None,
-        person=asked.get("person", "").strip(),
-        search=asked.get("search", "").strip(),
-        since=_midnight(asked.get("since", "")),
+        person=typed(asked, "person"),
+        search=typed(asked, "search"),
+        since=_midnight(typed(asked, "since")),
         until=until,
     )
+
+
+def typed(data: Mapping[str, str], name: str) -> str:
+    """Return what somebody typed into a field, without what no database looks up."""
+    return data.get(name, "").replace("\0", "").strip()
 
 
 def lines_of(messages: Sequence[ScheduledMessage]) -> list[Line]:
@@ -145,7 +150,7 @@ def _about_shown(about: str) -> Any:
 
 def _midnight(text: str, days: int = 0) -> datetime | None:
     try:
-        found = parse_date(text.strip())
+        found = parse_date(text)
     except ValueError:
         found = None
     # Django's years begin and end sooner than those of a calendar that somebody types.

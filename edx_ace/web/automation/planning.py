@@ -20,6 +20,7 @@ from edx_ace.automation import finding
 from edx_ace.automation.finding import Day
 from edx_ace.automation.states import State
 from edx_ace.web.automation.access import TONES, automation_page, choices, label_of, show
+from edx_ace.web.automation.listing import typed
 
 #: Groups on one day that are shown; the others are a number.
 _SHOWN = 4
@@ -56,7 +57,7 @@ def page(request: HttpRequest) -> HttpResponse:
     """Show a month."""
     today = timezone.localdate()
     month = _month(request.GET.get("month", ""), today)
-    action = request.GET.get("action", "")
+    action = typed(request.GET, "action")
     last = month.replace(day=calendar.monthrange(month.year, month.month)[1])
     first_weekday = (int(get_format("FIRST_DAY_OF_WEEK")) - 1) % 7
     begin = month - timedelta(days=(month.weekday() - first_weekday) % 7)

@@ -14,6 +14,7 @@ from edx_ace.automation import actions, examining
 from edx_ace.automation.errors import AutomationError
 from edx_ace.automation.strategy import StrategyEnum
 from edx_ace.web.automation.access import TONES, automation_page, choices, show
+from edx_ace.web.automation.listing import typed
 from edx_ace.web.content_policy import policy
 
 #: What people read for what would be done, and how it looks.
@@ -29,8 +30,7 @@ _VERDICTS = {
 @automation_page("view_message")
 def page(request: HttpRequest) -> HttpResponse:
     """Let an action and an object be chosen, and show what would come of it."""
-    name, key = request.GET.get("action", ""), request.GET.get("object", "")
-    search = request.GET.get("search", "").strip()
+    name, key, search = (typed(request.GET, field) for field in ("action", "object", "search"))
     context: dict[str, Any] = {"actions": choices(), "action": name, "key": key, "search": search}
     if name:
         action = actions.get(name)

@@ -18,6 +18,7 @@ from edx_ace.automation.actions import Action
 from edx_ace.automation.errors import AutomationError, ConflictError, NotFoundError, Problem, RefusedError
 from edx_ace.automation.templates import Content
 from edx_ace.web.automation.access import automation_page, show
+from edx_ace.web.automation.listing import typed
 from edx_ace.web.automation.sheet import Sheet, named
 from edx_ace.web.content_policy import policy
 
@@ -151,7 +152,7 @@ def _shown(
 
 def _seen(data: Mapping[str, str], action: Action, sheet: Sheet, *, is_part: bool) -> dict[str, Any]:
     """Return what *sheet* would say about the object that was chosen, and what is wrong with it."""
-    context: dict[str, Any] = {"action": action, "search": data.get("search", "").strip(), "is_part": is_part}
+    context: dict[str, Any] = {"action": action, "search": typed(data, "search"), "is_part": is_part}
     context |= {"languages": [(text.language, text.name) for text in sheet.texts], "language": data.get("as", "")}
     try:
         objects = examining.find_objects(action, context["search"])
