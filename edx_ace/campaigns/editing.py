@@ -22,6 +22,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import IntegrityError, router, transaction
 from django.db.models import F, Max, Model, QuerySet
 from django.utils import timezone
+from django.utils.translation import get_supported_language_variant
 from django.utils.translation import gettext as _
 
 from edx_ace import categories
@@ -79,7 +80,8 @@ def create(user: Any, *, scope: str = "", idempotency_key: str | None = None, **
         author=user,
         name=_("Untitled"),
         category=settings.DEFAULT_CATEGORY,
-        language=django_settings.LANGUAGE_CODE.lower(),
+        # A new project of Django is in "en-us", which its own LANGUAGES does not have.
+        language=get_supported_language_variant(django_settings.LANGUAGE_CODE).lower(),
         zone=django_settings.TIME_ZONE,
     )
     return _made(user, blank, idempotency_key, lambda campaign: _Changes.of(user, campaign, fields).store(campaign))

@@ -493,6 +493,18 @@ def test_languages_are_added_and_taken_away(client, ann, settings):
     assert campaign.variants.get().language == "en"
 
 
+def test_a_language_that_the_site_lists_no_more_is_kept(client, ann, settings):
+    """
+    Saving the form changes nothing that nobody has changed.
+    """
+    campaign = written(ann)
+    settings.LANGUAGES = [("ar", "Arabic"), ("de", "German")]
+    client.post(url(campaign, "write/"), form_of(client.get(url(campaign, "write/"))))
+
+    campaign.refresh_from_db()
+    assert campaign.language == "en"
+
+
 def test_a_test_goes_to_who_asks(client, ann, mailoutbox, use_channels, learners):
     """
     And nowhere else.

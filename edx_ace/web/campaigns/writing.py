@@ -156,6 +156,9 @@ def _shown(
 ) -> HttpResponse:
     campaign = sheet.campaign
     written = {text.language for text in sheet.texts}
+    listed = dict(django_settings.LANGUAGES)
+    # The language that it has is offered even if the site lists it no more: the first of the list is nobody's choice.
+    known = listed if campaign.language in listed else {campaign.language: campaign.language, **listed}
     context = {
         "campaign": campaign,
         "scope": host().label(campaign.scope),
@@ -173,8 +176,8 @@ def _shown(
         "channel_types": [(str(kind), CHANNEL_LABELS[kind]) for kind in enabled_types()],
         "keywords": host().keywords(campaign.scope),
         "audiences": _offered(request, campaign),
-        "languages": [(code, _local(code, name)) for code, name in django_settings.LANGUAGES if code not in written],
-        "known_languages": [(code, _local(code, name)) for code, name in django_settings.LANGUAGES],
+        "languages": [(code, _local(code, name)) for code, name in listed.items() if code not in written],
+        "known_languages": [(code, _local(code, name)) for code, name in known.items()],
         "attachments": campaign.attachments.defer("content").order_by("pk"),
         "editor_labels": _editor_labels(),
     }
