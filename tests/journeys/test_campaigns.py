@@ -81,8 +81,8 @@ def test_who_teaches_one_course_reaches_nothing_of_another(came_of: Any) -> None
         "a cohort of theirs": "RefusedError bad_params",
         "a learner of theirs": "RefusedError bad_params",
         "a learner of theirs by key": "RefusedError bad_params",
-        "members_of": "RefusedError unknown_reference",
-        "addresses_of": "RefusedError unknown_reference",
+        "a campaign of theirs": "RefusedError bad_params",
+        "a list of theirs": "RefusedError bad_params",
     }
 
     calls = answer["calls"]
