@@ -111,6 +111,30 @@ def asked(campaign: Campaign, part: Part) -> tuple[Audience, QuerySet[Any] | Ite
     return audience, found
 
 
+def read(part: Part, people: Iterator[Answer]) -> Iterator[Answer]:
+    """
+    Yield *people* of the audience of *part*, one by one.
+
+    Raises:
+        CampaignError: If the audience cannot be read.
+    """
+    found: list[Answer]
+    while found := _answer(part, list, islice(people, 1)):
+        yield found[0]
+
+
+def checked(part: Part, person: object) -> Person:
+    """
+    Return *person*, whom the audience of *part* gave.
+
+    Raises:
+        CampaignError: If that is no person.
+    """
+    if not isinstance(person, Person):
+        raise _wrong(part, "instances of Person", person)
+    return person
+
+
 def key_of(row: models.Model) -> str:
     """Return the primary key of *row* as text."""
     return str(row._meta.pk.value_to_string(row))
@@ -169,8 +193,7 @@ class _Reader:
     def _write(self, part: Part, people: Sequence[tuple[str, Person]], to: tuple[int, str]) -> None:
         """Write *people*, and that reading has come *to* there, unless somebody else did."""
         for _, person in people:
-            if not isinstance(person, Person):
-                raise _wrong(part, "instances of Person", person)
+            checked(part, person)
         found = [_Found.of(key, person) for key, person in people]
         lines = [(one.recipient, one.address) for one in found] if part.is_excluded else self._members(found)
         common = {"resolution_id": self._resolution.pk}
