@@ -298,6 +298,9 @@ class _Changes:
         values = {name: _clean(value) for name, value in given.items() if name in FIELDS}
         if not isinstance(values.get("channel_types", ""), str):
             values["channel_types"] = ",".join(dict.fromkeys(map(str, values["channel_types"])))
+        if isinstance(values.get("name"), str) and is_sendable(values["name"]):
+            # It becomes a part of subjects.
+            values["name"] = one_line(values["name"])
         for name, value in values.items():
             setattr(campaign, name, value)
         problems += _problems_of(campaign, values)
