@@ -620,6 +620,8 @@ def the_front_end_of_an_lms() -> Any:
     }
     changed = client.patch(address, json.dumps(change), "application/json").json()
     found["changed"] = [changed["task_due"], changed["course_email"]["subject"], changed["course_email"]["targets"]]
+    wrong_bodies = ['{"schedule": 5}', '{"email": ' + "[" * 100_000]
+    found["changed wrongly"] = [client.patch(address, body, "application/json").status_code for body in wrong_bodies]
     found["deleted"] = client.delete(address).status_code
     found["deleted again"] = client.delete(address).status_code
     found["left"] = client.get(f"{schedules}/").json()["count"]
@@ -634,6 +636,8 @@ def the_front_end_of_an_lms() -> Any:
         "cohort": {**form, "send_to": '["cohort:Nowhere"]'},
         "past": {**form, "schedule": "2020-01-01T10:00:00Z"},
         "no time": {**form, "schedule": "soon"},
+        "no year": {**form, "schedule": "9999-12-31T23:59:00-12:00"},
+        "nested": {**form, "send_to": "[" * 100_000},
         "action": {**form, "action": "delete"},
         "nothing": {},
     }
