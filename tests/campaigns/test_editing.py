@@ -473,5 +473,6 @@ def test_a_name_is_one_line(ann):
     It becomes a part of the subjects of what its author is told.
     """
     assert (
-        editing.create(ann, scope="course:1", name=" News\r\nBcc: eve@example.com\u2028").name == "News Bcc: eve@example.com"
+        editing.create(ann, scope="course:1", name=" News\r\nBcc: eve@example.com\u2028").name
+        == "News Bcc: eve@example.com"
     )
