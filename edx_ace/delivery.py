@@ -142,9 +142,14 @@ def done(channel: Channel, message: Message, last: Attempt, attempts: int) -> De
     """Return the delivery that *last*, SENT or SKIPPED, ended; one that was sent is told to the signal's receivers."""
     if last.outcome is Outcome.SKIPPED:
         return _delivery(channel, Outcome.SKIPPED, code=last.code, reason=last.reason, attempts=attempts)
+    tell_sent(channel, message)
+    return _delivery(channel, Outcome.SENT, attempts=attempts, provider_id=last.provider_id)
+
+
+def tell_sent(channel: Channel, message: Message) -> None:
+    """Tell monitoring and the signal's receivers that *message* went over *channel*."""
     message.report(f"{channel.channel_type}_delivery_succeeded", True)
     send_ace_message_sent_signal(channel, message)
-    return _delivery(channel, Outcome.SENT, attempts=attempts, provider_id=last.provider_id)
 
 
 def expired(channel: Channel, message: Message, last: Attempt | None, attempts: int, after: timedelta) -> Delivery:

@@ -41,7 +41,7 @@ def render(channel: Channel | type[Channel], message: Message) -> Any:
         MessageTemplateMissing: If a template is missing.
     """
     renderer = renderer_of(channel)
-    with host_context(message) as place, _language_of(message), _lookups_of(place, message):
+    with host_context(message) as place, language_of(message), _lookups_of(place, message):
         return renderer.render(channel, message)
 
 
@@ -83,7 +83,8 @@ def host_context(message: Message) -> AbstractContextManager[Any]:
     return import_string(hook)(message) if hook else _NOTHING
 
 
-def _language_of(message: Message) -> AbstractContextManager[Any]:
+def language_of(message: Message) -> AbstractContextManager[Any]:
+    """Return what makes the language of *message*, if it names one, the active one."""
     return translation.override(message.language) if message.language else _NOTHING
 
 

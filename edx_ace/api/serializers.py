@@ -15,7 +15,7 @@ from rest_framework import serializers
 
 from edx_ace.api.parameters import schema_of
 from edx_ace.api.problems import ProblemSerializer
-from edx_ace.campaigns import audiences, editing, finding
+from edx_ace.campaigns import editing, finding
 from edx_ace.campaigns.audiences import Audience
 from edx_ace.campaigns.host import Action, Scope, host
 from edx_ace.campaigns.models import AddressList, Attachment, Campaign, Entry, Part, TemplateVersion, Variant
@@ -118,7 +118,7 @@ class PartSerializer(RowSerializer[Part]):
     """One audience that a campaign goes to, or does not."""
 
     params = serializers.DictField(required=False, help_text="As the schema of the audience's parameters says.")
-    description = serializers.SerializerMethodField(help_text="What is chosen, for people.")
+    description = serializers.CharField(read_only=True, help_text="What is chosen, for people.")
 
     class Meta:
         model = Part
@@ -130,11 +130,6 @@ class PartSerializer(RowSerializer[Part]):
             data = {name: value for name, value in data.items() if name != "description"}
             refuse_unknown(data, self.fields)
         return super().to_internal_value(data)
-
-    def get_description(self, part: Part) -> str:
-        """Return what is chosen."""
-        known = audiences.all_audiences()
-        return str(known[part.audience].describe(part.params)) if part.audience in known else part.audience
 
 
 class AttachmentSerializer(RowSerializer[Attachment]):
@@ -183,7 +178,7 @@ class CampaignSerializer(CampaignSummarySerializer):
     channel_types = ChannelTypes(read_only=True)
     variants = VariantSerializer(many=True, read_only=True)
     parts = PartSerializer(many=True, read_only=True)
-    attachments = AttachmentSerializer(many=True, read_only=True)
+    attachments = AttachmentSerializer(source="files", many=True, read_only=True)
     origin = serializers.UUIDField(
         source="origin.uuid", read_only=True, allow_null=True, default=None, help_text="What it was copied from."
     )

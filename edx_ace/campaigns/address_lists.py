@@ -238,14 +238,14 @@ class _Reader:
         values: Mapping[str, str] = {name: one_line(cell) for name, cell in zip(columns, cells, strict=False)}
         before = len(self.problems)
         name, language = values.get("name", ""), values.get("language", "")
-        key = address = ""
+        key, address = "", values.get("address", "")
         try:
-            mailbox = parse_mailbox(values["address"], "address", smtputf8=True)
-            key, address = address_key(ChannelType.EMAIL, values["address"]) or "", mailbox.address
+            mailbox = parse_mailbox(address, "address", smtputf8=True)
+            key, address = address_key(ChannelType.EMAIL, address) or "", mailbox.address
             name = name or mailbox.name
         except InvalidMessageError:
-            text = _("“%(address)s” is no address.") % {"address": values["address"][:100]}
-            self._add("bad_address", line, text)
+            text = _("“%(address)s” is no address.") if address else _("There is no address in this line.")
+            self._add("bad_address", line, text % {"address": address[:100]})
         if len(name) > MAX_NAME_LENGTH or not is_sendable(name):
             self._add("bad_name", line, _("A name has at most %(most)d characters.") % {"most": MAX_NAME_LENGTH})
         if language and not _LANGUAGE.fullmatch(language):

@@ -25,7 +25,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from edx_ace import categories
-from edx_ace.campaigns import audiences, calls, content, preflight, timing
+from edx_ace.campaigns import audiences, calls, content, forecasting, preflight, timing
 from edx_ace.campaigns.access import note, require
 from edx_ace.campaigns.conf import settings
 from edx_ace.campaigns.errors import ConflictError, Problem, RefusedError, UnknownAudienceError
@@ -47,6 +47,8 @@ FIELDS = (
 )
 #: Those that say when it starts.
 TIME_FIELDS = ("timing", "wall_time", "zone", "anchor", "offset_minutes")
+#: What says who gets it: as long as none of it changes, so many are they as were counted.
+_WHO = frozenset(["category", "channel_types", "parts"])
 #: The fields of a variant.
 VARIANT_FIELDS = ("channel_type", "language", "subject", "preheader", "format", "source", "url")
 #: The fields of a part.
@@ -111,6 +113,8 @@ def save(user: Any, campaign: Campaign, *, version: int, **fields: Any) -> Campa
         taken = _take(campaign, version, **changes.values)
         changed = changes.names(before)
         changes.store_texts_and_parts(taken)
+        if _WHO.isdisjoint(changed):
+            forecasting.keep(taken)
         _finish(user, taken, "saved", ", ".join(changed))
     campaign.refresh_from_db()
     return campaign
@@ -195,6 +199,7 @@ def attach(
         attachment = Attachment.objects.create(
             campaign=taken, name=name, content_type=content.content_type(name), content=file, size=len(file)
         )
+        forecasting.keep(taken)
         _finish(user, taken, "attached", name)
         return attachment
 
@@ -217,6 +222,7 @@ def detach(user: Any, campaign: Campaign, *, version: int, attachment: Attachmen
     with transaction.atomic(router.db_for_write(Campaign)):
         taken = _take(campaign, version)
         _attached(taken, attachment.pk).delete()
+        forecasting.keep(taken)
         _finish(user, taken, "detached", attachment.name)
     campaign.refresh_from_db()
 

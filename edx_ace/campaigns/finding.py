@@ -127,7 +127,7 @@ def forecast(user: Any, campaign: Campaign) -> Forecast:
     Raises:
         CampaignError: If workers could not make it.
         ForbiddenError: If *user* may not see the campaign.
-        NotFoundError: If there is none since it was changed.
+        NotFoundError: If nobody has counted since who gets it was changed.
     """
     require(user, Action.VIEW, campaign.scope, campaign)
     found = forecasting.latest(campaign)

@@ -2,7 +2,7 @@
 Internal: who would get a campaign, and who would not and why: exact numbers before anything is sent.
 
 A forecast finds the recipients as a start would, asks the outbox's guards about them, and forgets them; its numbers are
-kept until the campaign is changed. `edx_ace.campaigns` has the public names.
+kept until other people would get the campaign. `edx_ace.campaigns` has the public names.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def start_forecast(user: Any, campaign: Campaign) -> Forecast:
 
 def latest(campaign: Campaign) -> Forecast | None:
     """
-    Return the forecast of *campaign* that workers make, or else the last one; None: there is none since it was changed.
+    Return the forecast of *campaign* that workers make, or else the last one; None: as it is, there is none.
 
     Raises:
         CampaignError: If workers could not make it.
@@ -223,10 +223,16 @@ def _make(resolution: Resolution) -> Iterator[tuple[float, bool]]:
 
 
 def kept(campaign: Campaign) -> Forecast | None:
-    """Return the last forecast of *campaign*; None: there is none since it was changed."""
+    """Return the last forecast of *campaign*; None: as it is, there is none."""
     rows = campaign.resolutions.filter(version=campaign.version).exclude(channels={}).order_by("pk")
     last = rows.last()
     return None if last is None else _of(last)
+
+
+def keep(campaign: Campaign) -> None:
+    """Keep what was counted of *campaign*, which has a new version, as the same people get it."""
+    counted = Resolution.objects.using(router.db_for_write(Resolution)).filter(campaign=campaign)
+    counted.filter(version=campaign.version - 1).update(version=campaign.version)
 
 
 def _of(resolution: Resolution) -> Forecast:

@@ -19,7 +19,7 @@ from django.db.models import Q, QuerySet
 from edx_ace.campaigns.audiences import Person
 from edx_ace.campaigns.errors import CampaignError
 from edx_ace.campaigns.models import Campaign, Part
-from edx_ace.campaigns.resolving import asked, checked, key_from, key_of, read
+from edx_ace.campaigns.resolving import asked, checked, in_chunks, key_from, key_of, read
 from edx_ace.text import shown
 
 #: How many people are looked through at most where an audience gives no queryset, and left out before at most.
@@ -88,7 +88,7 @@ def _with_key(campaign: Campaign, part: Part, key: str) -> Iterator[Person]:
         except (TypeError, ValueError, ValidationError):
             return
         if row is not None:
-            yield checked(part, audience.person(row))
+            yield checked(part, audience.people([row])[0])
     elif _is_number(key) and int(key) < MAX_READ:
         for person in islice(answer, int(key), int(key) + 1):
             yield checked(part, person)
@@ -102,8 +102,9 @@ def _seen_in(campaign: Campaign, part: Part, search: str) -> Iterator[Seen]:
             if not audience.search_fields:
                 return
             rows = rows.filter(reduce(or_, (Q(**{f"{name}__icontains": search}) for name in audience.search_fields)))
-        for row in rows.iterator(chunk_size=100):
-            yield Seen(f"{part.position}:{key_of(row)}", checked(part, audience.person(row)))
+        for chunk in in_chunks(rows, 100):
+            for row, person in zip(chunk, audience.people(chunk), strict=True):
+                yield Seen(f"{part.position}:{key_of(row)}", checked(part, person))
         return
     for number, person in enumerate(map(partial(checked, part), islice(answer, MAX_READ))):
         texts = [person.recipient.email_address, *person.recipient.addresses.values(), *person.values.values()]

@@ -7,7 +7,7 @@ Each belongs to the scope of what it is made from, so that nobody reaches the pe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django import forms
@@ -87,18 +87,12 @@ class MembersOf(_Own):
                     _("“%(name)s” went to people that you cannot choose here.") % {"name": campaign.name},
                     code="audience_not_offered",
                 )
-        return Member.objects.filter(resolution=campaign.resolution_id, reason="").select_related(
-            "resolution__campaign__author"
-        )
+        return Member.objects.filter(resolution=campaign.resolution_id, reason="")
 
-    def person(self, row: Any) -> Person:
-        """Return who *row* is by now."""
-        found = people_of(row.resolution.campaign, [row])[row.pk]
-        if not isinstance(found, Skipped):
-            return found
-        # Whoever has left is still somebody that the campaign went to.
-        account = account_of(row.recipient or "")
-        return Person(Recipient(account and account.lms_user_id, row.address), is_active=False)
+    def people(self, rows: Sequence[Any]) -> list[Person]:
+        """Return who each of *rows*, members of one campaign, is by now."""
+        found = people_of(rows[0].resolution.campaign, rows) if rows else {}
+        return [_still(row, found[row.pk]) for row in rows]
 
     def describe(self, params: Mapping[str, Any]) -> str:
         """Return which campaign it was."""
@@ -143,6 +137,14 @@ class AddressesOf(_Own):
     def describe(self, params: Mapping[str, Any]) -> str:
         """Return which list it is."""
         return f"{self.label}: {_name(AddressList, params.get('list'))}"
+
+
+def _still(member: Member, found: Person | Skipped) -> Person:
+    """Return who *member* is: whoever has left is still somebody that the campaign went to."""
+    if not isinstance(found, Skipped):
+        return found
+    account = account_of(member.recipient or "")
+    return Person(Recipient(account and account.lms_user_id, member.address), is_active=False)
 
 
 def _of_scope(model: Any, key: Any, scope: str) -> Any:

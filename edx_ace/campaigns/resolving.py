@@ -107,7 +107,7 @@ def asked(campaign: Campaign, part: Part) -> tuple[Audience, QuerySet[Any] | Ite
     if isinstance(found, QuerySet):
         query = found.query
         if query.is_sliced or query.combinator or query.distinct_fields:
-            return audience, (audience.person(row) for row in found.iterator(CHUNK_SIZE))
+            return audience, (person for rows in in_chunks(found, CHUNK_SIZE) for person in audience.people(rows))
     return audience, found
 
 
@@ -133,6 +133,13 @@ def checked(part: Part, person: object) -> Person:
     if not isinstance(person, Person):
         raise _wrong(part, "instances of Person", person)
     return person
+
+
+def in_chunks(found: QuerySet[Any], size: int) -> Iterator[list[Any]]:
+    """Yield the rows of *found*, which is read once, *size* at a time."""
+    rows = found.iterator(size)
+    while chunk := list(islice(rows, size)):
+        yield chunk
 
 
 def key_of(row: models.Model) -> str:
@@ -318,7 +325,8 @@ def _zone(name: str | None) -> str:
 
 def _people(audience: Audience, rows: Iterable[models.Model]) -> list[tuple[str, Person]]:
     # A join may give a row twice.
-    return [(key, audience.person(row)) for key, row in {key_of(row): row for row in rows}.items()]
+    by_key = {key_of(row): row for row in rows}
+    return list(zip(by_key, audience.people(list(by_key.values())), strict=True))
 
 
 def _answer(part: Part, question: Callable[..., Answer], *about: Any) -> Answer:

@@ -355,7 +355,8 @@ def _rows(
 ) -> list[Row]:
     """Return the rows of which *sql* gives the columns of *fields*, as `QuerySet.raw` would in twice the time."""
     model, using = queryset.model, queryset.db
-    names = [field.attname for field in fields]
+    # As a set, since Django looks for each field of the model in it, for each row.
+    names = frozenset(field.attname for field in fields)
     compiler = queryset.query.get_compiler(using)
     converters = compiler.get_converters([field.get_col(model._meta.db_table) for field in fields])
     with connections[using].cursor() as cursor:

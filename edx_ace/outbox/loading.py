@@ -7,14 +7,17 @@ from __future__ import annotations
 import copy
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 from uuid import UUID
+
+from django.db.models import F
 
 from edx_ace.errors import InvalidMessageError
 from edx_ace.message import Message
 from edx_ace.outbox import payloads, sources
 from edx_ace.outbox.errors import SourceError, UnknownSourceError, UnserializableError
+from edx_ace.outbox.lookups import OneOf
 from edx_ace.outbox.models import Payload
 from edx_ace.outbox.sources import Source
 from edx_ace.report import Skipped
@@ -26,26 +29,41 @@ LOG = logging.getLogger(__name__)
 Loaded = Message | Skipped | Exception
 
 
-def load(stored: Iterable[Payload], is_time_left: Callable[[], bool]) -> dict[UUID, Loaded]:
+class Stored(NamedTuple):
+    """What a payload is read from; see `edx_ace.outbox.models.Payload`."""
+
+    uuid: UUID
+    source: str
+    content: str
+
+
+def stored(uuids: Collection[UUID]) -> list[Stored]:
+    """Return the payloads that have *uuids*."""
+    # No instances, which would take longer to make than all the rest.
+    rows = Payload.objects.filter(OneOf(F("uuid"), uuids)).values_list(*Stored._fields)
+    return [Stored(*row) for row in rows]
+
+
+def load(rows: Iterable[Stored], is_time_left: Callable[[], bool]) -> dict[UUID, Loaded]:
     """
     Return the message of each payload, with the payload's uuid.
 
     Args:
-        stored: The payloads.
+        rows: The payloads.
 
         is_time_left: Whether a source that failed for many may be asked for fewer of them; otherwise all have failed.
     """
     found: dict[UUID, Loaded] = {}
     contents: dict[UUID, str] = {}
     by_source: defaultdict[str, dict[UUID, Any]] = defaultdict(dict)
-    for payload in stored:
-        if payload.source:
+    for uuid, source, content in rows:
+        if source:
             try:
-                by_source[payload.source][payload.pk] = payloads.load_reference(payload.content)
+                by_source[source][uuid] = payloads.load_reference(content)
             except UnserializableError as error:
-                found[payload.pk] = error
+                found[uuid] = error
         else:
-            contents[payload.pk] = payload.content
+            contents[uuid] = content
     found.update(payloads.load(contents))
     for name, references in by_source.items():
         found.update(_load_from(name, references, is_time_left))
@@ -54,7 +72,7 @@ def load(stored: Iterable[Payload], is_time_left: Callable[[], bool]) -> dict[UU
 
 def kept(uuid: UUID) -> Message | None:
     """Return the message *uuid* as it would be sent now; None: the outbox does not have it, or it cannot be sent."""
-    found = load(Payload.objects.filter(pk=uuid), lambda: False).get(uuid)
+    found = load(stored([uuid]), lambda: False).get(uuid)
     return found if isinstance(found, Message) else None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -34,7 +34,7 @@ from edx_ace.outbox.clock import FIRST_MOMENT, LAST_MOMENT, DatabaseNow, from_no
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.errors import SourceError
 from edx_ace.outbox.guards import guards
-from edx_ace.outbox.models import Circuit, Delivery, Payload
+from edx_ace.outbox.models import Circuit, Delivery
 from edx_ace.outbox.operations import end_stopped_parts
 from edx_ace.outbox.redaction import redacted, redacted_code
 from edx_ace.outbox.states import OPEN, Priority, State
@@ -117,21 +117,23 @@ class _Round:
         return rest
 
     def _load(self, rows: Sequence[Delivery]) -> list[tuple[Delivery, Message]]:
-        wanted = Payload.objects.filter(pk__in={row.payload_id for row in rows}).only("source", "content")
-        stored = {payload.pk: payload for payload in wanted}
-        messages = loading.load(stored.values(), self._may_split)
+        stored = loading.stored({row.payload_id for row in rows})
+        from_sources = {payload.uuid for payload in stored if payload.source}
+        messages = loading.load(stored, self._may_split)
         loaded = []
+        skipped = defaultdict(list)
         for row in rows:
             match messages[row.payload_id]:
                 case Message() as message:
-                    if not stored[row.payload_id].source or self._fits(row, message):
+                    if row.payload_id not in from_sources or self._fits(row, message):
                         loaded.append((row, message))
                 case Skipped(code=code, reason=reason):
-                    self._end([row], State.CLAIMED, State.SKIPPED, code, reason)
+                    skipped[code, reason].append(row)
                 case SourceError() as error:
                     self._put_off(row, error.code, str(error))
                 case Exception() as error:
                     self._fail(row, error)
+        self._skip(skipped)
         return loaded
 
     def _may_split(self) -> bool:
@@ -176,20 +178,24 @@ class _Round:
         answers = policy.channels_for_many(list(messages.values()), list(waited.values()))
         verdicts = dict(zip(messages, answers, strict=True))
         allowed = []
+        skipped, deferred = defaultdict(list), defaultdict(list)
         for row, message in loaded:
             against = policy.obstacle(verdicts[row.payload_id], ChannelType(row.channel_type))
             if against is None:
                 allowed.append((row, message))
             elif against.outcome is Outcome.SKIPPED:
-                self._end([row], State.CLAIMED, State.SKIPPED, against.code, against.reason)
+                skipped[against.code, against.reason].append(row)
             elif against.outcome is Outcome.DEFERRED:
                 assert against.until is not None
-                until = max(FIRST_MOMENT, min(against.until, LAST_MOMENT))
-                due_at = Greatest(Value(until), from_now(retries.SHORTEST_WAIT))
-                self._move([row], State.CLAIMED, State.QUEUED, against.code, against.reason, due_at=due_at, claims=0)
+                deferred[against.code, against.reason, against.until].append(row)
             else:
                 # A policy may have failed because of what it asks, which may be back in a moment.
                 self._put_off(row, against.code, against.reason)
+        self._skip(skipped)
+        for (code, reason, until), group in deferred.items():
+            until = max(FIRST_MOMENT, min(until, LAST_MOMENT))
+            due_at = Greatest(Value(until), from_now(retries.SHORTEST_WAIT))
+            self._move(group, State.CLAIMED, State.QUEUED, code, reason, due_at=due_at, claims=0)
         return allowed
 
     def _render(self, loaded: Sequence[tuple[Delivery, Message]]) -> list[_Item]:
@@ -207,7 +213,8 @@ class _Round:
             if isinstance(changed, Exception):
                 self._fail(item.row, changed)
             else:
-                ready.append(attrs.evolve(item, parcel=changed))
+                item.parcel = changed
+                ready.append(item)
         return ready
 
     def _sort_out(self, items: Sequence[_Item]) -> list[_Item]:
@@ -314,6 +321,11 @@ class _Round:
             changes: dict[str, Any] = {"due_at": due_at, "claims": 0, "attempts": row.attempts + 1}
             self._move([row], State.CLAIMED, State.QUEUED, code, reason, **changes)
 
+    def _skip(self, rows: Mapping[tuple[str, str], Sequence[Delivery]]) -> None:
+        """End *rows*, which were not handed over, by code and reason: many of a claim have the same."""
+        for (code, reason), group in rows.items():
+            self._end(group, State.CLAIMED, State.SKIPPED, code, reason)
+
     def _fail(self, row: Delivery, error: Exception) -> None:
         if not isinstance(error, AceError):
             LOG.error("Delivery %s cannot be prepared.", row.pk, exc_info=error)
@@ -405,7 +417,7 @@ def _tell(item: _Item, attempt: Attempt) -> None:
     row = item.row
     if attempt.outcome is Outcome.SENT:
         try:
-            delivery.done(item.channel, item.message, attempt, row.attempts + 1)
+            delivery.tell_sent(item.channel, item.message)
         except Exception:
             LOG.exception("What the site does about a message that was sent failed; it was sent.")
     elif row.state not in OPEN:

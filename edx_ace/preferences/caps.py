@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, time, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -24,6 +24,7 @@ from edx_ace.channel import ChannelType
 from edx_ace.channel.base import ALL_TYPES
 from edx_ace.limits import parse as parse_limits
 from edx_ace.message import Message
+from edx_ace.outbox.inserting import insert_lines
 from edx_ace.outbox.people import person_key
 from edx_ace.policy import AllowedChannels, Policy, PolicyResult
 from edx_ace.preferences import digests
@@ -110,7 +111,7 @@ class FrequencyCapPolicy(Policy):
             try:
                 with transaction.atomic(using):
                     # In one order, so that two processes do not wait for each other.
-                    Slot.objects.using(using).bulk_create(sorted(taken, key=lambda slot: (slot.person, slot.number)))
+                    insert_lines(Slot, {}, _Taken._fields, sorted(taken), using)
             except (IntegrityError, OperationalError):
                 if is_last:
                     raise
@@ -121,11 +122,12 @@ class FrequencyCapPolicy(Policy):
 
     def _take(
         self, messages: Sequence[Message], allowed: Sequence[AllowedChannels]
-    ) -> tuple[list[PolicyResult], list[Slot]]:
+    ) -> tuple[list[PolicyResult], list[_Taken]]:
         caps, today_in, registered = _caps(), cache(_today), channels.channels().channel_type_to_channel_impl
         smallest, week_of = _smallest(caps), cache(monday_of)
         tallies: dict[str, _Tally] = {}
-        results, taken = [], []
+        results: list[PolicyResult] = []
+        taken: list[_Taken] = []
         for asked, zone, left in zip(asked_about(messages), zones_of(messages), allowed, strict=True):
             person = asked.person
             if asked.category is None or person is None:
@@ -140,16 +142,7 @@ class FrequencyCapPolicy(Policy):
                 if registered.get(kind):
                     free[kind] = tally.free_from(asked, kind, today)
                     if free[kind] == today and (number := tally.take(asked, kind, today)):
-                        taken.append(
-                            Slot(
-                                person=person,
-                                week=week_of(today),
-                                number=number,
-                                day=today,
-                                channel_type=str(kind),
-                                message=asked.message.uuid,
-                            )
-                        )
+                        taken.append(_Taken(person, week_of(today), number, today, str(kind), asked.message.uuid))
             results.append(_result(asked, zone, today, free))
         return results, taken
 
@@ -233,6 +226,17 @@ class _Tally:
         slot = UsedSlot(str(kind), asked.message.uuid, today, self.last[week], counts=True)
         self.slots[asked.message.uuid, str(kind)] = slot
         return slot.number
+
+
+class _Taken(NamedTuple):
+    """A new row of `Slot`."""
+
+    person: str
+    week: date
+    number: int
+    day: date
+    channel_type: str
+    message: UUID
 
 
 def _result(asked: Asked, zone: ZoneInfo, today: date, free: Mapping[ChannelType, date]) -> PolicyResult:

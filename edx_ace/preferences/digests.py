@@ -32,7 +32,7 @@ from edx_ace.outbox.clock import DatabaseNow, from_now
 from edx_ace.outbox.conf import settings as outbox_settings
 from edx_ace.outbox.errors import SourceError
 from edx_ace.outbox.guards import guards
-from edx_ace.outbox.models import Delivery, Payload
+from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.redaction import redacted, redacted_code
 from edx_ace.outbox.sources import Source
 from edx_ace.policy import AllowedChannels, Policy, PolicyResult, Verdict, decisions_of
@@ -230,8 +230,7 @@ def _take(people: Collection[str | None]) -> list[Delivery]:
 
 def _read(rows: Sequence[Delivery]) -> dict[int, _Part | Skipped | Exception]:
     """Return what each of *rows* adds to its digest, or why it adds nothing, by key."""
-    payloads = Payload.objects.filter(pk__in={row.payload_id for row in rows})
-    messages = loading.load(payloads, lambda: True)
+    messages = loading.load(loading.stored({row.payload_id for row in rows}), lambda: True)
     chosen = chosen_by({row.recipient for row in rows if row.recipient})
     read: dict[int, _Part | Skipped | Exception] = {}
     with presentation.lookups_shared_in({}):

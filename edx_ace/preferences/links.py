@@ -7,6 +7,7 @@ request came from. `Mandate.read` is how a page learns for whom it acts.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Self
 from urllib.parse import urljoin
 
@@ -20,7 +21,7 @@ from edx_ace.channel import ChannelType
 from edx_ace.content.absolute_urls import base_url
 from edx_ace.errors import BadTokenError
 from edx_ace.message import Message
-from edx_ace.message_types import is_essential
+from edx_ace.message_types import MessageTypeInfo, info
 from edx_ace.outbox.people import person_key, rehashed, shortened
 from edx_ace.tokens import seal, unseal
 
@@ -28,6 +29,9 @@ from edx_ace.tokens import seal, unseal
 UNSUBSCRIBE = "unsubscribe"
 PREFERENCES = "preferences"
 VIEW = "view"
+
+#: Says what is known about a message type.
+About = Callable[[str, str], MessageTypeInfo]
 
 _NAME_OF_PAGE = {UNSUBSCRIBE: "ace_web:unsubscribe", PREFERENCES: "ace_web:preferences_by_link", VIEW: "ace_web:view"}
 
@@ -58,8 +62,15 @@ class Mandate:
     is_test: bool = attrs.field(converter=bool)
 
     @classmethod
-    def of(cls, message: Message, channel_type: ChannelType) -> Self | None:
-        """Return what links in *message* stand for, in the active language; None: nobody can be known by them."""
+    def of(cls, message: Message, channel_type: ChannelType, about: About = info) -> Self | None:
+        """
+        Return what links in *message* stand for, in the active language; None: nobody can be known by them.
+
+        Args:
+            message, channel_type: Where the links are.
+
+            about: `info`, or what remembers it for whoever asks for many messages.
+        """
         person = person_key(message.recipient)
         if person is None:
             return None
@@ -67,7 +78,7 @@ class Mandate:
             person=person,
             language=get_language() or "",
             message=str(message.uuid),
-            category=categories.of(message),
+            category=about(message.app_label, message.name).category_of(message),
             channel_type=str(channel_type),
             scope=shortened(categories.scope_of(message)),
             is_test=message.options.get("is_test", False),
@@ -87,10 +98,22 @@ class Mandate:
         mandate = cls(**dict(zip(_PARTS, parts, strict=True)))
         return attrs.evolve(mandate, person=rehashed(mandate.person) or mandate.person)
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What a token is made of, whatever it is for."""
+        return (
+            self.person,
+            self.language,
+            self.message,
+            self.category,
+            self.channel_type,
+            self.scope,
+            "1" if self.is_test else "",
+        )
+
     def token(self, purpose: str) -> str:
         """Return the token for *purpose*."""
-        parts = (getattr(self, name) for name in _PARTS)
-        return seal(purpose, *(part if isinstance(part, str) else "1" if part else "" for part in parts))
+        return seal(purpose, *self.parts)
 
     def path(self, purpose: str) -> str:
         """
@@ -152,14 +175,20 @@ def url(message: Message, channel_type: ChannelType, purpose: str) -> str:
     return "" if mandate is None else mandate.url(purpose, message)
 
 
-def left_by(message: Message) -> Category | None:
+def left_by(message: Message, about: About = info) -> Category | None:
     """
     Return the category that the recipient of *message* can unsubscribe from; None: it is essential.
+
+    Args:
+        message: The message.
+
+        about: As for `Mandate.of`.
 
     Raises:
         UnknownCategoryError: If its category does not exist.
     """
-    if is_essential(message):
+    known = about(message.app_label, message.name)
+    if known.is_essential(message):
         return None
-    category = categories.get(categories.of(message))
+    category = categories.get(known.category_of(message))
     return category if category.can_be_turned_off else None

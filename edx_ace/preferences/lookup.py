@@ -22,6 +22,7 @@ from edx_ace.channel import ChannelType
 from edx_ace.conf import settings as core_settings
 from edx_ace.message import Message
 from edx_ace.message_types import MessageTypeInfo, info
+from edx_ace.outbox.lookups import OneOf
 from edx_ace.outbox.models import Delivery
 from edx_ace.outbox.people import person_key, shortened
 from edx_ace.outbox.states import State
@@ -208,7 +209,7 @@ _CHOICE, _QUIET, _SLOT = "choice", "quiet", "slot"
 
 def _rows(people: Collection[str]) -> QuerySet[Any, Any]:
     """Return seven columns of each part: which it is, person, channel type, three texts, and a number."""
-    own = Q(person__in=sorted(people))
+    own = OneOf(F("person"), sorted(people))
     rows = Choice.objects.filter(own).values_list(
         Value(_CHOICE), "person", "channel_type", "category", "scope", "taking", Value(0, IntegerField())
     )

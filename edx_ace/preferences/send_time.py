@@ -103,20 +103,16 @@ class SendTimePolicy(Policy):
                     defers[-1][channel_type] = len(questions)
                     questions.append(Question(asked.person, category.name, channel_type, zone, earliest, latest))
         moments = _moments(questions)
-        return [
-            NOTHING
-            if not places
-            else PolicyResult(
-                defer={
-                    channel_type: min(moment, latest)
-                    for channel_type, number in places.items()
-                    if (moment := moments[number]) is not None and moment > earliest
-                },
-                code="send_time",
-                reason="It goes when the person is most likely to read it.",
-            )
-            for places in defers
-        ]
+        results = []
+        for places in defers:
+            defer = {
+                channel_type: min(moment, latest)
+                for channel_type, number in places.items()
+                if (moment := moments[number]) is not None and moment > earliest
+            }
+            reason = "It goes when the person is most likely to read it."
+            results.append(PolicyResult(defer=defer, code="send_time", reason=reason) if defer else NOTHING)
+        return results
 
 
 def estimator() -> Estimator:

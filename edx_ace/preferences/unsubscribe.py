@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import attrs
-from django.utils import translation
 from django.utils.functional import SimpleLazyObject
 from django.utils.html import escape
 from django.utils.module_loading import import_string
@@ -29,10 +29,12 @@ from edx_ace.content.documents import appended
 from edx_ace.envelope import Envelope, Parcel
 from edx_ace.errors import ConfigurationError
 from edx_ace.message import Message
+from edx_ace.message_types import info
 from edx_ace.preferences import links
 from edx_ace.preferences.conf import settings
-from edx_ace.presentation import host_context
+from edx_ace.presentation import host_context, language_of
 from edx_ace.renderers import RenderedEmail, find_template
+from edx_ace.tokens import sealer
 
 #: Where ``edx_ace/email/base.html`` wants it.
 PLACE = "<!-- ace-unsubscribe -->"
@@ -46,43 +48,53 @@ _TOKENS = {purpose: f"ace-{purpose}-token" for purpose in (links.UNSUBSCRIBE, li
 
 def unsubscribe(parcels: Sequence[Parcel]) -> list[Parcel]:
     """Return *parcels*, the emails among them that are not essential with a way to unsubscribe."""
-    known: _Known = {}
-    return [
-        _with_way_out(parcel, known) if isinstance(parcel.rendered, RenderedEmail) else parcel for parcel in parcels
-    ]
+    writer = _Writer()
+    return [writer.write(parcel) if isinstance(parcel.rendered, RenderedEmail) else parcel for parcel in parcels]
 
 
-#: What messages of one site, language and category have in common: their `_Footers`.
-_Known = dict[tuple[Hashable, ...], "_Footers"]
+class _Writer:
+    """Writes the ways out into many messages; what they have in common is looked at once."""
 
+    def __init__(self) -> None:
+        self._about = cache(info)
+        self._lines = cache(_lines)
+        self._sealer = cache(sealer)
+        #: Of messages of one site, language and category.
+        self._footers: dict[tuple[Hashable, ...], _Footers] = {}
 
-def _with_way_out(parcel: Parcel, known: _Known) -> Parcel:
-    message = parcel.message
-    category = links.left_by(message)
-    if category is None or _has_its_own(parcel.envelope, message):
-        return parcel
-    with host_context(message) as place, translation.override(message.language or translation.get_language()):
-        mandate = links.Mandate.of(message, ChannelType.EMAIL)
-        if mandate is None:
+    def write(self, parcel: Parcel) -> Parcel:
+        """Return *parcel* with a way to unsubscribe, if it needs one."""
+        message = parcel.message
+        category = links.left_by(message, self._about)
+        if category is None or _has_its_own(parcel.envelope, message):
             return parcel
-        if place is None and core_settings.RENDER_CONTEXT:
-            # As templates are not shared between such messages.
-            known = {}
-        common = place, base_url(message, "/"), mandate.language, category.name
-        if common not in known:
-            urls = {purpose: links.address(purpose, message, token) for purpose, token in _TOKENS.items()}
-            list_id = f"<{_list_id(category, urls[links.UNSUBSCRIBE])}>"
-            known[common] = _Footers(category, urls, list_id)
-        footers = known[common]
-        tokens = {purpose: mandate.token(purpose) for purpose in _TOKENS}
-        url = _filled(footers.urls[links.UNSUBSCRIBE], tokens)
-        rendered = _shown(parcel.rendered, message, footers, tokens, url, postal_address(message))
-    headers = {
-        "List-Unsubscribe": f"<{url}>",
-        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        "List-Id": footers.list_id,
-    }
-    return attrs.evolve(parcel, rendered=rendered, envelope=parcel.envelope.with_headers(headers))
+        with host_context(message) as place, language_of(message):
+            mandate = links.Mandate.of(message, ChannelType.EMAIL, self._about)
+            if mandate is None:
+                return parcel
+            footers = self._footers_of(message, place, mandate.language, category)
+            parts = mandate.parts
+            tokens = {purpose: self._sealer(purpose)(*parts) for purpose in _TOKENS}
+            url = _filled(footers.urls[links.UNSUBSCRIBE], tokens)
+            lines = self._lines(postal_address(message))
+            rendered = _shown(parcel.rendered, message, footers, tokens, url, lines)
+        headers = {
+            "List-Unsubscribe": f"<{url}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+            "List-Id": footers.list_id,
+        }
+        return attrs.evolve(parcel, rendered=rendered, envelope=parcel.envelope.with_headers(headers))
+
+    def _footers_of(self, message: Message, place: Any, language: str, category: Category) -> _Footers:
+        common = place, base_url(message, "/"), language, category.name
+        if common in self._footers:
+            return self._footers[common]
+        urls = {purpose: links.address(purpose, message, token) for purpose, token in _TOKENS.items()}
+        footers = _Footers(category, urls, f"<{_list_id(category, urls[links.UNSUBSCRIBE])}>")
+        # As templates are not shared between such messages.
+        if place is not None or not core_settings.RENDER_CONTEXT:
+            self._footers[common] = footers
+        return footers
 
 
 @attrs.define
@@ -161,15 +173,27 @@ def _list_id(category: Category, url: str) -> str:
     return category.more.get("list_id") or f"{name}.{urlsplit(url).hostname}"
 
 
+class _Lines(NamedTuple):
+    """A postal address, and its lines as text and as HTML have them."""
+
+    address: str
+    as_text: list[str]
+    as_html: list[str]
+
+
+def _lines(address: str) -> _Lines:
+    lines = [line.strip() for line in address.splitlines() if line.strip()]
+    return _Lines(address, lines, [str(escape(line)) for line in lines])
+
+
 def _shown(
-    email: RenderedEmail, message: Message, footers: _Footers, tokens: Mapping[str, str], url: str, address: str
+    email: RenderedEmail, message: Message, footers: _Footers, tokens: Mapping[str, str], url: str, postal: _Lines
 ) -> RenderedEmail:
     """Return *email* with what people see of it, where it is not there already."""
     changes = {}
-    lines = [line.strip() for line in address.splitlines() if line.strip()]
     html, text = email.body_html, email.body
     is_placed = PLACE in html
-    has_link, missing = url in html, "" if all(str(escape(line)) in html for line in lines) else address
+    has_link, missing = url in html, "" if all(line in html for line in postal.as_html) else postal.address
     added = ""
     if not has_link or missing:
         added = footers.render(
@@ -181,7 +205,7 @@ def _shown(
     elif added:
         changes["body_html"] = appended(html, f"{added}\n")
     if text.strip():
-        has_link, missing = url in text, "" if all(line in text for line in lines) else address
+        has_link, missing = url in text, "" if all(line in text for line in postal.as_text) else postal.address
         if not has_link or missing:
             added = footers.render("unsubscribe.txt", message, not has_link, postal_address=missing)
             changes["body"] = f"{text.rstrip()}\n\n{_filled(added, tokens)}\n"

@@ -17,9 +17,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import cache
 from html import unescape
+from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 from uuid import UUID
 
@@ -125,6 +127,14 @@ def _trackable(parcels: Sequence[Parcel]) -> list[Parcel]:
     return [parcel for parcel, yes in zip(candidates, agreed, strict=True) if yes is True]
 
 
+class _Tag(NamedTuple):
+    """How a link is written: its address, and what stands before and after that."""
+
+    before: str
+    target: str
+    after: str
+
+
 class _Rewriter:
     """Rewrites the links of many messages and keeps what they lead to; what they have in common is looked at once."""
 
@@ -132,10 +142,12 @@ class _Rewriter:
         self._links: list[Link] = []
         self._seal = {purpose: sealer(purpose) for purpose in (CLICK, OPEN)}
         self._address = cache(_address)
-        self._is_own: dict[tuple[str, str], bool] = {}
-        self._stored = cache(self._store)
-        #: By how the tag is written, and the address of the site.
-        self._tags: dict[tuple[str, str], tuple[str, str, str] | None] = {}
+        #: By the address of the site, then by how the tag is written; None: it is left alone.
+        self._tags: defaultdict[str, dict[str, _Tag | None]] = defaultdict(dict)
+        #: Likewise, without tokens: whether the link leads to a page of this package.
+        self._is_own: defaultdict[str, dict[str, bool]] = defaultdict(dict)
+        #: By the send, then by what a link leads to: its row.
+        self._stored: defaultdict[UUID, dict[str, str]] = defaultdict(dict)
 
     def rewrite(self, parcel: Parcel) -> Parcel:
         """Return *parcel* with its links counted and a pixel at its end."""
@@ -143,16 +155,18 @@ class _Rewriter:
         base, batch, key = base_url(message, "/"), message.send_uuid or message.uuid, message.uuid.hex
         untouched = _unsubscribe_links(parcel)
         seal, (start, end) = self._seal[CLICK], self._address(CLICK, base)
+        tags, stored = self._tags[base], self._stored[batch]
 
         def link(match: re.Match[str]) -> str:
-            written = match[0], base
-            if written not in self._tags:
-                self._tags[written] = self._parts(match, base)
-            parts = self._tags[written]
-            if parts is None or parts[1] in untouched:
-                return match[0]
-            before, target, after = parts
-            return f'{before}"{start}{seal(key, self._stored(batch, target))}{end}"{after}'
+            written = match[0]
+            if written not in tags:
+                tags[written] = self._tag(match, base)
+            tag = tags[written]
+            if tag is None or tag.target in untouched:
+                return written
+            if tag.target not in stored:
+                stored[tag.target] = self._store(batch, tag.target)
+            return f'{tag.before}"{start}{seal(key, stored[tag.target])}{end}"{tag.after}'
 
         html = _LINK_TAG.sub(link, email.body_html)
         pixel = _PIXEL.format(self._seal[OPEN](key).join(self._address(OPEN, base)))
@@ -171,24 +185,25 @@ class _Rewriter:
             return False
         return True
 
-    def _parts(self, tag: re.Match[str], base: str) -> tuple[str, str, str] | None:
-        """Return what stands before the address of the link *tag*, what that is, and the rest; None: leave it alone."""
-        where = _href(tag)
+    def _tag(self, found: re.Match[str], base: str) -> _Tag | None:
+        """Return how the link *found* is written; None: leave it alone."""
+        # Those to pages of this package differ in their tokens alone.
+        known, alike = self._is_own[base], _TOKEN.sub("", found[0])
+        if known.get(alike):
+            return None
+        where = _href(found)
         if where is None:
             return None
         start, end = where
-        given = tag.string[start:end]
+        given = found.string[start:end]
         target = unescape(given[1:-1] if given[0] in "\"'" else given).strip()
-        if self._leads_to_own_page(target, base) or not is_target(target):
+        if not is_target(target):
             return None
-        return tag.string[tag.start() : start], target, tag.string[end : tag.end()]
-
-    def _leads_to_own_page(self, target: str, base: str) -> bool:
-        # Such links differ in their tokens alone.
-        place = _TOKEN.sub("", target), base
-        if place not in self._is_own:
-            self._is_own[place] = is_target(target) and _is_own_page(target, base)
-        return self._is_own[place]
+        if alike not in known:
+            known[alike] = _is_own_page(target, base)
+        return (
+            None if known[alike] else _Tag(found.string[found.start() : start], target, found.string[end : found.end()])
+        )
 
     def _store(self, batch: UUID, target: str) -> str:
         # With a version, as MariaDB refuses some that have none.

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import attrs
-from django.db.models import Q
+from django.db.models import F, Q
 
 import edx_ace.channel as channels
 from edx_ace import categories
@@ -22,6 +22,7 @@ from edx_ace.message_types import is_essential
 from edx_ace.outbox import costs
 from edx_ace.outbox.clock import DatabaseNow
 from edx_ace.outbox.guards import Guard, SqlCondition
+from edx_ace.outbox.lookups import OneOf
 from edx_ace.outbox.people import person_keys_of_address
 from edx_ace.policy import Policy, PolicyResult
 from edx_ace.tracking.conf import settings
@@ -45,7 +46,7 @@ class SuppressionPolicy(Policy):
         wanted = {digest for by_type in digests for keys in by_type.values() for digest in keys}
         found: dict[tuple[str, str], list[tuple[str, str]]] = {}
         if wanted:
-            rows = Suppression.objects.filter(in_force(), digest__in=wanted)
+            rows = Suppression.objects.filter(in_force(), OneOf(F("digest"), wanted))
             for digest, kind, category, reason in rows.values_list("digest", "channel_type", "category", "reason"):
                 found.setdefault((digest, kind), []).append((category, reason))
         return [_suppressed(message, by_type, found) for message, by_type in zip(messages, digests, strict=True)]

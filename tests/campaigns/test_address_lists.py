@@ -86,6 +86,17 @@ def test_a_file_that_cannot_be_read_is_refused(content, expected):
     assert refused(content) == expected
 
 
+@pytest.mark.parametrize("line", [b"Ann", b"Ann,", b"Ann, "])
+def test_a_line_without_an_address_is_told(line):
+    """
+    Also if it ends before the column of addresses.
+    """
+    with pytest.raises(RefusedError, match=r"^There is no address in this line\.$") as caught:
+        import_addresses(None, io.BytesIO(b"name,address\n" + line), "List")
+
+    assert [(problem.code, problem.line) for problem in caught.value.problems] == [("bad_address", 2)]
+
+
 def test_an_address_that_comes_again_is_told_and_kept_once():
     """
     In its canonical form, next to the first one and far from it.

@@ -15,12 +15,14 @@ from edx_ace.campaigns.errors import ConflictError
 from edx_ace.campaigns.host import Host
 from edx_ace.campaigns.models import Campaign, Variant
 from edx_ace.channel import smtp
+from edx_ace.outbox import usage
 from edx_ace.outbox.models import Circuit, Delivery
 from edx_ace.outbox.worker import Worker, deliver, sweep
 from edx_ace.preferences import Taking, choose
 from edx_ace.testing.smtp import Answer, SmtpSink
 from edx_ace.tracking import record_event
 from tests.channel.mail import SMTP, use_backend
+from tests.pipeline import Recorder
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -277,3 +279,41 @@ def test_two_who_submit_the_same_start_it_once(news, sink, at_once):
     assert numbers(campaign) == {"sent": 5}
     with pytest.raises(ConflictError):
         editing.save(None, campaign, version=campaign.version, name="Too late")
+
+
+def test_1500_recipients_wait_for_10_a_second_and_1000_a_day(news, settings, use_channels, monkeypatch):
+    """
+    None fails and none is tried in vain; the next day the others go.
+    """
+    settings.ACE_RATE_LIMITS = {"mail": "10/s, 1000/day"}
+    settings.ACE_RATE_LIMITS_RESERVE = 0
+    # Otherwise a worker takes one at a time, as there may be many workers.
+    monkeypatch.setattr("edx_ace.outbox.rates.SHARE_AT_A_TIME", 1)
+    channel = Recorder()
+    use_channels(mail=channel)
+    change, now, sent_at = usage.change, 1_900_000_000.0, []
+    monkeypatch.setattr(usage, "change", lambda name, act: change(name, lambda used, _, sub: act(used, now, sub)))
+    campaign = news(1500)
+    sweep_on()
+
+    def go_on(seconds):
+        """Let a worker ask again and again."""
+        nonlocal now
+        until = now + seconds
+        while now < until:
+            before = len(channel.delivered)
+            work(1)
+            sent_at.extend([now] * (len(channel.delivered) - before))
+            now += 0.55
+
+    go_on(130)
+    assert len(sent_at) == 1000
+    assert numbers(campaign) == {"sent": 1000, "queued": 500}
+    assert not Delivery.objects.filter(state="queued").exclude(attempts=0, code="").exists()
+    now += 25 * 60 * 60 + 1800
+    go_on(75)
+
+    assert numbers(campaign) == {"sent": 1500}
+    assert max(sent_at.count(moment) for moment in sent_at) <= 10
+    assert all(later - first > 0.99 for first, later in zip(sent_at, sent_at[10:], strict=False))
+    assert len({message.recipient.lms_user_id for message in channel.delivered}) == 1500

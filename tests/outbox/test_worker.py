@@ -407,6 +407,31 @@ def test_policies_are_asked_when_it_is_sent(channel, use_policies):
     assert allow.state == "sent"
 
 
+def test_what_policies_say_of_many_alike_is_written_at_once(channel, use_policies):
+    """
+    In one statement for each reason and moment, however many messages they keep back.
+    """
+    until = datetime.now(tz=UTC).replace(microsecond=0) + HOUR
+    results = [
+        PolicyResult(deny={ChannelType.EMAIL}, code="opted_out", reason="No."),
+        PolicyResult(defer={ChannelType.EMAIL: until}, code="night", reason="Late."),
+        PolicyResult(defer={ChannelType.EMAIL: until + HOUR}, code="night", reason="Late."),
+    ]
+    use_policies(Says(lambda message: results[message.context["result"]]))
+    enqueue(welcome(context={"result": n % 3}) for n in range(12))
+
+    with CaptureQueriesContext(connection) as queries:
+        assert work() == "8 queued, 4 skipped"
+
+    assert sum("opted_out" in query["sql"] or "night" in query["sql"] for query in queries) == 3
+    assert set(Delivery.objects.values_list("state", "code", "reason")) == {
+        ("skipped", "opted_out", "No."),
+        ("queued", "night", "Late."),
+    }
+    for n, row in enumerate(Delivery.objects.order_by("pk")):
+        assert row.state == "skipped" or row.due_at == until + (n % 3 - 1) * HOUR
+
+
 def test_a_guard_is_asked_with_the_permit(channel, guard):
     """
     Whoever it matches is skipped for the guard's reason; the others of the window go out.

@@ -563,6 +563,21 @@ def test_a_second_person_approves(client, ann, learners, settings):
     assert (campaign.state, campaign.version) == ("scheduled", 1)
 
 
+def test_who_cannot_be_counted_before_it_is_scheduled_is_told(client, ann, learners, settings, monkeypatch):
+    """
+    With what is wrong with the audience.
+    """
+    settings.ACE_CAMPAIGN_APPROVAL_SIZE = 2
+    campaign = written(ann)
+    posted = form_of(client.get(url(campaign, "send/")), -1) | {"do": "schedule"}
+    monkeypatch.setattr(Accounts, "resolve", lambda *_: 7)
+
+    page = client.post(url(campaign, "send/"), posted)
+
+    assert page.status_code == 422
+    assert "a queryset or an iterable of Person" in text_of(page)
+
+
 def test_a_time_goes_by_a_date_of_the_scope(client, ann, learners):
     """
     So many days before it or after.

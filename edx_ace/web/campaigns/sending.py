@@ -5,6 +5,7 @@ Internal: the page on which a campaign is checked and scheduled, and what is don
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from edx_ace.campaigns import audiences, editing, forecasting, operations, preflight, timing
+from edx_ace.campaigns import editing, forecasting, operations, preflight, timing
 from edx_ace.campaigns.access import require
 from edx_ace.campaigns.errors import CampaignError, Problem, RefusedError
 from edx_ace.campaigns.following import progress
@@ -73,8 +74,10 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
             campaign = editing.save(request.user, campaign, version=version, **changed)
             version = campaign.version
         if request.POST.get("do") == "schedule":
-            if any(one.code == "not_counted" for one in preflight.problems(campaign)):
-                forecasting.forecast(request.user, campaign)
+            if preflight.has_to_be_counted(campaign):
+                # What is wrong with its audiences is said of it below.
+                with suppress(CampaignError):
+                    forecasting.forecast(request.user, campaign)
             accept = request.POST.getlist("accept")
             campaign = operations.schedule(request.user, campaign, version=version, accept=accept)
             said.success(
@@ -202,7 +205,7 @@ def _changed(campaign: Campaign, data: Mapping[str, str]) -> dict[str, Any]:
     if "timing" not in data:
         return {}
     given: dict[str, Any] = {"timing": data["timing"]}
-    # What the chosen way to time it does not go by stays as it is: a change would undo counting and approval.
+    # What the chosen way to time it does not go by stays as it is: a change would undo approval.
     if data["timing"] in (Timing.AT, Timing.LOCAL):
         given["wall_time"] = data.get("wall_time", "")[:16]
     if data["timing"] == Timing.AT:
@@ -260,7 +263,7 @@ def _shown(
         "counted": counted,
         "recipients": None if counted is None else counted.numbers.get("", 0),
         "left_out": [] if counted is None else left_out(counted.numbers),
-        "parts": described(campaign),
+        "parts": campaign.parts.all(),
     }
     return show(request, "send.html", context, status=422 if problems else 200)
 
@@ -268,15 +271,6 @@ def _shown(
 def left_out(numbers: Mapping[str, int]) -> list[tuple[_StrOrPromise, int]]:
     """Return how many get nothing for each reason, of *numbers* as a forecast and progress have them."""
     return [(REASONS.get(name, name), number) for name, number in numbers.items() if name and number]
-
-
-def described(campaign: Campaign) -> list[tuple[bool, str]]:
-    """Return for each of its audiences whether it is excluded, and what it is called."""
-    known = audiences.all_audiences()
-    return [
-        (part.is_excluded, str(known[part.audience].describe(part.params)) if part.audience in known else part.audience)
-        for part in campaign.parts.all()
-    ]
 
 
 def starts(campaign: Campaign, at: datetime | None) -> Mapping[str, str] | None:

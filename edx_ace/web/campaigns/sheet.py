@@ -297,8 +297,7 @@ class Sheet:
         """
         Return of `fields` what differs from how the campaign stands.
 
-        What is saved takes back that its recipients are counted, and that it is approved: nothing has to be, if nothing
-        has changed.
+        What is saved takes back that it is approved: nothing has to be, if nothing has changed.
         """
         stands = type(self).of(self.campaign)
         were = stands.fields()

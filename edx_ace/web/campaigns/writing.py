@@ -175,7 +175,7 @@ def _shown(
         "audiences": _offered(request, campaign),
         "languages": [(code, _local(code, name)) for code, name in django_settings.LANGUAGES if code not in written],
         "known_languages": [(code, _local(code, name)) for code, name in django_settings.LANGUAGES],
-        "attachments": campaign.attachments.defer("content").order_by("pk"),
+        "attachments": campaign.files,
         "editor_labels": _editor_labels(),
     }
     return show(request, "write.html", context, status=422 if problems else status)
