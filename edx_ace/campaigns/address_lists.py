@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -22,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from edx_ace.campaigns import calls
 from edx_ace.campaigns.access import require
-from edx_ace.campaigns.errors import ConflictError, Problem, RefusedError
+from edx_ace.campaigns.errors import ConflictError, Problem, RefusedError, with_nearest
 from edx_ace.campaigns.host import Action
 from edx_ace.campaigns.models import AddressList, ListedAddress
 from edx_ace.channel import ChannelType
@@ -218,12 +217,9 @@ class _Reader:
         columns = [cell.strip().lower() for cell in cells]
         for column in columns:
             if column not in COLUMNS:
-                nearest = difflib.get_close_matches(column, COLUMNS, n=1)
                 text = _("There is no column “%(name)s”. Known: %(known)s.")
                 text %= {"name": column[:100], "known": ", ".join(COLUMNS)}
-                if nearest:
-                    text = f"{text} {_('Did you mean “%(nearest)s”?') % {'nearest': nearest[0]}}"
-                self._add("unknown_column", 1, text)
+                self._add("unknown_column", 1, with_nearest(text, column, COLUMNS))
         if not self.problems and "address" not in columns:
             self._add("no_column", 1, _("The first line has to name the columns; one of them is address."))
         if len(set(columns)) < len(columns):

@@ -8,7 +8,6 @@ as nothing about it would keep it from being scheduled.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -28,7 +27,7 @@ from edx_ace import categories
 from edx_ace.campaigns import audiences, calls, content, forecasting, preflight, timing
 from edx_ace.campaigns.access import note, require
 from edx_ace.campaigns.conf import settings
-from edx_ace.campaigns.errors import ConflictError, Problem, RefusedError, UnknownAudienceError
+from edx_ace.campaigns.errors import ConflictError, Problem, RefusedError, UnknownAudienceError, with_nearest
 from edx_ace.campaigns.host import Action, host
 from edx_ace.campaigns.models import Attachment, Campaign, Part, Template, TemplateVersion, Variant
 from edx_ace.campaigns.states import EDITABLE, State
@@ -259,7 +258,7 @@ def save_template(user: Any, campaign: Campaign, name: str, *, idempotency_key: 
         return TemplateVersion.objects.create(template=template, number=number + 1, content=written, author=author)
 
     with transaction.atomic(router.db_for_write(Template)):
-        versions = TemplateVersion.objects.select_related("template", "author")
+        versions = TemplateVersion.objects.select_related("template")
         name_of_call = f"save_template:{campaign.pk}"
         return calls.once(
             user, name_of_call, idempotency_key, do, lambda made: made.pk, lambda key: versions.get(pk=key)
@@ -435,10 +434,7 @@ def _unknown(given: Mapping[str, Any], known: Sequence[str], where: str) -> list
     found = []
     for name in given:
         if name not in known:
-            nearest = difflib.get_close_matches(str(name), known, n=1)
-            text = _("There is no field “%(name)s”.") % {"name": name}
-            if nearest:
-                text = f"{text} {_('Did you mean “%(nearest)s”?') % {'nearest': nearest[0]}}"
+            text = with_nearest(_("There is no field “%(name)s”.") % {"name": name}, str(name), known)
             found.append(Problem("unknown_field", text, f"{where}{name}"))
     return found
 

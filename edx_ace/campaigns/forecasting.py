@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -264,9 +264,12 @@ def _ask(resolution: Resolution, counting: dict[str, Any]) -> Iterator[tuple[flo
     forbidden = {one: Counter(counting.get("channels", {}).get(one, {})) for one in campaign.channels}
     by_all = Counter(counting.get("all", {}))
     asked, found, using = counting.get("asked", 0), sum(resolution.numbers.values()), router.db_for_write(Member)
+    asked_guards = [
+        guard for guard in guards() if _is_asked(guard, _like_deliveries(Member.objects.all(), campaign, ""))
+    ]
     for every in Member.ranges(resolution.pk, CHUNK_SIZE, using, counting.get("asked_to", 0)):
         members = every.filter(reason="")
-        codes = [dict(_forbidden(members, campaign, one)) for one in campaign.channels]
+        codes = [dict(_forbidden(_like_deliveries(members, campaign, one), asked_guards)) for one in campaign.channels]
         for one, coded in zip(campaign.channels, codes, strict=True):
             forbidden[one].update(coded.values())
         by_all.update(code for pk, code in codes[0].items() if all(pk in coded for coded in codes))
@@ -286,17 +289,20 @@ def _with(numbers: Mapping[str, int], forbidden: Counter[str]) -> dict[str, int]
     return {reason: number for reason, number in total.items() if number}
 
 
-def _forbidden(members: QuerySet[Member], campaign: Campaign, channel_type: str) -> QuerySet[Member, tuple[int, str]]:
-    """Return the keys of those of *members* to whom nothing goes over *channel_type*, each with the guard's code."""
-    # What guards read of a delivery, beside what members have.
-    like_deliveries = members.annotate(
+def _like_deliveries(members: QuerySet[Member], campaign: Campaign, channel_type: str) -> QuerySet[Member]:
+    """Return *members* with what guards read of a delivery over *channel_type*, beside what members have."""
+    return members.annotate(
         batch=Value(campaign.uuid, UUIDField()),
         channel_type=Value(channel_type, CharField()),
         category=Value(campaign.category, CharField()),
         scope=Value(shortened(campaign.scope), CharField()),
         is_essential=Value(False, BooleanField()),
     )
-    cases = [When(guard.forbids(), then=Value(guard.code)) for guard in guards() if _is_asked(guard, like_deliveries)]
+
+
+def _forbidden(like_deliveries: QuerySet[Member], asked: Sequence[Guard]) -> QuerySet[Member, tuple[int, str]]:
+    """Return the keys of those to whom nothing goes, as a guard of *asked* forbids it, each with the guard's code."""
+    cases = [When(guard.forbids(), then=Value(guard.code)) for guard in asked]
     coded = like_deliveries.annotate(code=Case(*cases, default=Value(""), output_field=CharField()))
     return coded.exclude(code="").values_list("pk", "code")
 

@@ -52,7 +52,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "scopes": scopes,
         "scope": scope or request.GET.get("scope", ""),
         "name": name,
-        "templates": templates.order_by("template__name", "-number"),
+        "templates": templates.defer("content").order_by("template__name", "-number"),
         "chosen": request.POST.get("template", ""),
         "once": request.POST.get("once") or uuid4().hex,
         "problems": problems,
