@@ -9,46 +9,19 @@ what that has to be. Each scene has courses and people of its own.
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from email import message_from_bytes, policy
 from email.message import EmailMessage
 from importlib import import_module
 from io import BytesIO, StringIO
-from typing import Any, cast
+from typing import Any
 
 import attrs
 from lxml.html import document_fromstring
 
-from edx_ace.testing.smtp import SmtpSink
-from tests import databases
-
-#: What was taken over SMTP; the settings read its port.
-SINK = SmtpSink()
-
-Scene = Callable[[], Any]
-_scenes: dict[str, Scene] = {}
-
-
-def scene(play: Scene) -> Scene:
-    """Play it with the others; a decorator."""
-    _scenes[play.__name__] = play
-    return play
-
-
-def play_all() -> dict[str, Any]:
-    """Return what came of each scene, or how it failed."""
-    found = {}
-    for name, play in _scenes.items():
-        try:
-            found[name] = {"answer": play()}
-        except Exception:
-            found[name] = {"error": traceback.format_exc()}
-    return found
+from tests.journeys.playing import SINK, play, received, scene, text
 
 
 @attrs.define
@@ -111,11 +84,7 @@ class Stage:
 
     def received(self) -> list[EmailMessage]:
         """Return what has come in for people of this scene, in the order of their addresses."""
-        found = [taken for taken in SINK.messages if taken.recipients[0].endswith(f"@{self.name}.example")]
-        return [
-            cast(EmailMessage, message_from_bytes(taken.content, policy=policy.default))
-            for taken in sorted(found, key=lambda taken: taken.recipients)
-        ]
+        return received(f"{self.name}.example")
 
     def recipients(self) -> list[str]:
         """Return the names of the mailboxes of this scene that something has come in for."""
@@ -178,13 +147,6 @@ def refused(call: Callable[[], Any]) -> str:
 def html(message: EmailMessage) -> str:
     """Return the HTML part."""
     part = message.get_body(("html",))
-    assert part is not None
-    return str(part.get_content())
-
-
-def text(message: EmailMessage) -> str:
-    """Return the text part."""
-    part = message.get_body(("plain",))
     assert part is not None
     return str(part.get_content())
 
@@ -648,27 +610,6 @@ def the_front_end_of_an_lms() -> Any:
     return found
 
 
-def main() -> None:
-    """Play all scenes on the database that the tests run on, and print what came of them."""
-    import django
-    from django.conf import settings
-    from django.db import connection
-
-    with SINK:
-        os.environ["ACE_DEMO_SMTP_PORT"] = str(SINK.port)
-        database = databases.settings()
-        database["TEST"]["NAME"] += f"_{os.getpid()}"
-        settings.DATABASES = {"default": database}
-        settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "testserver"]
-        django.setup()
-        before = connection.settings_dict["NAME"]
-        connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-        try:
-            print(json.dumps(play_all(), default=str))
-        finally:
-            connection.creation.destroy_test_db(before, verbosity=0)
-
-
 if __name__ == "__main__":
     sys.path.insert(0, "test_project")
-    main()
+    play()

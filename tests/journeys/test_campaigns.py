@@ -5,46 +5,17 @@ Internal: campaigns on the demo site, from whoever writes to whoever reads: what
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests import databases
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.journeys.playing import played
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What came of each scene, on the database that the tests run on."""
-    databases.require()
-    path = [str(ROOT), str(ROOT / "test_project"), os.environ.get("PYTHONPATH", "")]
-    environment = {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "campus.settings",
-        "ACE_DEMO_VAR": str(tmp_path_factory.mktemp("campaigns")),
-        "PYTHONPATH": os.pathsep.join(filter(None, path)),
-    }
-    command = [sys.executable, "-m", "tests.journeys.campaign_scenes"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return dict(json.loads(done.stdout))
-
-
-@pytest.fixture
-def came_of(played: dict[str, Any]) -> Any:
+def came_of(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A function that returns what came of one scene."""
-
-    def answer(name: str) -> Any:
-        assert "error" not in played[name], played[name]["error"]
-        return played[name]["answer"]
-
-    return answer
+    return played("campaign_scenes", tmp_path_factory.mktemp("campaigns"))
 
 
 def test_a_union_has_nobody_twice_and_nobody_who_is_excluded(came_of: Any) -> None:
