@@ -64,11 +64,11 @@ test-journeys: venv ## Walk through the demo, the tutorial and the guides with r
 test-databases: venv ## Run the tests of what has tables on PostgreSQL and on MariaDB.
 	@set -e; for database in postgres mariadb; do \
 		echo "On $$database:"; \
-		ACE_TEST_DATABASE=$$database PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest --numprocesses auto tests/outbox tests/preferences tests/tracking tests/campaigns tests/api tests/web tests/journeys/test_campaigns.py $(ARGS); \
+		ACE_TEST_DATABASE=$$database PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest --numprocesses auto tests/outbox tests/preferences tests/tracking tests/campaigns tests/automation tests/api tests/web tests/journeys/test_campaigns.py tests/journeys/test_automation.py $(ARGS); \
 	done
 
 test-browser: venv ## Look at the pages in Chromium, with axe-core: light, dark, narrow, right to left.
-	@PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest tests/browser/recipients.py tests/browser/staff.py tests/browser/campaigns.py $(ARGS)
+	@PYTHONDEVMODE=1 $(BIN)/python -W error -m pytest tests/browser/recipients.py tests/browser/staff.py tests/browser/campaigns.py tests/browser/automation.py $(ARGS)
 
 # One file or more; all by default. Much of its time each waits for something, so that two cores run three at a time.
 SCENARIOS ?= tests/faults/scenarios/*.py tests/faults/celery_brokers.py
@@ -110,9 +110,13 @@ docs: venv ## Build the documentation into docs/_build/html, warnings as errors.
 wheel-test: venv ## Build the wheel and use it from outside the tree.
 	@$(BIN)/python -W error -m pytest tests/packaging.py $(ARGS)
 
-openapi: venv ## Write the schema of the endpoints to docs/reference/openapi.yaml, warnings as errors.
-	@DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -W error -m django spectacular --pythonpath . --urlconf edx_ace.api.urls \
-		--custom-settings edx_ace.api.schema.SETTINGS --validate --fail-on-warn --skip-checks --file docs/reference/openapi.yaml
+openapi: venv ## Write the schemas of the endpoints to docs/reference/openapi*.yaml, warnings as errors.
+	@for of in "edx_ace.api.urls edx_ace.api.schema.SETTINGS openapi.yaml" \
+		"edx_ace.api.automation.urls edx_ace.api.automation.describing.SETTINGS openapi-automation.yaml"; do \
+		set -e -- $$of; \
+		DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -W error -m django spectacular --pythonpath . --urlconf $$1 \
+			--custom-settings $$2 --validate --fail-on-warn --skip-checks --file docs/reference/$$3; \
+	done
 
 api-surface: venv ## Check that every name which existing code imports is there.
 	@if [ -f $(CONTRACT)/check_api_surface.py ]; then \

@@ -37,7 +37,8 @@ EXTRAS = {
     "links": ["cryptography>=42"],
     # Sanitises what staff write; reads Markdown.
     "campaigns": ["nh3>=0.2.18", "markdown-it-py>=3"],
-    "automation": ["Jinja2>=3.1.6", "markdown-it-py>=3"],
+    # Templates of scheduled messages: a sandbox, Markdown, and what sanitises it.
+    "automation": ["Jinja2>=3.1.6", "markdown-it-py>=3", "nh3>=0.2.18"],
     "ratelimit": ["redis>=5"],
     # The endpoints of campaigns and their OpenAPI schema.
     "api": ["djangorestframework>=3.16", "drf-spectacular>=0.29"],

@@ -26,7 +26,7 @@ from edx_ace.channel import CHANNEL_EXTENSION_NAMESPACE, Channel, ChannelMap, Ch
 from edx_ace.channel.base import ALL_TYPES
 from edx_ace.conf import Settings, settings
 from edx_ace.content import CONTENT_STEP_NAMESPACE
-from edx_ace.errors import MissingExtraError, UnsupportedChannelError, did_you_mean
+from edx_ace.errors import InvalidMessageError, MissingExtraError, UnsupportedChannelError, did_you_mean
 from edx_ace.message import Message
 from edx_ace.policy import POLICY_PLUGIN_NAMESPACE
 from edx_ace.utils.plugins import get_plugins, known_names, unknown_name_text
@@ -285,6 +285,23 @@ def _check_mail_leaves_the_site(site: _Site) -> list[CheckMessage]:
     return found
 
 
+def _check_mail_reaches_people(site: _Site) -> list[CheckMessage]:
+    """E012: ACE_REDIRECT_ALL_TO is no mailbox. W007: with DEBUG off, all email goes there."""
+    given = settings.REDIRECT_ALL_TO
+    if not isinstance(given, str) or not given:
+        return []
+    from edx_ace.channel.mailbox import parse_mailbox
+
+    try:
+        parse_mailbox(given, "address in ACE_REDIRECT_ALL_TO", smtputf8=True)
+    except InvalidMessageError as error:
+        return [Error(str(error), hint="For example: 'staging@example.com'.", id="edx_ace.E012")]
+    if django_settings.DEBUG:
+        return []
+    text = "ACE_REDIRECT_ALL_TO is set while DEBUG is off: every email goes to that address, and to nobody it is for."
+    return [Warning(text, hint="Take it out of the settings of a site that writes to people.", id="edx_ace.W007")]
+
+
 def _check_templates(site: _Site) -> list[CheckMessage]:
     """W003: message types that lack templates. W005: a module of theirs is broken. E009: a channel cannot render."""
     if not isinstance(settings.TEMPLATE_ENGINE, str | None) or _check_rendering(site):
@@ -440,6 +457,7 @@ _CHECKS = (
     _check_message_types,
     _check_categories,
     _check_mail_leaves_the_site,
+    _check_mail_reaches_people,
     _check_templates,
     _check_classes,
 )

@@ -80,6 +80,9 @@ class Settings(_Settings):
     #: What relative links of messages are made absolute with: a URL, for example ``https://example.com``, or the dotted
     #: path of a callable ``base_url(message)`` returning one.
     BASE_URL: str | None = None
+    #: The mailbox that every email goes to, whoever it is for, with nobody in copy: for a site that must not write to
+    #: people. Other channel types are not concerned.
+    REDIRECT_ALL_TO: str | None = None
     #: Whether the rendered from_name becomes the display name of the From address.
     EMAIL_USE_FROM_NAME: bool = False
     #: Largest size of all attachments of one message together, in bytes, before encoding.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from edx_ace.channel.base import ChannelType
+from edx_ace.conf import settings
 from edx_ace.recipient import Recipient
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class Envelope:
     Attributes:
         message_uuid: Whose envelope this is.
 
-        to: The recipient's address for this channel type, as given; None when there is none. Checked by the channel.
+        to: The recipient's address for this channel type, as given, or ACE_REDIRECT_ALL_TO; None when there is none.
+            Checked by the channel.
 
         headers: Header names and values: the caller's, over the library's defaults.
 
@@ -79,6 +81,8 @@ def _given_by(message: Message, channel_type: ChannelType) -> tuple[str | None, 
 
 
 def _address_of(recipient: Any, channel_type: ChannelType) -> str | None:
+    if channel_type is ChannelType.EMAIL and (elsewhere := settings.REDIRECT_ALL_TO):
+        return str(elsewhere)
     if isinstance(recipient, Recipient):
         return recipient.address_for(channel_type)
     # None, or a stand-in of a test, which has the attributes that recipients always had.

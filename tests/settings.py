@@ -40,10 +40,12 @@ INSTALLED_APPS = [
     "edx_ace.preferences",
     "edx_ace.tracking",
     "edx_ace.campaigns",
+    "edx_ace.automation",
     "edx_ace.web",
     "edx_ace.api",
     "drf_spectacular",
     "tests",
+    "tests.automation_site",
 ]
 # The extra "push" is optional, for the tests as for a site.
 if find_spec("push_notifications"):

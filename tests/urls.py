@@ -10,7 +10,9 @@ urlpatterns = [
     path("outbox/", include("edx_ace.outbox.urls")),
     path("mail/", include("edx_ace.tracking.urls")),
     path("messages/", include("edx_ace.web.urls")),
+    path("api/automation/", include("edx_ace.api.automation.urls")),
     path("api/", include("edx_ace.api.urls")),
     path("staff/campaigns/", include("edx_ace.web.campaigns.urls")),
+    path("staff/automation/", include("edx_ace.web.automation.urls")),
     path("staff/", include("edx_ace.web.staff.urls")),
 ]

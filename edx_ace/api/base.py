@@ -4,10 +4,11 @@ Internal: what all endpoints have in common.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
+from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser, JSONParser, MultiPartParser
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -18,8 +19,7 @@ from rest_framework.views import APIView
 
 from edx_ace.api.problems import answer
 from edx_ace.api.schema import Schema
-from edx_ace.campaigns import finding
-from edx_ace.campaigns.models import Campaign
+from edx_ace.text import is_sendable
 
 if TYPE_CHECKING:
     from rest_framework.permissions import _SupportsHasPermission
@@ -27,15 +27,35 @@ if TYPE_CHECKING:
 Shape = type[BaseSerializer[Any]]
 
 
+class Parser(JSONParser):
+    """Reads JSON that can be kept and answered with."""
+
+    def parse(self, *args: Any, **options: Any) -> Any:
+        """
+        Return what a request has.
+
+        Raises:
+            ParseError: If that is no JSON, nested too deeply, or has half of a surrogate pair in it.
+        """
+        try:
+            found = super().parse(*args, **options)
+            text = json.dumps(found, ensure_ascii=False)
+        except RecursionError:
+            raise ParseError("The JSON is nested too deeply.") from None
+        if not is_sendable(text):
+            raise ParseError("The JSON has half of a surrogate pair in it, which no encoding can carry.")
+        return found
+
+
 class Endpoint(APIView):
     """
-    One address: it reads a request, calls a function of campaigns as the user who is logged in, and shows the result.
+    One address: it reads a request, calls a function as the user who is logged in, and shows the result.
 
     Authentication, throttling, and permissions beyond the host's own are those of Django REST framework's settings.
     """
 
     schema = Schema()
-    parser_classes: Sequence[type[BaseParser]] = [JSONParser]
+    parser_classes: Sequence[type[BaseParser]] = [Parser]
     renderer_classes: Sequence[type[BaseRenderer]] = [JSONRenderer]
 
     def get_permissions(self) -> Sequence[_SupportsHasPermission]:
@@ -45,10 +65,6 @@ class Endpoint(APIView):
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response | None]:
         """Return what turns errors into problems."""
         return answer
-
-    def campaign(self, request: Request, uuid: UUID) -> Campaign:
-        """Return the campaign with that UUID, which the user may see."""
-        return finding.campaign(request.user, uuid)
 
 
 class FileEndpoint(Endpoint):
@@ -78,14 +94,14 @@ def read(shape: Shape, data: Any) -> dict[str, Any]:
     return found
 
 
-def show(request: Request, shape: Shape, value: Any, *, status: int = 200) -> Response:
-    """Return *value*, as *shape* writes it."""
-    return Response(shape(value, context={"request": request}).data, status)
+def show(request: Request, shape: Shape, value: Any, *, status: int = 200, **context: Any) -> Response:
+    """Return *value*, as *shape* writes it, which may look into *context*."""
+    return Response(shape(value, context={"request": request, **context}).data, status)
 
 
-def show_all(request: Request, shape: Shape, values: Any) -> Response:
-    """Return all *values*, as *shape* writes each."""
-    return Response([shape(value, context={"request": request}).data for value in values])
+def show_all(request: Request, shape: Shape, values: Any, **context: Any) -> Response:
+    """Return all *values*, as *shape* writes each, which may look into *context*."""
+    return Response([shape(value, context={"request": request, **context}).data for value in values])
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -31,7 +31,7 @@ class Progress(Endpoint):
     @Operation("get_progress", ProgressSerializer)
     def get(self, request: Request, id: UUID) -> Response:
         """Return how far a campaign is: figures that add up, how fast it goes, and how long it takes."""
-        return show(request, ProgressSerializer, campaigns.progress(self.campaign(request, id)))
+        return show(request, ProgressSerializer, campaigns.progress(finding.campaign(request.user, id)))
 
 
 class Recipients(Endpoint):
@@ -41,7 +41,7 @@ class Recipients(Endpoint):
     def get(self, request: Request, id: UUID) -> Response:
         """List what became of each recipient, a page at a time."""
         query = read(RecipientPageQuerySerializer, request.query_params)
-        found = campaigns.outcomes(request.user, self.campaign(request, id), **query)
+        found = campaigns.outcomes(request.user, finding.campaign(request.user, id), **query)
         return show(request, RecipientPageSerializer, found)
 
 
@@ -52,7 +52,7 @@ class Export(FileEndpoint):
     def get(self, request: Request, id: UUID) -> Any:
         """Return what became of each recipient as CSV, however many there are; that is written into the audit trail."""
         query = read(RecipientQuerySerializer, request.query_params)
-        lines = campaigns.export(request.user, self.campaign(request, id), **query)
+        lines = campaigns.export(request.user, finding.campaign(request.user, id), **query)
         headers = {"Content-Disposition": f'attachment; filename="{id}.csv"'}
         return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
@@ -63,7 +63,7 @@ class Engagement(Endpoint):
     @Operation("get_engagement", DaySerializer(many=True))
     def get(self, request: Request, id: UUID) -> Response:
         """Return how many messages were sent, opened and clicked on each day."""
-        found = campaigns.engagement(self.campaign(request, id))
+        found = campaigns.engagement(finding.campaign(request.user, id))
         return show_all(request, DaySerializer, [{"day": day, "numbers": numbers} for day, numbers in found])
 
 
@@ -73,4 +73,4 @@ class AuditTrail(Endpoint):
     @Operation("get_audit_trail", EntrySerializer(many=True))
     def get(self, request: Request, id: UUID) -> Response:
         """Return who did what to a campaign, when and why, the first first."""
-        return show_all(request, EntrySerializer, finding.entries(request.user, self.campaign(request, id)))
+        return show_all(request, EntrySerializer, finding.entries(request.user, finding.campaign(request.user, id)))

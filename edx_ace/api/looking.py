@@ -18,10 +18,10 @@ from edx_ace.api.serializers import (
     PeopleQuerySerializer,
     PreflightSerializer,
     PreviewSerializer,
-    ReportSerializer,
     SeenSerializer,
     TestSerializer,
 )
+from edx_ace.api.shapes import ReportSerializer
 from edx_ace.campaigns import finding, preflight, preview
 
 
@@ -31,7 +31,7 @@ class Preflight(Endpoint):
     @Operation("get_preflight", PreflightSerializer)
     def get(self, request: Request, id: UUID) -> Response:
         """Return what is wrong with a campaign now, and how many recipients it has, if these were counted."""
-        return show(request, PreflightSerializer, preflight.preflight(request.user, self.campaign(request, id)))
+        return show(request, PreflightSerializer, preflight.preflight(request.user, finding.campaign(request.user, id)))
 
 
 class Forecast(Endpoint):
@@ -40,7 +40,7 @@ class Forecast(Endpoint):
     @Operation("get_forecast", ForecastSerializer)
     def get(self, request: Request, id: UUID) -> Response:
         """Return the forecast that is being made, how far it is, or else the last one; 404: there is none."""
-        return show(request, ForecastSerializer, finding.forecast(request.user, self.campaign(request, id)))
+        return show(request, ForecastSerializer, finding.forecast(request.user, finding.campaign(request.user, id)))
 
     @Operation("start_forecast", ForecastSerializer, status=202)
     def post(self, request: Request, id: UUID) -> Response:
@@ -49,7 +49,7 @@ class Forecast(Endpoint):
 
         Ask for the forecast until its share is 1.
         """
-        made = campaigns.start_forecast(request.user, self.campaign(request, id))
+        made = campaigns.start_forecast(request.user, finding.campaign(request.user, id))
         return show(request, ForecastSerializer, made, status=202)
 
 
@@ -60,7 +60,7 @@ class People(Endpoint):
     def get(self, request: Request, id: UUID) -> Response:
         """Find people of the audiences; exclusions are left out of account."""
         query = read(PeopleQuerySerializer, request.query_params)
-        found = campaigns.find_people(request.user, self.campaign(request, id), **query)
+        found = campaigns.find_people(request.user, finding.campaign(request.user, id), **query)
         return show_all(request, SeenSerializer, found)
 
 
@@ -71,7 +71,9 @@ class Preview(Endpoint):
     def get(self, request: Request, id: UUID) -> Response:
         """Return what somebody gets, in their language or another."""
         query = read(LookSerializer, request.query_params)
-        return show(request, PreviewSerializer, preview.preview(request.user, self.campaign(request, id), **query))
+        return show(
+            request, PreviewSerializer, preview.preview(request.user, finding.campaign(request.user, id), **query)
+        )
 
 
 class Test(Endpoint):
@@ -81,6 +83,6 @@ class Test(Endpoint):
     def post(self, request: Request, id: UUID) -> Response:
         """Send a test, which says that it is one and is counted nowhere, and say what came of it."""
         given = read(TestSerializer, request.data)
-        campaign = self.campaign(request, id)
+        campaign = finding.campaign(request.user, id)
         report = campaigns.send_test(request.user, campaign, idempotency_key=idempotency_key(request), **given)
         return show(request, ReportSerializer, report)

@@ -4,7 +4,7 @@ Internal: what endpoints answer when something is wrong: ``application/problem+j
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -15,24 +15,19 @@ from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
-from edx_ace.campaigns.errors import (
-    CampaignError,
-    ConflictError,
-    ForbiddenError,
-    NotFoundError,
-    Problem,
-    RefusedError,
-)
+from edx_ace.automation import errors as automation
+from edx_ace.campaigns import errors as campaigns
+from edx_ace.campaigns.errors import Problem
 from edx_ace.errors import AceError, ConfigurationError, MissingExtraError
 
 CONTENT_TYPE = "application/problem+json"
 
-#: The status of each error of campaigns; the first class that fits counts.
+#: The status of each error; the first class that fits counts.
 _STATUSES = (
-    (ForbiddenError, HTTPStatus.FORBIDDEN),
-    (NotFoundError, HTTPStatus.NOT_FOUND),
-    (ConflictError, HTTPStatus.CONFLICT),
-    (CampaignError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    ((campaigns.ForbiddenError, automation.ForbiddenError), HTTPStatus.FORBIDDEN),
+    ((campaigns.NotFoundError, automation.NotFoundError, automation.UnknownActionError), HTTPStatus.NOT_FOUND),
+    ((campaigns.ConflictError, automation.ConflictError), HTTPStatus.CONFLICT),
+    (campaigns.CampaignError, HTTPStatus.UNPROCESSABLE_ENTITY),
     # Faults of the site, which whoever asks cannot mend.
     ((ConfigurationError, MissingExtraError), None),
     # What keeps a message from being made.
@@ -62,15 +57,26 @@ class ErrorSerializer(serializers.Serializer[Any]):
     problems = ProblemSerializer(many=True, help_text="All that is wrong with what was given.")
 
 
+#: Errors that name all that is wrong.
+_WITH_PROBLEMS = (campaigns.RefusedError, automation.RefusedError, automation.RenderingError)
+
+
+def told(error: AceError) -> Response | None:
+    """Return what is answered because of *error*, of which nothing is undone; None: whoever asks cannot mend it."""
+    status = next(status for kind, status in _STATUSES if isinstance(error, kind))
+    if status is None:
+        return None
+    problems = error.problems if isinstance(error, _WITH_PROBLEMS) else []
+    return _response(status, error.code, str(error), problems)
+
+
 def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     """Return what is answered to whoever made a request that raised *error*; None: it is nothing that they did."""
     if isinstance(error, AceError):
-        status = next(status for kind, status in _STATUSES if isinstance(error, kind))
-        if status is None:
-            return None
-        set_rollback()
-        problems = error.problems if isinstance(error, RefusedError) else []
-        return _response(status, error.code, str(error), problems)
+        said = told(error)
+        if said is not None:
+            set_rollback()
+        return said
     # Headers, such as when to come again, are those of the framework.
     said = exception_handler(error, context)
     if said is None:
@@ -89,8 +95,17 @@ def answer(error: Exception, context: dict[str, Any]) -> Response | None:
     return _response(status, str(error.get_codes()), str(error.detail), [], headers)
 
 
+def described(problem: Problem | automation.Problem) -> dict[str, Any]:
+    """Return *problem* as the answer has it; those of automation have no columns, and all have to be mended."""
+    return {"column": 0, "is_error": True, **attrs.asdict(problem)}
+
+
 def _response(
-    status: HTTPStatus, code: str, detail: str, problems: list[Problem], headers: dict[str, str] | None = None
+    status: HTTPStatus,
+    code: str,
+    detail: str,
+    problems: Sequence[Problem | automation.Problem],
+    headers: dict[str, str] | None = None,
 ) -> Response:
     body = {
         "type": "about:blank",
@@ -98,7 +113,7 @@ def _response(
         "status": status.value,
         "code": code,
         "detail": detail,
-        "problems": [attrs.asdict(problem) for problem in problems],
+        "problems": [described(problem) for problem in problems],
     }
     return Response(body, status.value, headers=headers, content_type=CONTENT_TYPE)
 

@@ -4,10 +4,11 @@ Internal: the OpenAPI schema of the endpoints, made from what each says of itsel
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import attrs
+from django.apps import apps
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
@@ -17,6 +18,17 @@ from edx_ace.api.problems import CONTENT_TYPE, ErrorSerializer
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
+#: What values of fields are called, by the app that has them.
+_ENUMS = {
+    "edx_ace.campaigns": {
+        "ChannelType": "edx_ace.api.serializers.CHANNEL_TYPES",
+        "Format": "edx_ace.campaigns.models.Variant.Format",
+        "State": "edx_ace.campaigns.states.State",
+        "Timing": "edx_ace.campaigns.models.Timing",
+    },
+    "edx_ace.automation": {"MessageState": "edx_ace.automation.states.State"},
+}
+
 #: What drf-spectacular is told in place of the site's settings.
 SETTINGS: dict[str, Any] = {
     "TITLE": "Campaigns",
@@ -25,11 +37,9 @@ SETTINGS: dict[str, Any] = {
     "OAS_VERSION": "3.1.0",
     "PREPROCESSING_HOOKS": [],
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
+    # It keeps the first that it is told for the whole process, so that all of our schemas tell it the same.
     "ENUM_NAME_OVERRIDES": {
-        "ChannelType": "edx_ace.api.serializers.CHANNEL_TYPES",
-        "Format": "edx_ace.campaigns.models.Variant.Format",
-        "State": "edx_ace.campaigns.states.State",
-        "Timing": "edx_ace.campaigns.models.Timing",
+        name: path for app, names in _ENUMS.items() if apps.is_installed(app) for name, path in names.items()
     },
 }
 
@@ -64,6 +74,8 @@ class Operation:
         media_type: Of an answer.
 
         is_idempotent: Whether it heeds the header Idempotency-Key.
+
+        needs: The permissions that it takes, all of them; none: the function that it calls asks.
     """
 
     name: str
@@ -73,6 +85,7 @@ class Operation:
     status: int = 200
     media_type: str = "application/json"
     is_idempotent: bool = False
+    needs: Sequence[str] = ()
 
     def __call__(self, method: Method) -> Method:
         """Let *method* be it; a decorator."""
@@ -91,6 +104,10 @@ class Schema(AutoSchema):
     def get_operation_id(self) -> str:
         """Return its name."""
         return self._operation.name
+
+    def get_extensions(self) -> dict[str, Any]:
+        """Return the permissions that it takes."""
+        return {"x-permissions": list(self._operation.needs)} if self._operation.needs else {}
 
     def get_tags(self) -> list[str]:
         """Return the module that it is in: endpoints are sorted by these."""

@@ -19,8 +19,9 @@ from edx_ace.api.serializers import (
     SeenVersionSerializer,
     WhenSerializer,
     WhomSerializer,
-    WhySerializer,
 )
+from edx_ace.api.shapes import WhySerializer
+from edx_ace.campaigns import finding
 
 
 class ScheduleCampaign(Endpoint):
@@ -29,7 +30,7 @@ class ScheduleCampaign(Endpoint):
     @Operation("schedule_campaign", CampaignSerializer, takes=ScheduleSerializer)
     def post(self, request: Request, id: UUID) -> Response:
         """Let a draft start at its time, unless something is wrong with it."""
-        campaign = self.campaign(request, id)
+        campaign = finding.campaign(request.user, id)
         return show(
             request,
             CampaignSerializer,
@@ -43,7 +44,7 @@ class UnscheduleCampaign(Endpoint):
     @Operation("unschedule_campaign", CampaignSerializer)
     def post(self, request: Request, id: UUID) -> Response:
         """Make a draft again of what is scheduled."""
-        return show(request, CampaignSerializer, campaigns.unschedule(request.user, self.campaign(request, id)))
+        return show(request, CampaignSerializer, campaigns.unschedule(request.user, finding.campaign(request.user, id)))
 
 
 class RescheduleCampaign(Endpoint):
@@ -52,7 +53,7 @@ class RescheduleCampaign(Endpoint):
     @Operation("reschedule_campaign", CampaignSerializer, takes=WhenSerializer)
     def post(self, request: Request, id: UUID) -> Response:
         """Let what is scheduled start at another time; that it was approved stays."""
-        campaign = self.campaign(request, id)
+        campaign = finding.campaign(request.user, id)
         return show(
             request,
             CampaignSerializer,
@@ -66,7 +67,7 @@ class StartCampaign(Endpoint):
     @Operation("start_campaign", CampaignSerializer)
     def post(self, request: Request, id: UUID) -> Response:
         """Let what is scheduled start at once."""
-        return show(request, CampaignSerializer, campaigns.start_now(request.user, self.campaign(request, id)))
+        return show(request, CampaignSerializer, campaigns.start_now(request.user, finding.campaign(request.user, id)))
 
 
 class PauseCampaign(Endpoint):
@@ -76,7 +77,7 @@ class PauseCampaign(Endpoint):
     def post(self, request: Request, id: UUID) -> Response:
         """Let nothing more go until it is resumed; what is being handed over goes."""
         given = read(WhySerializer, request.data)
-        done = campaigns.pause(request.user, self.campaign(request, id), **given)
+        done = campaigns.pause(request.user, finding.campaign(request.user, id), **given)
         return show(request, CampaignSerializer, done)
 
 
@@ -86,7 +87,7 @@ class ResumeCampaign(Endpoint):
     @Operation("resume_campaign", CampaignSerializer)
     def post(self, request: Request, id: UUID) -> Response:
         """Go on with what is paused."""
-        return show(request, CampaignSerializer, campaigns.resume(request.user, self.campaign(request, id)))
+        return show(request, CampaignSerializer, campaigns.resume(request.user, finding.campaign(request.user, id)))
 
 
 class CancelCampaign(Endpoint):
@@ -96,7 +97,7 @@ class CancelCampaign(Endpoint):
     def post(self, request: Request, id: UUID) -> Response:
         """Stop a campaign for good, and say how many deliveries that stopped."""
         given = read(WhySerializer, request.data)
-        done = campaigns.cancel(request.user, self.campaign(request, id), **given)
+        done = campaigns.cancel(request.user, finding.campaign(request.user, id), **given)
         return show(request, CancelledSerializer, done)
 
 
@@ -106,7 +107,7 @@ class ApproveCampaign(Endpoint):
     @Operation("approve_campaign", CampaignSerializer, takes=SeenVersionSerializer)
     def post(self, request: Request, id: UUID) -> Response:
         """Say, as somebody who has not written it, that a campaign may be sent as it is in that version."""
-        campaign = self.campaign(request, id)
+        campaign = finding.campaign(request.user, id)
         return show(
             request,
             CampaignSerializer,
@@ -120,7 +121,7 @@ class FollowUp(Endpoint):
     @Operation("follow_up_campaign", CampaignSerializer, takes=WhomSerializer, status=201, is_idempotent=True)
     def post(self, request: Request, id: UUID) -> Response:
         """Make a draft with the same content for those whom it could not be sent to, or who joined since."""
-        campaign = self.campaign(request, id)
+        campaign = finding.campaign(request.user, id)
         given = read(WhomSerializer, request.data)
         made = campaigns.follow_up(request.user, campaign, idempotency_key=idempotency_key(request), **given)
         return show(request, CampaignSerializer, made, status=201)

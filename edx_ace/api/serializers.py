@@ -7,73 +7,21 @@ What is right is for the functions of campaigns to say, with all problems at onc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
-from django.db import models
 from rest_framework import serializers
 
 from edx_ace.api.parameters import schema_of
 from edx_ace.api.problems import ProblemSerializer
-from edx_ace.campaigns import audiences, editing, finding
+from edx_ace.api.shapes import Input, LabelledSerializer, Moment, RowSerializer, refuse_unknown
+from edx_ace.campaigns import editing, finding
 from edx_ace.campaigns.audiences import Audience
 from edx_ace.campaigns.host import Action, Scope, host
 from edx_ace.campaigns.models import AddressList, Attachment, Campaign, Entry, Part, TemplateVersion, Variant
 from edx_ace.campaigns.states import State
 from edx_ace.channel.base import ALL_TYPES
-from edx_ace.errors import did_you_mean
-
-Row = TypeVar("Row", bound=models.Model)
 
 CHANNEL_TYPES = [str(one) for one in ALL_TYPES]
-
-
-class Moment(serializers.DateTimeField):
-    """A time, in UTC wherever the site is."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(default_timezone=UTC, **options)
-
-
-class RowSerializer(serializers.ModelSerializer[Row]):
-    """What a row of a table says."""
-
-    serializer_field_mapping: ClassVar = {
-        **serializers.ModelSerializer.serializer_field_mapping,
-        models.DateTimeField: Moment,
-    }
-
-    def build_standard_field(self, field_name: str, model_field: Any) -> Any:
-        """Return the field, without limits of numbers: these are the database's, and the functions tell them."""
-        kind, options = super().build_standard_field(field_name, model_field)
-        return kind, {name: value for name, value in options.items() if name not in ("min_value", "max_value")}
-
-
-class Input(serializers.Serializer[Any]):
-    """What a request has: a field that there is not is told, with the nearest that there is."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Return what *data* says."""
-        if isinstance(data, Mapping):
-            refuse_unknown(data, self.fields)
-        return super().to_internal_value(data)
-
-
-def refuse_unknown(data: Mapping[str, Any], known: Mapping[str, Any]) -> None:
-    """
-    Do nothing if all of *data* is *known*.
-
-    Raises:
-        ValidationError: If not.
-    """
-    taken = [name for name, field in known.items() if not field.read_only]
-    unknown = {
-        name: [serializers.ErrorDetail(f"There is no such field.{did_you_mean(name, taken)}", "unknown_field")]
-        for name in data
-        if name not in taken
-    }
-    if unknown:
-        raise serializers.ValidationError(unknown)
 
 
 class ChannelTypes(serializers.ListField):
@@ -118,7 +66,7 @@ class PartSerializer(RowSerializer[Part]):
     """One audience that a campaign goes to, or does not."""
 
     params = serializers.DictField(required=False, help_text="As the schema of the audience's parameters says.")
-    description = serializers.SerializerMethodField(help_text="What is chosen, for people.")
+    description = serializers.CharField(read_only=True, help_text="What is chosen, for people.")
 
     class Meta:
         model = Part
@@ -130,11 +78,6 @@ class PartSerializer(RowSerializer[Part]):
             data = {name: value for name, value in data.items() if name != "description"}
             refuse_unknown(data, self.fields)
         return super().to_internal_value(data)
-
-    def get_description(self, part: Part) -> str:
-        """Return what is chosen."""
-        known = audiences.all_audiences()
-        return str(known[part.audience].describe(part.params)) if part.audience in known else part.audience
 
 
 class AttachmentSerializer(RowSerializer[Attachment]):
@@ -183,7 +126,7 @@ class CampaignSerializer(CampaignSummarySerializer):
     channel_types = ChannelTypes(read_only=True)
     variants = VariantSerializer(many=True, read_only=True)
     parts = PartSerializer(many=True, read_only=True)
-    attachments = AttachmentSerializer(many=True, read_only=True)
+    attachments = AttachmentSerializer(source="files", many=True, read_only=True)
     origin = serializers.UUIDField(
         source="origin.uuid", read_only=True, allow_null=True, default=None, help_text="What it was copied from."
     )
@@ -274,12 +217,6 @@ class WhenSerializer(RowSerializer[Campaign]):
         if isinstance(data, Mapping):
             refuse_unknown(data, self.fields)
         return super().to_internal_value(data)
-
-
-class WhySerializer(Input):
-    """A sentence for people."""
-
-    why = serializers.CharField(required=False, allow_blank=True, help_text="A sentence for people.")
 
 
 class WhomSerializer(Input):
@@ -466,33 +403,10 @@ class PreviewSerializer(serializers.Serializer[Any]):
     to = serializers.CharField()
 
 
-class DeliverySerializer(serializers.Serializer[Any]):
-    """What came of a message over one channel type."""
-
-    channel_type = serializers.CharField()
-    outcome = serializers.CharField()
-    code = serializers.CharField()
-    reason = serializers.CharField()
-
-
-class ReportSerializer(serializers.Serializer[Any]):
-    """What came of a test."""
-
-    deliveries = DeliverySerializer(many=True)
-
-
 class ScopeQuerySerializer(serializers.Serializer[Any]):
     """Of which scope."""
 
     scope = serializers.CharField(required=False, allow_blank=True, default="", help_text="Its key; empty: of none.")
-
-
-class LabelledSerializer(serializers.Serializer[Any]):
-    """What has a label."""
-
-    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        """Return the fields; as a class attribute the label would hide the serializer's own."""
-        return {**super().get_fields(), "label": serializers.CharField(help_text="What people call it.")}
 
 
 class ScopeSerializer(LabelledSerializer):

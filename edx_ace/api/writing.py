@@ -60,19 +60,19 @@ class Campaign(Endpoint):
     @Operation("get_campaign", CampaignSerializer)
     def get(self, request: Request, id: UUID) -> Response:
         """Return a campaign: what is written in it, who it goes to, when, and how far it is."""
-        return show(request, CampaignSerializer, self.campaign(request, id))
+        return show(request, CampaignSerializer, finding.campaign(request.user, id))
 
     @Operation("save_campaign", CampaignSerializer, takes=ChangedCampaignSerializer)
     def patch(self, request: Request, id: UUID) -> Response:
         """Change a draft, or what is scheduled."""
-        campaign = self.campaign(request, id)
+        campaign = finding.campaign(request.user, id)
         saved = campaigns.save(request.user, campaign, **read(ChangedCampaignSerializer, request.data))
         return show(request, CampaignSerializer, saved)
 
     @Operation("delete_campaign", query=SeenVersionSerializer, status=204)
     def delete(self, request: Request, id: UUID) -> Response:
         """Delete a draft."""
-        campaign = self.campaign(request, id)
+        campaign = finding.campaign(request.user, id)
         campaigns.delete(request.user, campaign, **read(SeenVersionSerializer, request.query_params))
         return Response(status=204)
 
@@ -83,7 +83,7 @@ class Duplicate(Endpoint):
     @Operation("duplicate_campaign", CampaignSerializer, takes=CampaignFieldsSerializer, status=201, is_idempotent=True)
     def post(self, request: Request, id: UUID) -> Response:
         """Make a draft with what is written in a campaign and who it goes to; fields that are given go over that."""
-        campaign = self.campaign(request, id)
+        campaign = finding.campaign(request.user, id)
         given = read(CampaignFieldsSerializer, request.data)
         made = campaigns.duplicate(request.user, campaign, idempotency_key=idempotency_key(request), **given)
         return show(request, CampaignSerializer, made, status=201)
@@ -101,7 +101,7 @@ class Attachments(UploadEndpoint):
     )
     def post(self, request: Request, id: UUID) -> Response:
         """Attach a file, and return the campaign, which has another version then."""
-        campaign = self.campaign(request, id)
+        campaign = finding.campaign(request.user, id)
         given = read(NewAttachmentSerializer, request.data)
         file = given["file"]
         campaigns.attach(
@@ -121,7 +121,7 @@ class Attachment(FileEndpoint):
     @Operation("get_attachment", FILE, media_type="application/octet-stream")
     def get(self, request: Request, id: UUID, key: int) -> Any:
         """Return the file, of whatever type it is."""
-        found = finding.attachment(request.user, self.campaign(request, id), key)
+        found = finding.attachment(request.user, finding.campaign(request.user, id), key)
         response = HttpResponse(bytes(found.content), content_type=found.content_type)
         response["Content-Disposition"] = content_disposition_header(True, found.name)
         response["X-Content-Type-Options"] = "nosniff"
@@ -130,7 +130,7 @@ class Attachment(FileEndpoint):
     @Operation("detach", CampaignSerializer, query=SeenVersionSerializer)
     def delete(self, request: Request, id: UUID, key: int) -> Response:
         """Take a file off, and return the campaign, which has another version then."""
-        campaign = self.campaign(request, id)
+        campaign = finding.campaign(request.user, id)
         query = read(SeenVersionSerializer, request.query_params)
         found = finding.attachment(request.user, campaign, key)
         campaigns.detach(request.user, campaign, attachment=found, **query)
@@ -143,7 +143,7 @@ class SaveTemplate(Endpoint):
     @Operation("save_template", TemplateSerializer, takes=TemplateNameSerializer, status=201, is_idempotent=True)
     def post(self, request: Request, id: UUID) -> Response:
         """Keep what is written in a campaign as the next version of a template."""
-        campaign = self.campaign(request, id)
+        campaign = finding.campaign(request.user, id)
         given = read(TemplateNameSerializer, request.data)
         made = campaigns.save_template(request.user, campaign, idempotency_key=idempotency_key(request), **given)
         return show(request, TemplateSerializer, made, status=201)

@@ -3,14 +3,13 @@ Public: lists of addresses that somebody brings as a CSV file.
 
 The file is UTF-8, with commas, semicolons or tabs between columns, and begins with a line that names them: ``address``,
 and perhaps ``name`` and ``language``. It is read and written as a stream, so that its size does not matter. If
-anything is wrong with it, all of that is told by line, and nothing is kept.
+anything is wrong with it, that is told by line, up to a thousand times, and nothing is kept.
 """
 
 from __future__ import annotations
 
 import codecs
 import csv
-import difflib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -22,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from edx_ace.campaigns import calls
 from edx_ace.campaigns.access import require
-from edx_ace.campaigns.errors import ConflictError, Problem, RefusedError
+from edx_ace.campaigns.errors import ConflictError, Problem, RefusedError, with_nearest
 from edx_ace.campaigns.host import Action
 from edx_ace.campaigns.models import AddressList, ListedAddress
 from edx_ace.channel import ChannelType
@@ -37,6 +36,8 @@ COLUMNS = ("address", "name", "language")
 CHUNK_SIZE = 1000
 #: Bytes that are read at a time.
 BLOCK_SIZE = 65_536
+#: How many problems of one file are told: after these the rest of it is not read.
+MAX_PROBLEMS = 1000
 #: Longest name of somebody, in characters.
 MAX_NAME_LENGTH = 200
 
@@ -54,7 +55,7 @@ class Imported:
 
         number: How many addresses are on it.
 
-        duplicates: A problem, none of them an error, for each line whose address came before.
+        duplicates: A problem, none of them an error, for each line whose address came before, up to a thousand.
     """
 
     addresses: AddressList
@@ -157,7 +158,8 @@ class _Writer:
         new = []
         for row in rows:
             if row.key in there:
-                self.duplicates.append(row.line)
+                if len(self.duplicates) < MAX_PROBLEMS:
+                    self.duplicates.append(row.line)
                 continue
             there.add(row.key)
             new.append(
@@ -187,6 +189,9 @@ class _Reader:
         if self.problems:
             return
         for number, line in lines:
+            if len(self.problems) >= MAX_PROBLEMS:
+                self._add("too_many", number, _("The rest of the file was not read. Correct the lines before first."))
+                return
             cells = self._cells(number, self._decoded(number, line), delimiter)
             if any(cell.strip() for cell in cells):
                 row = self._row(number, columns, cells)
@@ -212,12 +217,9 @@ class _Reader:
         columns = [cell.strip().lower() for cell in cells]
         for column in columns:
             if column not in COLUMNS:
-                nearest = difflib.get_close_matches(column, COLUMNS, n=1)
                 text = _("There is no column “%(name)s”. Known: %(known)s.")
                 text %= {"name": column[:100], "known": ", ".join(COLUMNS)}
-                if nearest:
-                    text = f"{text} {_('Did you mean “%(nearest)s”?') % {'nearest': nearest[0]}}"
-                self._add("unknown_column", 1, text)
+                self._add("unknown_column", 1, with_nearest(text, column, COLUMNS))
         if not self.problems and "address" not in columns:
             self._add("no_column", 1, _("The first line has to name the columns; one of them is address."))
         if len(set(columns)) < len(columns):
@@ -232,14 +234,14 @@ class _Reader:
         values: Mapping[str, str] = {name: one_line(cell) for name, cell in zip(columns, cells, strict=False)}
         before = len(self.problems)
         name, language = values.get("name", ""), values.get("language", "")
-        key = address = ""
+        key, address = "", values.get("address", "")
         try:
-            mailbox = parse_mailbox(values["address"], "address", smtputf8=True)
-            key, address = address_key(ChannelType.EMAIL, values["address"]) or "", mailbox.address
+            mailbox = parse_mailbox(address, "address", smtputf8=True)
+            key, address = address_key(ChannelType.EMAIL, address) or "", mailbox.address
             name = name or mailbox.name
         except InvalidMessageError:
-            text = _("“%(address)s” is no address.") % {"address": values["address"][:100]}
-            self._add("bad_address", line, text)
+            text = _("“%(address)s” is no address.") if address else _("There is no address in this line.")
+            self._add("bad_address", line, text % {"address": address[:100]})
         if len(name) > MAX_NAME_LENGTH or not is_sendable(name):
             self._add("bad_name", line, _("A name has at most %(most)d characters.") % {"most": MAX_NAME_LENGTH})
         if language and not _LANGUAGE.fullmatch(language):

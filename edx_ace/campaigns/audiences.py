@@ -58,7 +58,7 @@ class Person:
         is_active: Whether messages may go to them at all.
     """
 
-    recipient: Recipient
+    recipient: Recipient = attrs.field(validator=attrs.validators.instance_of(Recipient))
     values: Mapping[str, str] = attrs.field(factory=dict)
     language: str | None = None
     zone: str | None = None
@@ -102,7 +102,7 @@ class Audience:
         """
         Return who belongs to it.
 
-        Of a queryset, of any model, `person` is asked for each row; rows may come twice. It is read in the order of its
+        Of a queryset, of any model, `people` is asked for its rows; they may come twice. It is read in the order of its
         primary key, a chunk at a time, and asked again for those of a batch just before they are written to, so that
         whoever has left is not. An iterable of people is taken as it is when the campaign starts, in one go, and so is
         a queryset that cannot be filtered any more (a slice, a union).
@@ -119,6 +119,14 @@ class Audience:
     def person(self, row: Model) -> Person:
         """Return the recipient that *row* of the queryset stands for."""
         raise NotImplementedError(f"{type(self).__name__} must define person(row), as its resolve gives a queryset.")
+
+    def people(self, rows: Sequence[Model]) -> Sequence[Person]:
+        """
+        Return the recipients that *rows* of the queryset stand for, one for each, in their order.
+
+        Where something about each has to be looked up, this is where to do so for all of a chunk at once.
+        """
+        return [self.person(row) for row in rows]
 
     def form(self, scope: str, requester: Any, data: Mapping[str, Any] | None = None, **options: Any) -> Form | None:
         """

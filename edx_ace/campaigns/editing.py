@@ -8,7 +8,6 @@ as nothing about it would keep it from being scheduled.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,10 +25,10 @@ from django.utils.translation import get_supported_language_variant
 from django.utils.translation import gettext as _
 
 from edx_ace import categories
-from edx_ace.campaigns import audiences, calls, content, preflight, timing
+from edx_ace.campaigns import audiences, calls, content, forecasting, preflight, timing
 from edx_ace.campaigns.access import note, require
 from edx_ace.campaigns.conf import settings
-from edx_ace.campaigns.errors import ConflictError, Problem, RefusedError, UnknownAudienceError
+from edx_ace.campaigns.errors import ConflictError, Problem, RefusedError, UnknownAudienceError, with_nearest
 from edx_ace.campaigns.host import Action, host
 from edx_ace.campaigns.models import Attachment, Campaign, Part, Template, TemplateVersion, Variant
 from edx_ace.campaigns.states import EDITABLE, State
@@ -48,6 +47,8 @@ FIELDS = (
 )
 #: Those that say when it starts.
 TIME_FIELDS = ("timing", "wall_time", "zone", "anchor", "offset_minutes")
+#: What says who gets it: as long as none of it changes, so many are they as were counted.
+_WHO = frozenset(["category", "channel_types", "parts"])
 #: The fields of a variant.
 VARIANT_FIELDS = ("channel_type", "language", "subject", "preheader", "format", "source", "url")
 #: The fields of a part.
@@ -113,6 +114,8 @@ def save(user: Any, campaign: Campaign, *, version: int, **fields: Any) -> Campa
         taken = _take(campaign, version, **changes.values)
         changed = changes.names(before)
         changes.store_texts_and_parts(taken)
+        if _WHO.isdisjoint(changed):
+            forecasting.keep(taken)
         _finish(user, taken, "saved", ", ".join(changed))
     campaign.refresh_from_db()
     return campaign
@@ -197,6 +200,7 @@ def attach(
         attachment = Attachment.objects.create(
             campaign=taken, name=name, content_type=content.content_type(name), content=file, size=len(file)
         )
+        forecasting.keep(taken)
         _finish(user, taken, "attached", name)
         return attachment
 
@@ -219,6 +223,7 @@ def detach(user: Any, campaign: Campaign, *, version: int, attachment: Attachmen
     with transaction.atomic(router.db_for_write(Campaign)):
         taken = _take(campaign, version)
         _attached(taken, attachment.pk).delete()
+        forecasting.keep(taken)
         _finish(user, taken, "detached", attachment.name)
     campaign.refresh_from_db()
 
@@ -255,7 +260,7 @@ def save_template(user: Any, campaign: Campaign, name: str, *, idempotency_key: 
         return TemplateVersion.objects.create(template=template, number=number + 1, content=written, author=author)
 
     with transaction.atomic(router.db_for_write(Template)):
-        versions = TemplateVersion.objects.select_related("template", "author")
+        versions = TemplateVersion.objects.select_related("template")
         name_of_call = f"save_template:{campaign.pk}"
         return calls.once(
             user, name_of_call, idempotency_key, do, lambda made: made.pk, lambda key: versions.get(pk=key)
@@ -300,6 +305,9 @@ class _Changes:
         values = {name: _clean(value) for name, value in given.items() if name in FIELDS}
         if not isinstance(values.get("channel_types", ""), str):
             values["channel_types"] = ",".join(dict.fromkeys(map(str, values["channel_types"])))
+        if isinstance(values.get("name"), str) and is_sendable(values["name"]):
+            # It becomes a part of subjects.
+            values["name"] = one_line(values["name"])
         for name, value in values.items():
             setattr(campaign, name, value)
         problems += _problems_of(campaign, values)
@@ -428,10 +436,7 @@ def _unknown(given: Mapping[str, Any], known: Sequence[str], where: str) -> list
     found = []
     for name in given:
         if name not in known:
-            nearest = difflib.get_close_matches(str(name), known, n=1)
-            text = _("There is no field “%(name)s”.") % {"name": name}
-            if nearest:
-                text = f"{text} {_('Did you mean “%(nearest)s”?') % {'nearest': nearest[0]}}"
+            text = with_nearest(_("There is no field “%(name)s”.") % {"name": name}, str(name), known)
             found.append(Problem("unknown_field", text, f"{where}{name}"))
     return found
 

@@ -4,9 +4,11 @@ Public: the errors of campaigns; all derive from `edx_ace.errors.AceError`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Sequence
 
 import attrs
+from django.utils.translation import gettext as _
 
 from edx_ace.errors import AceError
 
@@ -64,6 +66,12 @@ class Problem:
     line: int = 0
     column: int = 0
     is_error: bool = True
+
+
+def with_nearest(text: str, given: str, known: Iterable[str]) -> str:
+    """Return *text* and, if *given* is nearly one of *known*, a question whether that was meant."""
+    nearest = difflib.get_close_matches(given, list(known), n=1)
+    return f"{text} {_('Did you mean “%(nearest)s”?') % {'nearest': nearest[0]}}" if nearest else text
 
 
 class RefusedError(CampaignError):

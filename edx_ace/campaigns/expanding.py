@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import chain, islice
 from typing import Any
 
 from django.db import router, transaction
@@ -95,14 +96,13 @@ def _put(campaign: Campaign) -> bool:
 
 def _following(campaign: Campaign, limit: int, using: str) -> list[tuple[Any, ...]]:
     """Return the next *limit* members; fewer: there are no more."""
-    found: list[tuple[Any, ...]] = []
     assert campaign.resolution_id is not None
-    for every in Member.ranges(campaign.resolution_id, CHUNK_SIZE, using, campaign.expanded_to):
-        rows = every.filter(reason="").order_by("pk").values_list("pk", "recipient", "address", "addresses", "zone")
-        found += rows[: limit - len(found)]
-        if len(found) == limit:
-            break
-    return found
+    columns = ("pk", "recipient", "address", "addresses", "zone")
+    parts = (
+        members.filter(reason="").order_by("pk").values_list(*columns)[:limit]
+        for members in Member.ranges(campaign.resolution_id, CHUNK_SIZE, using, campaign.expanded_to)
+    )
+    return list(islice(chain.from_iterable(parts), limit))
 
 
 def _references(

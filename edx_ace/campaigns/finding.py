@@ -127,7 +127,7 @@ def forecast(user: Any, campaign: Campaign) -> Forecast:
     Raises:
         CampaignError: If workers could not make it.
         ForbiddenError: If *user* may not see the campaign.
-        NotFoundError: If there is none since it was changed.
+        NotFoundError: If nobody has counted since who gets it was changed.
     """
     require(user, Action.VIEW, campaign.scope, campaign)
     found = forecasting.latest(campaign)
@@ -192,7 +192,7 @@ def templates(user: Any, scope: str) -> QuerySet[TemplateVersion]:
         ForbiddenError: If *user* may not see what is in the scope.
     """
     require(user, Action.VIEW, scope)
-    rows = TemplateVersion.objects.select_related("template", "author").filter(template__scope=scope)
+    rows = TemplateVersion.objects.select_related("template").filter(template__scope=scope)
     return rows.order_by("template__name", "-number")
 
 
@@ -203,7 +203,7 @@ def template(user: Any, key: int) -> TemplateVersion:
     Raises:
         NotFoundError: If there is none, or *user* may not see what is in its scope.
     """
-    found = TemplateVersion.objects.select_related("template", "author").filter(pk=key).first()
+    found = TemplateVersion.objects.select_related("template").filter(pk=key).first()
     if found is None or Action.VIEW not in actions(user, found.template.scope):
         raise NotFoundError(_("There is no such template."))
     return found
@@ -217,7 +217,7 @@ def address_lists(user: Any, scope: str) -> QuerySet[AddressList]:
         ForbiddenError: If *user* may not see what is in the scope.
     """
     require(user, Action.VIEW, scope)
-    return AddressList.objects.select_related("author").filter(scope=scope).order_by("-pk")
+    return AddressList.objects.filter(scope=scope).order_by("-pk")
 
 
 def key_of(text: str) -> int:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
+from itertools import chain, islice
 from typing import Any
 
 import attrs
@@ -36,6 +37,9 @@ PAGE_SIZE = 50
 
 #: Recipients that an export reads at a time.
 CHUNK_SIZE = 500
+
+#: Primary keys among which members are looked for at a time.
+RANGE_SIZE = 5000
 
 #: What becomes of recipients beside the states of their deliveries: they are not in the outbox yet, will not be any
 #: more, or are not known any more, as deliveries are purged after a while.
@@ -187,23 +191,22 @@ def outcomes(
         CampaignError: If *after* is of no page.
     """
     require(user, Action.SEE_PEOPLE, campaign.scope, campaign)
-    members = Member.objects.filter(resolution=campaign.resolution_id).exclude(reason=Member.EXCLUDED)
-    if search:
-        members = members.filter(_is(search))
+    wanted = _is(search) if search else None
     if state == DeliveryState.SKIPPED and not after.startswith(_OF_DELIVERIES):
         # First those to whom nothing was to go, then those whose message was skipped.
-        first = _page_of_members(campaign, members.exclude(reason=""), after, size)
+        first = _page_of_members(campaign, wanted, ~Q(reason=""), _key(after), size)
         rest = size - len(first.outcomes)
         if first.next or not rest:
             return attrs.evolve(first, next=first.next or _OF_DELIVERIES)
-        page = _page_of_deliveries(campaign, members if search else None, state, "", rest)
+        page = _page_of_deliveries(campaign, wanted, state, "", rest)
         return attrs.evolve(page, outcomes=first.outcomes + page.outcomes)
     if state in DeliveryState.values:
         after = after.removeprefix(_OF_DELIVERIES)
-        return _page_of_deliveries(campaign, members if search else None, state, after, size)
+        return _page_of_deliveries(campaign, wanted, state, after, size)
     if state in (WAITING, STOPPED):
-        members = members.filter(reason="", pk__gt=campaign.expanded_to)
-    page = _page_of_members(campaign, members, after, size)
+        page = _page_of_members(campaign, wanted, Q(reason=""), max(_key(after), campaign.expanded_to), size)
+    else:
+        page = _page_of_members(campaign, wanted, Q(), _key(after), size)
     return attrs.evolve(page, outcomes=[one for one in page.outcomes if state in ("", one.state)])
 
 
@@ -220,29 +223,43 @@ def _is(search: str) -> Q:
     return Q(recipient__in=person.keys) | Q(address__in=[address for _, address in person.addresses])
 
 
-def _page_of_members(campaign: Campaign, members: QuerySet[Member], after: str, size: int) -> Page:
-    rows = list(members.filter(pk__gt=finding.key_of(after or "0")).order_by("pk")[: size + 1])
-    return Page(_of_members(campaign, rows[:size]), str(rows[size - 1].pk) if len(rows) > size else "")
+def _key(after: str) -> int:
+    return finding.key_of(after or "0")
 
 
-def _page_of_deliveries(
-    campaign: Campaign, members: QuerySet[Member] | None, state: str, after: str, size: int
-) -> Page:
+def _page_of_members(campaign: Campaign, wanted: Q | None, which: Q, after: int, size: int) -> Page:
+    chosen = which & ~Q(reason=Member.EXCLUDED)
+    parts = (rows.filter(chosen).order_by("pk")[: size + 1] for rows in _members(campaign, wanted, after))
+    found = list(islice(chain.from_iterable(parts), size + 1))
+    return Page(_of_members(campaign, found[:size]), str(found[size - 1].pk) if len(found) > size else "")
+
+
+def _members(campaign: Campaign, wanted: Q | None, after: int = 0) -> Iterable[QuerySet[Member]]:
+    """Return the members of *campaign* after a primary key, all or those who are *wanted*, in parts."""
+    # Before it has started it has none.
+    using, resolution = router.db_for_read(Member), campaign.resolution_id or 0
+    if wanted is None:
+        return Member.ranges(resolution, RANGE_SIZE, using, after)
+    # There is an index on who they are.
+    return [Member.objects.using(using).filter(wanted, resolution=resolution, pk__gt=after)]
+
+
+def _page_of_deliveries(campaign: Campaign, wanted: Q | None, state: str, after: str, size: int) -> Page:
     rows = Delivery.objects.filter(batch=campaign.uuid, state=state)
-    if members is not None:
-        uuids = [uuid_of(campaign, key) for key in members.values_list("pk", flat=True)]
+    if wanted is not None:
+        uuids = [uuid_of(campaign, member.pk) for members in _members(campaign, wanted) for member in members]
         rows = rows.filter(payload__in=uuids)
     if state in (DeliveryState.CLAIMED, DeliveryState.HANDING):
         # The few that the index on leases has.
         rows = rows.filter(lease_until__isnull=False)
     if state in OPEN:
-        rows = rows.order_by("pk").filter(pk__gt=finding.key_of(after or "0"))
+        rows = rows.order_by("pk").filter(pk__gt=_key(after))
     else:
         # In the order of the index on what has ended, the latest first.
         rows = rows.filter(finished_at__isnull=False).order_by("-finished_at", "-pk")
         if after:
             # Compared where it is: a time that was read may have more digits, or fewer, than the one that is stored.
-            key = finding.key_of(after)
+            key = _key(after)
             until = Subquery(Delivery.objects.filter(pk=key).values("finished_at")[:1])
             before = Q(finished_at__lt=until) | Q(finished_at=until, pk__lt=key)
             rows = rows.filter(before, finished_at__lte=until)

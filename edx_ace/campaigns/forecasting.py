@@ -2,14 +2,14 @@
 Internal: who would get a campaign, and who would not and why: exact numbers before anything is sent.
 
 A forecast finds the recipients as a start would, asks the outbox's guards about them, and forgets them; its numbers are
-kept until the campaign is changed. `edx_ace.campaigns` has the public names.
+kept until other people would get the campaign. `edx_ace.campaigns` has the public names.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -123,7 +123,7 @@ def start_forecast(user: Any, campaign: Campaign) -> Forecast:
 
 def latest(campaign: Campaign) -> Forecast | None:
     """
-    Return the forecast of *campaign* that workers make, or else the last one; None: there is none since it was changed.
+    Return the forecast of *campaign* that workers make, or else the last one; None: as it is, there is none.
 
     Raises:
         CampaignError: If workers could not make it.
@@ -223,10 +223,16 @@ def _make(resolution: Resolution) -> Iterator[tuple[float, bool]]:
 
 
 def kept(campaign: Campaign) -> Forecast | None:
-    """Return the last forecast of *campaign*; None: there is none since it was changed."""
+    """Return the last forecast of *campaign*; None: as it is, there is none."""
     rows = campaign.resolutions.filter(version=campaign.version).exclude(channels={}).order_by("pk")
     last = rows.last()
     return None if last is None else _of(last)
+
+
+def keep(campaign: Campaign) -> None:
+    """Keep what was counted of *campaign*, which has a new version, as the same people get it."""
+    counted = Resolution.objects.using(router.db_for_write(Resolution)).filter(campaign=campaign)
+    counted.filter(version=campaign.version - 1).update(version=campaign.version)
 
 
 def _of(resolution: Resolution) -> Forecast:
@@ -258,9 +264,12 @@ def _ask(resolution: Resolution, counting: dict[str, Any]) -> Iterator[tuple[flo
     forbidden = {one: Counter(counting.get("channels", {}).get(one, {})) for one in campaign.channels}
     by_all = Counter(counting.get("all", {}))
     asked, found, using = counting.get("asked", 0), sum(resolution.numbers.values()), router.db_for_write(Member)
+    asked_guards = [
+        guard for guard in guards() if _is_asked(guard, _like_deliveries(Member.objects.all(), campaign, ""))
+    ]
     for every in Member.ranges(resolution.pk, CHUNK_SIZE, using, counting.get("asked_to", 0)):
         members = every.filter(reason="")
-        codes = [dict(_forbidden(members, campaign, one)) for one in campaign.channels]
+        codes = [dict(_forbidden(_like_deliveries(members, campaign, one), asked_guards)) for one in campaign.channels]
         for one, coded in zip(campaign.channels, codes, strict=True):
             forbidden[one].update(coded.values())
         by_all.update(code for pk, code in codes[0].items() if all(pk in coded for coded in codes))
@@ -280,17 +289,20 @@ def _with(numbers: Mapping[str, int], forbidden: Counter[str]) -> dict[str, int]
     return {reason: number for reason, number in total.items() if number}
 
 
-def _forbidden(members: QuerySet[Member], campaign: Campaign, channel_type: str) -> QuerySet[Member, tuple[int, str]]:
-    """Return the keys of those of *members* to whom nothing goes over *channel_type*, each with the guard's code."""
-    # What guards read of a delivery, beside what members have.
-    like_deliveries = members.annotate(
+def _like_deliveries(members: QuerySet[Member], campaign: Campaign, channel_type: str) -> QuerySet[Member]:
+    """Return *members* with what guards read of a delivery over *channel_type*, beside what members have."""
+    return members.annotate(
         batch=Value(campaign.uuid, UUIDField()),
         channel_type=Value(channel_type, CharField()),
         category=Value(campaign.category, CharField()),
         scope=Value(shortened(campaign.scope), CharField()),
         is_essential=Value(False, BooleanField()),
     )
-    cases = [When(guard.forbids(), then=Value(guard.code)) for guard in guards() if _is_asked(guard, like_deliveries)]
+
+
+def _forbidden(like_deliveries: QuerySet[Member], asked: Sequence[Guard]) -> QuerySet[Member, tuple[int, str]]:
+    """Return the keys of those to whom nothing goes, as a guard of *asked* forbids it, each with the guard's code."""
+    cases = [When(guard.forbids(), then=Value(guard.code)) for guard in asked]
     coded = like_deliveries.annotate(code=Case(*cases, default=Value(""), output_field=CharField()))
     return coded.exclude(code="").values_list("pk", "code")
 

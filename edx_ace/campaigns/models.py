@@ -157,6 +157,11 @@ class Campaign(Leased):
         """Whether content, audience and schedule may still be changed."""
         return self.state in EDITABLE
 
+    @property
+    def files(self) -> models.QuerySet[Attachment]:
+        """Its attachments in their order, without what is in them: that may be megabytes."""
+        return self.attachments.defer("content").order_by("pk")
+
 
 class Variant(models.Model):
     """What is written for one channel type in one language."""
@@ -212,6 +217,12 @@ class Part(models.Model):
 
     def __str__(self) -> str:
         return f"{'not ' if self.is_excluded else ''}{self.audience}"
+
+    @property
+    def description(self) -> str:
+        """What is chosen, for people; of an audience that is gone, its name."""
+        found = audiences.all_audiences().get(self.audience)
+        return self.audience if found is None else str(found.describe(self.params))
 
 
 class Attachment(models.Model):

@@ -99,6 +99,13 @@ def numbers_of(campaign: Campaign) -> Mapping[str, int] | None:
     return None if counted is None else counted.numbers
 
 
+def has_to_be_counted(campaign: Campaign) -> bool:
+    """Return whether the recipients of *campaign* have to be counted, which says whether somebody has to approve it."""
+    if settings.CAMPAIGN_APPROVAL_SIZE is None or campaign.approved_version == campaign.version:
+        return False
+    return numbers_of(campaign) is None and not host().needs_approval(campaign)
+
+
 def _problems_of_settings(campaign: Campaign) -> Iterator[Problem]:
     try:
         can_be_turned_off = categories.get(campaign.category).can_be_turned_off
@@ -150,10 +157,15 @@ def _problems_of_people(campaign: Campaign, variants: Sequence[Variant]) -> Iter
     except CampaignError as error:
         yield Problem(error.code, str(error), "parts")
         return
+    counted = numbers_of(campaign)
     if not people:
         text = _("Nobody would get it now.")
         yield Problem("nobody", text, "parts", is_error=campaign.timing == Timing.NOW)
-    elif variants:
+        return
+    if counted is not None and not counted.get("", 0):
+        # All are left out; since they were counted, one may not be any more.
+        yield Problem("nobody", _("Nobody would get it now."), "parts", is_error=False)
+    if variants:
         is_all, people = len(people) <= SAMPLE_SIZE, people[:SAMPLE_SIZE]
         yield from _problems_of_languages(campaign, variants, people, is_all)
         yield from _problems_of_values(campaign, variants, people, is_all)
@@ -242,15 +254,14 @@ def _problems_of_time(campaign: Campaign, now: datetime) -> Iterator[Problem]:
 def _problems_of_approval(campaign: Campaign) -> Iterator[Problem]:
     if campaign.approved_version == campaign.version:
         return
-    most = settings.CAMPAIGN_APPROVAL_SIZE
-    numbers = numbers_of(campaign) if most is not None else None
+    most, numbers = settings.CAMPAIGN_APPROVAL_SIZE, numbers_of(campaign) or {}
     if host().needs_approval(campaign):
         yield Problem(NEEDS_APPROVAL, _("A second person has to approve it."))
-    elif most is not None and numbers is None:
+    elif has_to_be_counted(campaign):
         yield Problem(
             "not_counted", _("Count the recipients first: above a number, a second person has to approve it.")
         )
-    elif most is not None and numbers is not None and numbers.get("", 0) > most:
+    elif most is not None and numbers.get("", 0) > most:
         text = ngettext(
             "It has %(number)d recipient, more than %(most)d: a second person has to approve it.",
             "It has %(number)d recipients, more than %(most)d: a second person has to approve it.",

@@ -107,8 +107,39 @@ def asked(campaign: Campaign, part: Part) -> tuple[Audience, QuerySet[Any] | Ite
     if isinstance(found, QuerySet):
         query = found.query
         if query.is_sliced or query.combinator or query.distinct_fields:
-            return audience, (audience.person(row) for row in found.iterator(CHUNK_SIZE))
+            return audience, (person for rows in in_chunks(found, CHUNK_SIZE) for person in audience.people(rows))
     return audience, found
+
+
+def read(part: Part, people: Iterator[Answer]) -> Iterator[Answer]:
+    """
+    Yield *people* of the audience of *part*, one by one.
+
+    Raises:
+        CampaignError: If the audience cannot be read.
+    """
+    found: list[Answer]
+    while found := _answer(part, list, islice(people, 1)):
+        yield found[0]
+
+
+def checked(part: Part, person: object) -> Person:
+    """
+    Return *person*, whom the audience of *part* gave.
+
+    Raises:
+        CampaignError: If that is no person.
+    """
+    if not isinstance(person, Person):
+        raise _wrong(part, "instances of Person", person)
+    return person
+
+
+def in_chunks(found: QuerySet[Any], size: int) -> Iterator[list[Any]]:
+    """Yield the rows of *found*, which is read once, *size* at a time."""
+    rows = found.iterator(size)
+    while chunk := list(islice(rows, size)):
+        yield chunk
 
 
 def key_of(row: models.Model) -> str:
@@ -169,8 +200,7 @@ class _Reader:
     def _write(self, part: Part, people: Sequence[tuple[str, Person]], to: tuple[int, str]) -> None:
         """Write *people*, and that reading has come *to* there, unless somebody else did."""
         for _, person in people:
-            if not isinstance(person, Person):
-                raise _wrong(part, "instances of Person", person)
+            checked(part, person)
         found = [_Found.of(key, person) for key, person in people]
         lines = [(one.recipient, one.address) for one in found] if part.is_excluded else self._members(found)
         common = {"resolution_id": self._resolution.pk}
@@ -295,7 +325,8 @@ def _zone(name: str | None) -> str:
 
 def _people(audience: Audience, rows: Iterable[models.Model]) -> list[tuple[str, Person]]:
     # A join may give a row twice.
-    return [(key, audience.person(row)) for key, row in {key_of(row): row for row in rows}.items()]
+    by_key = {key_of(row): row for row in rows}
+    return list(zip(by_key, audience.people(list(by_key.values())), strict=True))
 
 
 def _answer(part: Part, question: Callable[..., Answer], *about: Any) -> Answer:

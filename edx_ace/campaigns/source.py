@@ -113,7 +113,8 @@ def _rows(answer: tuple[Audience, Any], model: type[Model], keys: Collection[Any
     audience, found = answer
     if not isinstance(found, QuerySet) or found.model._meta.concrete_model is not model._meta.concrete_model:
         return {}
-    return {row.pk: audience.person(row) for row in found.filter(pk__in=keys)}
+    rows = list(found.filter(pk__in=keys))
+    return {row.pk: person for row, person in zip(rows, audience.people(rows), strict=True)}
 
 
 def _if_active(person: Person) -> Person | Skipped:

@@ -7,14 +7,13 @@ recipient it is over at the first moment after. Of one that they repeat it is th
 
 from __future__ import annotations
 
-import difflib
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings as django_settings
 from django.utils.translation import gettext as _
 
-from edx_ace.campaigns.errors import Problem, RefusedError
+from edx_ace.campaigns.errors import Problem, RefusedError, with_nearest
 from edx_ace.campaigns.host import host
 from edx_ace.campaigns.models import Campaign, Timing
 from edx_ace.preferences.moments import moment
@@ -61,7 +60,11 @@ def starts_at(campaign: Campaign, now: datetime) -> datetime:
         case Timing.LOCAL:
             return _at(_wall_time(campaign), FIRST_ZONE)
         case Timing.RELATIVE:
-            return _date(campaign) + timedelta(minutes=campaign.offset_minutes)
+            try:
+                return _date(campaign) + timedelta(minutes=campaign.offset_minutes)
+            except OverflowError:
+                reason = _("So long before or after there are no dates. Choose fewer minutes.")
+                raise RefusedError([Problem("bad_time", reason, "offset_minutes")]) from None
         case _:
             return now
 
@@ -122,11 +125,8 @@ def _zone(name: str, where: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        nearest = difflib.get_close_matches(name, available_timezones(), n=1)
         reason = _("There is no time zone “%(name)s”.") % {"name": name} if name else _("Choose a time zone.")
-        if nearest:
-            reason = f"{reason} {_('Did you mean “%(nearest)s”?') % {'nearest': nearest[0]}}"
-        raise RefusedError([Problem("bad_zone", reason, where)]) from None
+        raise RefusedError([Problem("bad_zone", with_nearest(reason, name, available_timezones()), where)]) from None
 
 
 def _zone_of(campaign: Campaign) -> tzinfo:

@@ -71,7 +71,8 @@ class BrazeEmailChannel(EmailChannelMixin, Channel):
     def deliver(self, message: Message, rendered_message: RenderedEmail) -> str | Accepted | Skipped | None:
         """Hand the email over and return Braze's dispatch id, if its answer holds one."""
         user_id = None if message.recipient is None else message.recipient.lms_user_id
-        if not user_id:
+        # Braze finds the address by the account, so that it cannot be told another one.
+        if not user_id or settings.REDIRECT_ALL_TO:
             return DjangoEmailChannel().deliver(message, rendered_message)
         try:
             response = requests.post(

@@ -119,8 +119,8 @@ class DjangoEmailChannel(EmailChannelMixin, Channel):
             body=check_text(rendered.body, "rendered text body"),
             from_email=str(sender),
             to=[str(mailbox.parse_mailbox(envelope.to, smtputf8=smtputf8))],
-            cc=_listed(options, "cc"),
-            bcc=_listed(options, "bcc"),
+            cc=[] if settings.REDIRECT_ALL_TO else _listed(options, "cc"),
+            bcc=[] if settings.REDIRECT_ALL_TO else _listed(options, "bcc"),
             reply_to=_listed(options, "reply_to"),
             headers=headers,
         )

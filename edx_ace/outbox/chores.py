@@ -2,7 +2,9 @@
 Public: chores, the small regular work of other sub-apps that workers do when they sweep, every few seconds.
 
 A sub-app that has some registers it in ``AppConfig.ready``. A chore is short, a transaction of its own, and done by
-several workers at once without harm. One that has much to do does a part of it, for a second, and returns `AGAIN`.
+several workers at once without harm. One that has much to do does a part of it, for a second, and returns `AGAIN`. One
+that has things to begin at their second is *prompt*: the embedded worker does it whenever it looks what is due. By
+Celery it is done as the others are, as often as beat asks for `edx_ace.outbox.tasks.sweep`.
 """
 
 from __future__ import annotations
@@ -20,26 +22,35 @@ AGAIN: Final = "again"
 
 Chore = Callable[[], object]
 
-_chores: list[Chore] = []
+#: Each, and whether it is prompt.
+_chores: dict[Chore, bool] = {}
 
 
-def register(chore: Chore) -> None:
-    """Do *chore* with every sweep from now on; once, however often it is registered."""
-    if chore not in _chores:
-        _chores.append(chore)
+def register(chore: Chore, *, is_prompt: bool = False) -> None:
+    """Do *chore* with every sweep from now on, and if it *is_prompt*, more often; however often it is registered."""
+    _chores[chore] = is_prompt
 
 
 def unregister(chore: Chore) -> None:
     """Do *chore* no more."""
-    _chores.remove(chore)
+    del _chores[chore]
 
 
 def do_all() -> bool:
     """
     Do every chore, and return whether one has more to do; one that fails is logged and keeps no other from being done.
     """
+    return _do(list(_chores))
+
+
+def do_prompt() -> bool:
+    """Do those that are prompt, as `do_all` does all of them."""
+    return _do([chore for chore, is_prompt in _chores.items() if is_prompt])
+
+
+def _do(chosen: list[Chore]) -> bool:
     is_left = False
-    for chore in _chores:
+    for chore in chosen:
         try:
             is_left |= chore() == AGAIN
         except OperationalError as error:

@@ -4,6 +4,7 @@ Internal: putting messages into the outbox. `edx_ace.outbox` has the public name
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import islice
@@ -186,7 +187,14 @@ def enqueue_references(
         except (IntegrityError, InvalidMessageError):
             # Some of it is there already, or goes nowhere.
             entries = [
-                mould.entry(one.uuid, one.recipient, one.address_over, {"source": name, "content": content}, one.due_at)
+                mould.entry(
+                    one.uuid,
+                    one.recipient,
+                    one.address_over,
+                    {"source": name, "content": content},
+                    due_at=one.due_at,
+                    batch=one.batch,
+                )
                 for one, content in zip(chunk, contents, strict=True)
             ]
             return _write(entries, common["created_at"], using)
@@ -343,7 +351,9 @@ class _Mould:
         recipient: str | None,
         address_over: Callable[[ChannelType], str | None],
         payload: Mapping[str, Any],
+        *,
         due_at: datetime | None = None,
+        batch: UUID | None = None,
     ) -> _Entry:
         """
         Return the message *uuid* to one person.
@@ -358,12 +368,15 @@ class _Mould:
             payload: Further columns.
 
             due_at: Not before this moment. None: as all the others.
+
+            batch: The send that it belongs to. None: that of all the others.
         """
-        entry = _Entry(new(Payload, uuid=uuid, **self.payload, **payload))
+        own: dict[str, Any] = {} if batch is None else {"batch": batch}
+        entry = _Entry(new(Payload, **{**self.payload, **payload, **own, "uuid": uuid}))
+        if due_at is not None:
+            own["due_at"] = due_at
         for channel_type, way in self.ways:
-            fields = {**self.delivery, **way, "payload_id": uuid, "recipient": recipient}
-            if due_at is not None:
-                fields["due_at"] = due_at
+            fields = {**self.delivery, **way, **own, "payload_id": uuid, "recipient": recipient}
             if way["state"] == State.QUEUED:
                 try:
                     fields["address"] = address_over(channel_type)
@@ -457,29 +470,35 @@ def _write_new(mould: _Mould, source: str, contents: Sequence[str], chunk: Seque
         InvalidMessageError: If somebody has no address.
     """
     due_at = mould.delivery["due_at"]
+    uuids = [one.uuid for one in chunk]
+    batches = [one.batch or mould.delivery["batch"] for one in chunk]
     with transaction.atomic(using):
-        uuids = [one.uuid for one in chunk]
         payload = {**mould.payload, "source": source}
-        insert_lines(Payload, payload, ("uuid", "content"), list(zip(uuids, contents, strict=True)), using)
+        lines = list(zip(uuids, contents, batches, strict=True))
+        insert_lines(Payload, payload, ("uuid", "content", "batch"), lines, using)
         for channel_type, way in mould.ways:
             is_queued = way["state"] == State.QUEUED
             insert_lines(
                 Delivery,
                 {**mould.delivery, **way},
-                ("payload_id", "recipient", "address", "due_at"),
+                ("payload_id", "recipient", "address", "due_at", "batch"),
                 [
                     (
                         one.uuid,
                         one.recipient,
                         one.address_over(channel_type) if is_queued else None,
                         one.due_at or due_at,
+                        batch,
                     )
-                    for one in chunk
+                    for one, batch in zip(chunk, batches, strict=True)
                 ],
                 using,
             )
-            if (batch := mould.delivery["batch"]) is not None:
-                Count.objects.using(using).create(batch=batch, from_state="", to_state=way["state"], number=len(chunk))
+            Count.objects.using(using).bulk_create(
+                Count(batch=batch, from_state="", to_state=way["state"], number=number)
+                for batch, number in Counter(batches).items()
+                if batch is not None
+            )
             if notes := further_notes("", way["state"]):
                 write_notes(Delivery.at([(uuid, str(channel_type)) for uuid in uuids], using), notes, using)
     now = mould.delivery["created_at"]

@@ -29,14 +29,16 @@ from edx_ace.envelope import Parcel
 from edx_ace.errors import AceError, InvalidMessageError
 from edx_ace.message import Message
 from edx_ace.message_types import is_essential
-from edx_ace.outbox import breakers, leases, loading, outcomes, people, rates, retries
+from edx_ace.outbox import breakers, leases, loading, outcomes, people, rates, retries, sources
 from edx_ace.outbox.clock import FIRST_MOMENT, LAST_MOMENT, DatabaseNow, from_now
 from edx_ace.outbox.conf import settings
 from edx_ace.outbox.errors import SourceError
 from edx_ace.outbox.guards import guards
 from edx_ace.outbox.models import Circuit, Delivery
 from edx_ace.outbox.operations import end_stopped_parts
+from edx_ace.outbox.payloads import load_reference
 from edx_ace.outbox.redaction import redacted, redacted_code
+from edx_ace.outbox.sources import Source
 from edx_ace.outbox.states import OPEN, Priority, State
 from edx_ace.report import Attempt, Outcome, Skipped, code_of, reason_of
 
@@ -86,6 +88,8 @@ class _Round:
         self.probed: set[str] = set()
         #: Keys of what got its permit.
         self.handed_over: set[int] = set()
+        #: What the deliveries are of, by the key of the payload.
+        self.from_sources: dict[UUID, loading.Stored] = {}
         self.sent = outcomes.acceptance()
         self._permissions: dict[bool, leases.Transition[Delivery]] = {}
 
@@ -118,14 +122,14 @@ class _Round:
 
     def _load(self, rows: Sequence[Delivery]) -> list[tuple[Delivery, Message]]:
         stored = loading.stored({row.payload_id for row in rows})
-        from_sources = {payload.uuid for payload in stored if payload.source}
+        self.from_sources = {payload.uuid: payload for payload in stored if payload.source}
         messages = loading.load(stored, self._may_split)
         loaded = []
         skipped = defaultdict(list)
         for row in rows:
             match messages[row.payload_id]:
                 case Message() as message:
-                    if row.payload_id not in from_sources or self._fits(row, message):
+                    if row.payload_id not in self.from_sources or self._fits(row, message):
                         loaded.append((row, message))
                 case Skipped(code=code, reason=reason):
                     skipped[code, reason].append(row)
@@ -208,6 +212,7 @@ class _Round:
                     raise
                 except Exception as error:
                     self._fail(row, error)
+        self._let_keep(items)
         ready = []
         for item, changed in zip(items, content.apply([item.parcel for item in items]), strict=True):
             if isinstance(changed, Exception):
@@ -216,6 +221,22 @@ class _Round:
                 item.parcel = changed
                 ready.append(item)
         return ready
+
+    def _let_keep(self, items: Sequence[_Item]) -> None:
+        """Give sources what was rendered of their messages."""
+        rendered: dict[Source, list[tuple[Any, Parcel]]] = defaultdict(list)
+        for item in items:
+            payload = self.from_sources.get(item.row.payload_id)
+            if payload is not None and (source := sources.get(payload.source)).keep is not None:
+                rendered[source].append((load_reference(payload.content), item.parcel))
+        for source, parcels in rendered.items():
+            assert source.keep is not None
+            try:
+                source.keep(parcels)
+            except DATABASE_ERRORS:
+                raise
+            except Exception:
+                LOG.exception("The source %s could not keep what was rendered; it is sent.", source.name)
 
     def _sort_out(self, items: Sequence[_Item]) -> list[_Item]:
         """Give back what was claimed for another channel than it goes over, to wait there; return the rest."""

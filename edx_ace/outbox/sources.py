@@ -17,6 +17,7 @@ from uuid import UUID
 import attrs
 
 from edx_ace.channel import ChannelType
+from edx_ace.envelope import Parcel
 from edx_ace.errors import ConfigurationError, did_you_mean
 from edx_ace.message import Message
 from edx_ace.outbox.errors import UnknownSourceError
@@ -42,10 +43,14 @@ class Source:
             or a `Skipped` that says why there is none. One that it leaves out is skipped as ``reference_gone``.
             An exception puts off the messages that it was raised for, which are found by loading in halves; an
             `InvalidMessageError` ends them. It is called by many threads and for each attempt anew.
+
+        keep: Is given references and parcels of one claim, rendered and before content steps, just before permits are
+            asked for: what it keeps is what is sent. An exception is logged and keeps none from being sent.
     """
 
     name: str
     load: Callable[[Sequence[Any]], Mapping[Any, Message | Skipped]]
+    keep: Callable[[Sequence[tuple[Any, Parcel]]], object] | None = None
 
 
 @attrs.frozen
@@ -83,6 +88,8 @@ class Referred:
         addresses: See `edx_ace.outbox.people.address_key`; by the value of the channel type.
 
         due_at: Not before this moment (aware). None: now.
+
+        batch: The send that it belongs to. None: that of the outline.
     """
 
     reference: Reference
@@ -90,6 +97,7 @@ class Referred:
     recipient: str | None
     addresses: Mapping[str, str]
     due_at: datetime | None = None
+    batch: UUID | None = None
 
     def address_over(self, channel_type: ChannelType) -> str | None:
         """

@@ -2,7 +2,8 @@
 Internal: the embedded worker, which ``manage.py ace_worker`` runs. It needs no broker, as it asks the database.
 
 Each thread claims a batch of deliveries, the most important first, and delivers it. When nothing is due it waits for a
-moment. Now and then one of them sweeps: it gives back what workers that ended have left behind, and adds up counts.
+moment. Now and then one of them sweeps: it gives back what workers that ended have left behind, and adds up counts. In
+between it does the chores that are prompt.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Worker:
         self.results: Counter[str] = Counter()
         self._stopping = threading.Event()
         self._lock = threading.Lock()
-        self._swept = -float("inf")
+        self._swept = self._looked = -float("inf")
 
     def run(self) -> None:
         """
@@ -178,6 +179,10 @@ class Worker:
                 self.results += ended
                 if is_left:
                     self._swept = -float("inf")
+        elif self._is_time_to_look():
+            is_left = chores.do_prompt()
+            if is_left:
+                self._looked = -float("inf")
         results = deliver(self._should_stop, self.channels)
         if results is None:
             return is_left
@@ -190,7 +195,15 @@ class Worker:
         with self._lock:
             is_time = time.monotonic() - self._swept > SWEEP_SECONDS
             if is_time:
-                self._swept = time.monotonic()
+                self._swept = self._looked = time.monotonic()
+            return is_time
+
+    def _is_time_to_look(self) -> bool:
+        """Return whether the chores that are prompt are to be done: as often as one thread looks that finds nothing."""
+        with self._lock:
+            is_time = time.monotonic() - self._looked > settings.OUTBOX_POLL_SECONDS / 2
+            if is_time:
+                self._looked = time.monotonic()
             return is_time
 
 

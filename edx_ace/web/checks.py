@@ -13,6 +13,7 @@ from django.urls import NoReverseMatch, reverse
 _PAGES = (
     ("ace_staff:search", "edx_ace.web.staff.urls", ("edx_ace.outbox", "edx_ace.preferences", "edx_ace.tracking")),
     ("ace_campaigns_web:list", "edx_ace.web.campaigns.urls", ("edx_ace.outbox", "edx_ace.campaigns")),
+    ("ace_automation_web:list", "edx_ace.web.automation.urls", ("edx_ace.outbox", "edx_ace.automation")),
 )
 
 

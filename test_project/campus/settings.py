@@ -32,10 +32,12 @@ INSTALLED_APPS = [
     "edx_ace.preferences",
     "edx_ace.tracking",
     "edx_ace.campaigns",
+    "edx_ace.automation",
     "edx_ace.web",
     "edx_ace.api",
     "rest_framework",
     "courses",
+    "workshops",
     "received",
 ]
 MIDDLEWARE = [
@@ -50,6 +52,9 @@ MIDDLEWARE = [
 ]
 # The page of received messages shows each one in a frame.
 X_FRAME_OPTIONS = "SAMEORIGIN"
+
+# The files that go with scheduled messages; nobody is served any of them.
+MEDIA_ROOT = VAR_DIR / "files"
 
 DATABASES = {
     "default": {

@@ -50,7 +50,7 @@ def test_a_test_goes_to_whoever_asks(client_of, ann, draft, site):
 
 def test_recipients_are_counted_before(client_of, ann, draft, pupils):
     """
-    There is a forecast once workers have made it, until the campaign changes; the preflight has its numbers.
+    There is a forecast once workers have made it, until others would get it; the preflight has its numbers.
     """
     client, campaign = client_of(ann), draft()
 
@@ -60,7 +60,7 @@ def test_recipients_are_counted_before(client_of, ann, draft, pupils):
     tick()
     made = client.get(f"/api/{campaign.uuid}/forecast/")
     preflight = client.get(f"/api/{campaign.uuid}/preflight/").json()
-    client.patch(f"/api/{campaign.uuid}/", {"version": 1, "name": "Other"}, format="json")
+    client.patch(f"/api/{campaign.uuid}/", {"version": 1, "channel_types": ["push"]}, format="json")
     gone = client.get(f"/api/{campaign.uuid}/forecast/")
 
     assert (none.status_code, gone.status_code) == (404, 404)

@@ -89,12 +89,49 @@ def test_without_the_extra_the_app_says_what_to_install(monkeypatch):
         apps.get_app_config("ace_api").ready()
 
 
-def test_without_the_extra_the_addresses_say_what_to_install():
+@pytest.mark.parametrize("urls", ["edx_ace.api.urls", "edx_ace.api.automation.urls"])
+def test_without_the_extra_the_addresses_say_what_to_install(urls):
     """
     So is one that only includes them.
     """
-    program = "import sys; sys.modules['rest_framework'] = None; import edx_ace.api.urls"
+    program = f"import sys; sys.modules['rest_framework'] = None; import {urls}"
 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
     assert 'MissingExtraError: edx_ace.api needs an optional dependency: pip install "edx-ace[api]"' in done.stderr
+
+
+#: A site with one of the sub-apps alone, which writes the schema of its endpoints.
+ALONE = """
+import sys, django
+from django.conf import settings
+
+apps = ["django.contrib.auth", "django.contrib.contenttypes", "edx_ace", "edx_ace.outbox", "edx_ace.api"]
+apps += ["drf_spectacular", sys.argv[1]]
+settings.configure(SECRET_KEY="x", ROOT_URLCONF=sys.argv[2], INSTALLED_APPS=apps, USE_TZ=True)
+django.setup()
+from django.core.management import call_command
+
+call_command("spectacular", urlconf=sys.argv[2], custom_settings=sys.argv[3], fail_on_warn=True, skip_checks=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("app", "urls", "custom", "other"),
+    [
+        ("edx_ace.campaigns", "edx_ace.api.urls", "edx_ace.api.schema.SETTINGS", "x-permissions"),
+        (
+            "edx_ace.automation",
+            "edx_ace.api.automation.urls",
+            "edx_ace.api.automation.describing.SETTINGS",
+            "schedule_campaign",
+        ),
+    ],
+)
+def test_a_site_has_the_endpoints_of_what_it_has(app, urls, custom, other):
+    """
+    Campaigns' without automation, and automation's without campaigns.
+    """
+    done = subprocess.run([sys.executable, "-c", ALONE, app, urls, custom], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, other in done.stdout, "operationId" in done.stdout) == (0, False, True), done.stderr

@@ -4,10 +4,13 @@ Internal: endpoints that write campaigns.
 
 from __future__ import annotations
 
+import re
 from uuid import uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from edx_ace.campaigns.models import Campaign
 from tests.api.conftest import TEXT
@@ -236,6 +239,22 @@ def test_a_file_is_attached_read_and_taken_off(client_of, ann, draft):
     assert (off.json()["version"], off.json()["attachments"]) == (3, [])
 
 
+def test_files_are_told_without_being_read(client_of, ann, draft):
+    """
+    What is in them may be megabytes.
+    """
+    client, url = client_of(ann), f"/api/{draft().uuid}/"
+    client.post(f"{url}attachments/", {"version": 1, "file": SimpleUploadedFile("a.txt", b"A")}, format="multipart")
+
+    with CaptureQueriesContext(connection) as captured:
+        answer = client.get(url)
+
+    assert [one["name"] for one in answer.json()["attachments"]] == ["a.txt"]
+    reads = [one["sql"] for one in captured if "ace_campaigns_attachment" in one["sql"]]
+    assert len(reads) == 1
+    assert not re.search(r"\bcontent\b", reads[0])
+
+
 def test_a_file_of_another_type_is_refused(client_of, ann, draft):
     """
     What cannot be attached is told.
@@ -334,3 +353,22 @@ def test_whatever_makes_something_heeds_the_key(client_of, ann, draft):
     Campaign.objects.update(state="sent")
     twice(f"{own}/follow-up/", {"whom": "failed"})
     assert Campaign.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"name": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        '{"\\ud800": 1}',
+        '{"scope": "a", "channel_types": ["\\ud800"]}',
+        '{"scope": "a", "parts": [{"audience": "pupils", "params": {"start": "\\ud800"}}]}',
+    ],
+)
+def test_json_that_cannot_be_kept_is_refused(client_of, ann, body):
+    """
+    Nested too deeply, or with half of a character, wherever it stands: no answer could be encoded.
+    """
+    answer = client_of(ann).post("/api/", body, content_type="application/json")
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
+    assert not Campaign.objects.exists()

@@ -86,6 +86,17 @@ def test_a_file_that_cannot_be_read_is_refused(content, expected):
     assert refused(content) == expected
 
 
+@pytest.mark.parametrize("line", [b"Ann", b"Ann,", b"Ann, "])
+def test_a_line_without_an_address_is_told(line):
+    """
+    Also if it ends before the column of addresses.
+    """
+    with pytest.raises(RefusedError, match=r"^There is no address in this line\.$") as caught:
+        import_addresses(None, io.BytesIO(b"name,address\n" + line), "List")
+
+    assert [(problem.code, problem.line) for problem in caught.value.problems] == [("bad_address", 2)]
+
+
 def test_an_address_that_comes_again_is_told_and_kept_once():
     """
     In its canonical form, next to the first one and far from it.
@@ -130,3 +141,15 @@ def test_a_list_has_a_name(name):
     """
     with pytest.raises(RefusedError, match="A name has 1 to 200 characters"):
         import_addresses(None, io.BytesIO(b"address\na@example.com\n"), name)
+
+
+def test_a_file_in_which_all_is_wrong_is_not_read_to_its_end():
+    """
+    After a thousand problems it says so; of lines that come again as many are told, and all of them counted.
+    """
+    wrong = refused(b"address\n" + b"nobody\n" * 5000)
+
+    assert (len(wrong), wrong[999:]) == (1001, [("bad_address", 1001), ("too_many", 1002)])
+
+    made = import_addresses(None, io.BytesIO(b"address\n" + b"ann@example.com\n" * 5000), "List")
+    assert (made.number, len(made.duplicates)) == (1, 1000)

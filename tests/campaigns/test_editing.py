@@ -477,3 +477,13 @@ def test_a_template_of_another_scope_is_nobodys_business(ann: User, draft: Campa
 
     with pytest.raises(ForbiddenError):
         editing.from_template(ann, version, scope="course:1")
+
+
+def test_a_name_is_one_line(ann):
+    """
+    It becomes a part of the subjects of what its author is told.
+    """
+    assert (
+        editing.create(ann, scope="course:1", name=" News\r\nBcc: eve@example.com\u2028").name
+        == "News Bcc: eve@example.com"
+    )

@@ -9,6 +9,8 @@ import time
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from edx_ace.campaigns import expanding, following, resolving
 from edx_ace.campaigns.errors import ForbiddenError
@@ -171,6 +173,37 @@ def test_those_in_one_state_are_listed(found, state, addresses):
     assert {one.state for one in listed} <= {state}
     members = dict(found.resolution.members.values_list("pk", "address"))
     assert all((members[one.member] or "") == one.address for one in listed)
+
+
+@pytest.mark.parametrize(
+    ("state", "number"),
+    [("", 8), ("waiting", 4), ("skipped", 1)],
+)
+def test_recipients_are_read_in_ranges_of_their_keys(found, state, number, monkeypatch):
+    """
+    A database without figures of the table would read all that remain for each page; gaps between keys do no harm.
+    """
+    monkeypatch.setattr(following, "RANGE_SIZE", 2)
+    put(found, 1)
+    found.resolution.members.filter(address="user1@example.com").update(reason="excluded")
+
+    with CaptureQueriesContext(connection) as captured:
+        listed = all_of(found, state=state)
+
+    assert len(listed) == number - (not state)
+    reads = [one["sql"] for one in captured if 'FROM "ace_campaigns_member"' in one["sql"].replace("`", '"')]
+    pages = [sql for sql in reads if "LIMIT" in sql]
+    assert pages
+    assert all(" >= " in sql and " <= " in sql for sql in pages)
+
+
+def test_nobody_is_a_recipient_before_a_campaign_has_started(campaign):
+    """
+    Whoever is looked for.
+    """
+    made = campaign("accounts", state="draft")
+
+    assert all_of(made) == all_of(made, search="user1@example.com") == all_of(made, state="sent", search="1") == []
 
 
 def test_whose_message_was_skipped_follows_whom_nothing_was_to_go_to(found):

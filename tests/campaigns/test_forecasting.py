@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from edx_ace import Recipient
-from edx_ace.campaigns import finding, forecasting
+from edx_ace.campaigns import editing, finding, forecasting, preflight
 from edx_ace.campaigns.audiences import Person
 from edx_ace.campaigns.errors import CampaignError, ForbiddenError, NotFoundError
 from edx_ace.campaigns.forecasting import forecast, kept, start_forecast
@@ -110,7 +110,7 @@ def test_a_category_that_goes_to_those_alone_who_chose_it_goes_to_nobody_else(ca
 
 def test_only_its_numbers_are_kept(campaign, accounts):
     """
-    Until the campaign is changed.
+    With no trace of who was counted.
     """
     accounts(3)
     made = campaign("accounts")
@@ -121,9 +121,49 @@ def test_only_its_numbers_are_kept(campaign, accounts):
 
     assert kept(made) == second
     assert (Resolution.objects.count(), Member.objects.count(), Exclusion.objects.count()) == (1, 0, 0)
-    made.version += 1
-    made.save()
-    assert kept(made) is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_kept"),
+    [
+        ({"timing": "at", "wall_time": "2099-03-01T10:00", "zone": "UTC"}, True),
+        ({"name": "Other", "rate": "100/h"}, True),
+        ({"variants": [{"channel_type": "email", "language": "en", "subject": "Hi", "source": "<p>Hi.</p>"}]}, True),
+        # The same as before.
+        ({"parts": [{"audience": "accounts", "params": {}}]}, True),
+        ({"parts": [{"audience": "accounts", "params": {}, "is_excluded": True}]}, False),
+        ({"channel_types": "push"}, False),
+        ({"category": "offers"}, False),
+    ],
+)
+def test_its_numbers_are_kept_while_the_same_people_get_it(fields, is_kept, campaign, accounts, settings):
+    """
+    Whatever else is changed about the campaign.
+    """
+    settings.ACE_CATEGORIES = {"general": {"label": "General"}, "offers": {"label": "Offers"}}
+    accounts(3)
+    made = campaign("accounts", state="draft")
+    numbers = forecast(None, made).numbers
+
+    made = editing.save(None, made, version=1, **fields)
+
+    found = kept(made)
+    assert (found and found.numbers) == (numbers if is_kept else None)
+    assert preflight.numbers_of(made) == (numbers if is_kept else None)
+
+
+def test_files_do_not_change_who_gets_it(campaign, accounts):
+    """
+    Neither one more nor one less.
+    """
+    accounts(3)
+    made = campaign("accounts", state="draft")
+    forecast(None, made)
+
+    attachment = editing.attach(None, made, version=1, name="plan.txt", file=b"Plan")
+    editing.detach(None, made, version=2, attachment=attachment)
+
+    assert kept(made).version == made.version == 3
 
 
 def test_the_recipients_of_a_campaign_that_has_started_stay(resolution, accounts):

@@ -134,6 +134,16 @@ def test_who_it_goes_to_is_looked_at(news, given):
     assert found(made) == [("no_audience", True)]
 
 
+def test_that_all_were_left_out_when_they_were_counted_is_said(news):
+    """
+    As a warning: somebody may not be any more.
+    """
+    made = news()
+    Resolution.objects.create(campaign=made, version=1, done_at=timezone.now(), numbers={"opted_out": 2})
+
+    assert found(made) == [("nobody", False)]
+
+
 def test_people_without_a_value_or_a_language_are_counted(news, given):
     """
     Those of keywords that have no fallback, and that the scope does not give; the reason says of how many.

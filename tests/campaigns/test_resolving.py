@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from edx_ace import Recipient
-from edx_ace.campaigns import audiences, resolving
+from edx_ace.campaigns import audiences, looking, resolving
 from edx_ace.campaigns.audiences import Audience, Person
 from edx_ace.campaigns.errors import CampaignError, UnknownAudienceError
 from edx_ace.campaigns.models import Exclusion, Member
@@ -494,6 +494,25 @@ def test_whom_a_digest_names_is_found_by_their_address(resolution, given):
     resolve(found, always)
 
     assert Member.objects.get().recipient == person_key(Recipient(None, "ann@example.com"))
+
+
+@pytest.mark.parametrize("number", [10, 50])
+def test_people_of_an_earlier_campaign_take_few_queries(number, resolution, accounts, django_assert_max_num_queries):
+    """
+    However many they are, found or looked at.
+    """
+    accounts(number)
+    earlier = resolution("accounts")
+    resolve(earlier, always)
+    again = resolution(("members_of", {"campaign": earlier.campaign_id}))
+
+    with django_assert_max_num_queries(20):
+        resolve(again, always)
+    with django_assert_max_num_queries(10):
+        seen = looking.look(again.campaign, 100)
+
+    assert again.numbers == {"": number}
+    assert len(seen) == number
 
 
 @pytest.mark.django_db(transaction=True)

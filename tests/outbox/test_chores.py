@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from django.test import override_settings
 
 from edx_ace.outbox import chores
 from edx_ace.outbox.chores import Chore
@@ -72,3 +73,26 @@ def test_one_chore_that_has_more_to_do_is_enough():
         assert chores.do_all()
     with registered(lambda: 12, lambda: True):
         assert not chores.do_all()
+
+
+def test_a_prompt_chore_is_done_between_sweeps():
+    """
+    As often as the worker looks what is due; the others wait for the next sweep.
+    """
+    prompt, others = [], []
+
+    def look() -> None:
+        prompt.append(1)
+        if len(prompt) == 3:
+            worker.stop()
+
+    def other() -> None:
+        others.append(1)
+
+    worker = Worker()
+    chores.register(look, is_prompt=True)
+    with override_settings(ACE_OUTBOX_POLL_SECONDS=0.01), registered(other):
+        worker._work()
+    chores.unregister(look)
+
+    assert (len(prompt), len(others)) == (3, 1)

@@ -149,3 +149,22 @@ def test_none_is_none():
     An audience may be empty.
     """
     assert enqueue_references("tests.people", welcome(recipient=None), []).messages == 0
+
+
+def test_each_may_belong_to_a_send_of_its_own():
+    """
+    Which the counts know; those that name none belong to that of the outline.
+    """
+    batch, own = uuid4(), uuid4()
+    people = [referred(1, batch=own), referred(2), referred(1)]
+    for given in (people, people):
+        # The second time all are there, which is another way to write them.
+        enqueue_references("tests.people", welcome(recipient=None, send_uuid=batch), given, limit_to_channels=["email"])
+
+    assert status(batch=own).states == {State.QUEUED: 1}
+    assert status(batch=batch).states == {State.QUEUED: 2}
+    assert set(Payload.objects.values_list("batch", "deliveries__recipient")) == {
+        (own, "1"),
+        (batch, "1"),
+        (batch, "2"),
+    }

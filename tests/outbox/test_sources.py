@@ -17,6 +17,7 @@ from edx_ace.outbox import FromSource, Source, State, cancel, enqueue, guards, p
 from edx_ace.outbox.errors import IdempotencyKeyError, UnknownSourceError, UnserializableError
 from edx_ace.outbox.models import Delivery, Payload
 from edx_ace.outbox.worker import MAX_CLAIMS
+from edx_ace.presentation import render
 from edx_ace.report import Skipped
 from tests.outbox.test_worker import Killed, end_leases, make_due, work
 from tests.pipeline import Scripted, welcome
@@ -31,14 +32,14 @@ def source():
     """Return a function that registers a source for the time of the test; what it was asked for is in its `asked`."""
     registered = []
 
-    def register(load, name="tests.people"):
+    def register(load, name="tests.people", keep=None):
         asked = []
 
         def recording(references):
             asked.append(list(references))
             return load(references)
 
-        registered.append(Source(name, recording))
+        registered.append(Source(name, recording, keep))
         sources.register(registered[-1])
         return asked
 
@@ -519,3 +520,36 @@ def test_many_references_are_streamed_in_small_rows(channel, source, django_asse
         assert enqueue(items).messages == 1200
 
     assert list(Payload.objects.filter(content="77").values_list("source", flat=True)) == ["tests.people"]
+
+
+def test_a_source_may_keep_what_was_rendered(source, channel):
+    """
+    Of all messages of a claim at once, each by its reference, with what is sent; another source is asked for nothing.
+    """
+    kept = []
+    source(greetings, keep=kept.append)
+    source(greetings, "tests.others")
+    ann, bert, cora = make_users(3)
+    enqueue([*from_people([ann, bert]), FromSource("tests.others", cora.pk, outline(cora))])
+    work()
+
+    [parcels] = kept
+    assert sorted(reference for reference, _parcel in parcels) == [ann.pk, bert.pk]
+    assert all(parcel.rendered == render(channel, parcel.message) for _reference, parcel in parcels)
+    assert len(channel.delivered) == 3
+
+
+def test_a_source_that_cannot_keep_it_stops_nothing(source, channel, caplog):
+    """
+    It is logged.
+    """
+
+    def keep(parcels):
+        raise ValueError("no")
+
+    source(greetings, keep=keep)
+    enqueue(from_people(make_users(2)))
+    work()
+
+    assert codes() == [("sent", ""), ("sent", "")]
+    assert "could not keep" in caplog.text

@@ -575,6 +575,21 @@ def test_a_second_person_approves(client, ann, learners, settings):
     assert (campaign.state, campaign.version) == ("scheduled", 1)
 
 
+def test_who_cannot_be_counted_before_it_is_scheduled_is_told(client, ann, learners, settings, monkeypatch):
+    """
+    With what is wrong with the audience.
+    """
+    settings.ACE_CAMPAIGN_APPROVAL_SIZE = 2
+    campaign = written(ann)
+    posted = form_of(client.get(url(campaign, "send/")), -1) | {"do": "schedule"}
+    monkeypatch.setattr(Accounts, "resolve", lambda *_: 7)
+
+    page = client.post(url(campaign, "send/"), posted)
+
+    assert page.status_code == 422
+    assert "a queryset or an iterable of Person" in text_of(page)
+
+
 def test_a_time_goes_by_a_date_of_the_scope(client, ann, learners):
     """
     So many days before it or after.
@@ -604,3 +619,55 @@ def test_a_draft_is_deleted(client, ann):
     assert client.post(url(campaign, "do/delete/"), {"version": "7"}).status_code == 409
     assert client.post(url(campaign, "do/delete/"), {"version": "1"}).url == f"{ROOT}/"
     assert not Campaign.objects.exists()
+
+
+def test_numbers_that_are_none_are_no_error_of_the_server(client, ann):
+    """
+    Of more digits than any number is read of, in every form that has one.
+    """
+    campaign = written(ann)
+    digits = "9" * 5000
+
+    statuses = [
+        client.post(url(campaign, page), {"version": digits, **more}).status_code
+        for page, more in (
+            ("write/", {"do": "save", "name": "Other"}),
+            ("write/", {"do": f"drop:{digits}"}),
+            ("write/", {"do": f"detach:{digits}"}),
+            ("send/", {"timing": "relative", "anchor": "start", "offset": digits}),
+            ("do/delete/", {}),
+        )
+    ]
+    statuses.append(client.post(f"{ROOT}/new/", {"name": "New", "scope": "course:a", "template": digits}).status_code)
+
+    assert statuses == [422, 200, 422, 409, 409, 302]
+
+
+def test_a_null_character_is_no_error_of_the_server(client, ann, learners):
+    """
+    Wherever it is asked for or written: some databases take none.
+    """
+    campaign = written(ann)
+    answers = [
+        client.get(url(campaign, page), {name: "\0"})
+        for page, name in (
+            ("preview/", "search"),
+            ("preview/", "reference"),
+            ("preview/", "channel_type"),
+            ("preview/frame/", "channel_type"),
+            ("preview/frame/", "language"),
+            ("preview/frame/", "reference"),
+            ("recipients/", "search"),
+            ("recipients/", "state"),
+        )
+    ]
+    answers += [
+        client.get(f"{ROOT}/", {"scope": "\0", "state": "\0"}),
+        client.post(f"{ROOT}/new/", {"name": "New\0", "scope": "course:a"}),
+        client.post(f"{ROOT}/new/", {"name": "New", "scope": "course:a\0"}),
+        client.post(f"{ROOT}/new/", {"name": "New", "scope": "course:a", "once": "a\0"}),
+        client.post(url(campaign, "test/"), {"channel_type": "\0", "address": "\0", "language": "\0"}),
+        client.post(url(campaign, "cancel/"), {"why": "\0"}),
+    ]
+
+    assert [answer.status_code for answer in answers if answer.status_code >= 500] == []

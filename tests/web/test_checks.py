@@ -26,7 +26,11 @@ def found() -> list[str]:
 
 @pytest.mark.parametrize(
     ("app", "urls"),
-    [("edx_ace.tracking", "edx_ace.web.staff.urls"), ("edx_ace.campaigns", "edx_ace.web.campaigns.urls")],
+    [
+        ("edx_ace.tracking", "edx_ace.web.staff.urls"),
+        ("edx_ace.campaigns", "edx_ace.web.campaigns.urls"),
+        ("edx_ace.automation", "edx_ace.web.automation.urls"),
+    ],
 )
 def test_pages_of_an_app_that_is_not_installed_are_an_error(uninstall, app, urls):
     """

@@ -4,17 +4,15 @@ Internal: what the pages of campaigns have in common: who gets in, what others a
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
-from django.templatetags.static import static
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_protect
 
@@ -24,6 +22,7 @@ from edx_ace.campaigns.host import Action, host
 from edx_ace.campaigns.models import Campaign
 from edx_ace.campaigns.states import State
 from edx_ace.web.campaigns.trail import trail
+from edx_ace.web.content_policy import nonce, policy
 
 View = Callable[..., HttpResponseBase]
 
@@ -51,6 +50,11 @@ def campaign_page(view: View) -> View:
     def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
+        if any(
+            "\0" in value for data in (request.GET, request.POST) for _name, values in data.lists() for value in values
+        ):
+            # No keyboard has it, and some databases take it for an error.
+            raise BadRequest("There is a NUL character in it.")
         try:
             response = view(request, *args, **kwargs)
         except ForbiddenError as error:
@@ -104,22 +108,3 @@ def may(request: HttpRequest, action: Action, campaign: Campaign) -> bool:
 def offered(request: HttpRequest, campaign: Campaign) -> dict[str, bool]:
     """Return by the name of each action whether the user may do it to *campaign*."""
     return {action.value: may(request, action, campaign) for action in Action}
-
-
-def nonce(request: HttpRequest) -> str:
-    """Return the word by which the style that the editor brings is known to be ours; one for each request."""
-    found: str | None = getattr(request, "_ace_nonce", None)
-    if found is None:
-        found = request._ace_nonce = secrets.token_urlsafe(16)  # type: ignore[attr-defined]
-    return found
-
-
-def policy(request: HttpRequest) -> str:
-    """Return what a page may load: scripts come from where the site's files do, and none is written into it."""
-    place = urlsplit(static("edx_ace/web/pages.css"))
-    files = f"'self' {place.scheme}://{place.netloc}" if place.scheme else "'self'"
-    return (
-        f"default-src 'none'; script-src {files}; style-src {files} 'nonce-{nonce(request)}'; font-src {files}; "
-        f"img-src {files} data: https:; connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'self'"
-    )

@@ -20,10 +20,10 @@ from edx_ace.campaigns import following, forecasting, operations
 from edx_ace.campaigns.following import FORGOTTEN, STOPPED, WAITING
 from edx_ace.campaigns.host import host
 from edx_ace.campaigns.models import Campaign, Variant
-from edx_ace.campaigns.states import EDITABLE, FINISHED, State
+from edx_ace.campaigns.states import FINISHED, State
 from edx_ace.outbox.states import State as DeliveryState
 from edx_ace.web.campaigns.access import TONES, campaign_of, campaign_page, offered, show
-from edx_ace.web.campaigns.sending import REASONS, described, left_out, starts
+from edx_ace.web.campaigns.sending import REASONS, left_out, starts
 from edx_ace.web.campaigns.sheet import named
 from edx_ace.web.campaigns.trail import trail
 from edx_ace.web.centre import CHANNEL_LABELS
@@ -81,7 +81,7 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Show how far it is, what it says, who it goes to, and what was done."""
     campaign = campaign_of(request, uuid)
     known = categories.all_categories().get(campaign.category)
-    counted = forecasting.kept(campaign) if campaign.state in EDITABLE else None
+    counted = forecasting.kept(campaign) if campaign.is_editable else None
     context = {
         **_progress(campaign),
         "campaign": campaign,
@@ -89,14 +89,13 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "may": offered(request, campaign),
         "category": campaign.category if known is None else known.label,
         "channels": [CHANNEL_LABELS[kind] for kind in CHANNEL_LABELS if str(kind) in campaign.channels],
-        "parts": described(campaign),
+        "parts": campaign.parts.all(),
         "counted": None if counted is None else counted.numbers.get("", 0),
         "variants": [(one, named(one.language)[0]) for one in _variants(campaign)],
-        "attachments": campaign.attachments.defer("content").order_by("pk"),
+        "attachments": campaign.files,
         "trail": trail(campaign, 100),
         "engagement": _engagement(campaign),
         "has_written": operations.has_written(request.user, campaign),
-        "is_editable": campaign.state in EDITABLE,
         "is_finished": campaign.state in FINISHED,
         "once": uuid4().hex,
     }
@@ -198,7 +197,7 @@ def _is_live(campaign: Campaign) -> bool:
     """Return whether what is shown of it will soon be otherwise."""
     is_soon = campaign.due_at < datetime.now(UTC) + timedelta(minutes=5)
     return campaign.finished_at is None and (
-        campaign.state not in EDITABLE or (campaign.state == State.SCHEDULED and is_soon)
+        not campaign.is_editable or (campaign.state == State.SCHEDULED and is_soon)
     )
 
 

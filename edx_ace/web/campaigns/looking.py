@@ -25,12 +25,7 @@ from edx_ace.channel import ChannelType
 from edx_ace.web.campaigns.access import TONES, campaign_of, campaign_page, may, offered, show
 from edx_ace.web.campaigns.sheet import named
 from edx_ace.web.centre import CHANNEL_LABELS
-
-#: What a previewed message may load: pictures and fonts, and nothing that runs, whatever is written in it.
-FRAME_POLICY = (
-    "default-src 'none'; img-src https: http: data:; font-src https: data:; style-src 'unsafe-inline'; sandbox; "
-    "frame-ancestors 'self'"
-)
+from edx_ace.web.content_policy import FRAME_POLICY
 
 #: How styles ask for what a reader prefers.
 _PREFERS = re.compile(r"\(\s*prefers-color-scheme\s*:\s*(light|dark)\s*\)", re.I)

@@ -5,6 +5,7 @@ Internal: the page on which a campaign is checked and scheduled, and what is don
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -19,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
-from edx_ace.campaigns import audiences, editing, forecasting, operations, preflight, timing
+from edx_ace.campaigns import editing, forecasting, operations, preflight, timing
 from edx_ace.campaigns.access import require
 from edx_ace.campaigns.errors import CampaignError, Problem, RefusedError
 from edx_ace.campaigns.following import progress
@@ -28,6 +29,7 @@ from edx_ace.campaigns.models import Campaign, Member, Timing
 from edx_ace.campaigns.states import EDITABLE, State
 from edx_ace.outbox.states import State as DeliveryState
 from edx_ace.web.campaigns.access import TONES, campaign_of, campaign_page, offered, show
+from edx_ace.web.campaigns.sheet import number_of
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
@@ -61,7 +63,7 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         return redirect("ace_campaigns_web:detail", uuid=campaign.uuid)
     if request.method != "POST":
         return _shown(request, campaign)
-    version = _number(request.POST.get("version", ""))
+    version = number_of(request.POST.get("version", ""))
     try:
         changed = _changed(campaign, request.POST)
         if changed and campaign.state == State.SCHEDULED:
@@ -72,8 +74,10 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
             campaign = editing.save(request.user, campaign, version=version, **changed)
             version = campaign.version
         if request.POST.get("do") == "schedule":
-            if any(one.code == "not_counted" for one in preflight.problems(campaign)):
-                forecasting.forecast(request.user, campaign)
+            if preflight.has_to_be_counted(campaign):
+                # What is wrong with its audiences is said of it below.
+                with suppress(CampaignError):
+                    forecasting.forecast(request.user, campaign)
             accept = request.POST.getlist("accept")
             campaign = operations.schedule(request.user, campaign, version=version, accept=accept)
             said.success(
@@ -151,7 +155,7 @@ def _duplicate(request: HttpRequest, campaign: Campaign) -> Campaign:
 
 
 def _approve(request: HttpRequest, campaign: Campaign) -> Campaign:
-    return operations.approve(request.user, campaign, version=_number(request.POST.get("version", "")))
+    return operations.approve(request.user, campaign, version=number_of(request.POST.get("version", "")))
 
 
 def _pause(request: HttpRequest, campaign: Campaign) -> Campaign:
@@ -159,7 +163,7 @@ def _pause(request: HttpRequest, campaign: Campaign) -> Campaign:
 
 
 def _delete(request: HttpRequest, campaign: Campaign) -> None:
-    editing.delete(request.user, campaign, version=_number(request.POST.get("version", "")))
+    editing.delete(request.user, campaign, version=number_of(request.POST.get("version", "")))
 
 
 #: What a button does, what is said then, and the page that it leads to.
@@ -201,17 +205,17 @@ def _changed(campaign: Campaign, data: Mapping[str, str]) -> dict[str, Any]:
     if "timing" not in data:
         return {}
     given: dict[str, Any] = {"timing": data["timing"]}
-    # What the chosen way to time it does not go by stays as it is: a change would undo counting and approval.
+    # What the chosen way to time it does not go by stays as it is: a change would undo approval.
     if data["timing"] in (Timing.AT, Timing.LOCAL):
         given["wall_time"] = data.get("wall_time", "")[:16]
     if data["timing"] == Timing.AT:
         given["zone"] = data.get("zone", "")
     if data["timing"] == Timing.RELATIVE:
         sign = -1 if data.get("side") == "before" else 1
-        unit = _number(data.get("unit", "")) if data.get("unit") in UNITS else 1
-        given |= {"anchor": data.get("anchor", ""), "offset_minutes": sign * unit * _number(data.get("offset", ""))}
+        unit = number_of(data.get("unit", "")) if data.get("unit") in UNITS else 1
+        given |= {"anchor": data.get("anchor", ""), "offset_minutes": sign * unit * number_of(data.get("offset", ""))}
     if campaign.state != State.SCHEDULED:
-        given |= {name: _number(data.get(name, "")) for name in ("canary", "canary_minutes")}
+        given |= {name: number_of(data.get(name, "")) for name in ("canary", "canary_minutes")}
         given["rate"] = data.get("rate", "")
     return {name: value for name, value in given.items() if value != getattr(campaign, name)}
 
@@ -259,7 +263,7 @@ def _shown(
         "counted": counted,
         "recipients": None if counted is None else counted.numbers.get("", 0),
         "left_out": [] if counted is None else left_out(counted.numbers),
-        "parts": described(campaign),
+        "parts": campaign.parts.all(),
     }
     return show(request, "send.html", context, status=422 if problems else 200)
 
@@ -267,15 +271,6 @@ def _shown(
 def left_out(numbers: Mapping[str, int]) -> list[tuple[_StrOrPromise, int]]:
     """Return how many get nothing for each reason, of *numbers* as a forecast and progress have them."""
     return [(REASONS.get(name, name), number) for name, number in numbers.items() if name and number]
-
-
-def described(campaign: Campaign) -> list[tuple[bool, str]]:
-    """Return for each of its audiences whether it is excluded, and what it is called."""
-    known = audiences.all_audiences()
-    return [
-        (part.is_excluded, str(known[part.audience].describe(part.params)) if part.audience in known else part.audience)
-        for part in campaign.parts.all()
-    ]
 
 
 def starts(campaign: Campaign, at: datetime | None) -> Mapping[str, str] | None:
@@ -300,7 +295,3 @@ def _starts_at(campaign: Campaign) -> datetime | None:
         return None if campaign.timing == Timing.NOW else timing.starts_at(campaign, timezone.now())
     except RefusedError:
         return None
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0

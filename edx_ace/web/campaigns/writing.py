@@ -26,7 +26,7 @@ from edx_ace.campaigns.host import Action, host
 from edx_ace.campaigns.models import Campaign
 from edx_ace.campaigns.states import EDITABLE
 from edx_ace.web.campaigns.access import campaign_of, campaign_page, show
-from edx_ace.web.campaigns.sheet import MAX_PARTS, Sheet, enabled_types
+from edx_ace.web.campaigns.sheet import MAX_PARTS, Sheet, enabled_types, number_of
 from edx_ace.web.campaigns.trail import trail
 from edx_ace.web.centre import CHANNEL_LABELS
 
@@ -75,7 +75,7 @@ def _changed(request: HttpRequest, sheet: Sheet, verb: str, about: str) -> HttpR
         if audience is not None and len(sheet.choices) < MAX_PARTS:
             sheet, added = sheet.with_choice(audience, verb == "exclude", {}), len(sheet.choices)
     elif verb == "drop" and about.isdecimal():
-        sheet = sheet.without_choice(int(about))
+        sheet = sheet.without_choice(number_of(about))
     elif verb == "language" and (code := request.POST.get("new_language", "").strip().lower()):
         sheet, chosen = sheet.completed([*dict.fromkeys(text.language for text in sheet.texts), code]), code
     elif verb == "without" and about != sheet.values["language"]:
@@ -109,7 +109,7 @@ def _saved(request: HttpRequest, sheet: Sheet, verb: str, about: str) -> HttpRes
         for file in request.FILES.getlist("attachments"):
             editing.attach(request.user, campaign, version=campaign.version, name=file.name or "", file=file.read())
         if verb == "detach":
-            for one in campaign.attachments.filter(pk=int(about) if about.isdecimal() else 0):
+            for one in campaign.attachments.filter(pk=number_of(about)):
                 editing.detach(request.user, campaign, version=campaign.version, attachment=one)
         if verb == "keep":
             kept = editing.save_template(request.user, campaign, request.POST.get("template_name", ""))
@@ -178,7 +178,7 @@ def _shown(
         "audiences": _offered(request, campaign),
         "languages": [(code, _local(code, name)) for code, name in listed.items() if code not in written],
         "known_languages": [(code, _local(code, name)) for code, name in known.items()],
-        "attachments": campaign.attachments.defer("content").order_by("pk"),
+        "attachments": campaign.files,
         "editor_labels": _editor_labels(),
     }
     return show(request, "write.html", context, status=422 if problems else status)

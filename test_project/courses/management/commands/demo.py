@@ -1,6 +1,6 @@
 """
-Internal: ``manage.py demo``: five hundred messages through the outbox, past a worker that is killed, campaigns, and
-pages on which to read, write and follow them.
+Internal: ``manage.py demo``: five hundred messages through the outbox, past a worker that is killed, campaigns,
+messages that workshops schedule by themselves, and pages on which to read, write and follow them.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ from edx_ace.outbox.worker import sweep
 from edx_ace.testing.smtp import ReceivedMessage as Received
 from edx_ace.testing.smtp import SmtpSink
 from received.models import ReceivedMessage
+from workshops import demo_workshops
 
 FIRST_PORT = 8000
 #: How many ports to try, from FIRST_PORT up.
@@ -93,6 +94,10 @@ class Command(BaseCommand):
                 f"Write to a course, and follow what is being sent, at {campaigns} (name and password: "
                 f"{demo_site.INSTRUCTOR}; {demo_site.DEAN} approves what {demo_site.STAFF} writes to the whole campus)"
             )
+            automation = self.style.SUCCESS(f"{base_url}/staff/automation/calendar/")
+            self.stdout.write(
+                f"See what workshops will write by themselves at {automation} (name and password: {demo_site.STAFF})"
+            )
             self.stdout.write(f"See the outbox at {admin} (name and password: {demo_site.STAFF})")
             search = self.style.SUCCESS(f"{base_url}/staff/")
             self.stdout.write(
@@ -110,6 +115,7 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         demo_site.load(timezone.now())
         demo_campaigns.forget()
+        demo_workshops.load(timezone.now())
         inbox, messages = Inbox(), welcomes()
         with SmtpSink(keep=False, on_message=inbox.take) as sink:
             _deliver_here_as_well(sink.port, base_url)

@@ -1,0 +1,3 @@
+"""
+Internal: the command of automation.
+"""

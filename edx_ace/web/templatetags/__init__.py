@@ -1,0 +1,3 @@
+"""
+Internal: the template tags of the pages.
+"""

@@ -1,0 +1,3 @@
+"""
+Internal: the host of the tests of automation, a site of workshops.
+"""
