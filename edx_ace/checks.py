@@ -278,7 +278,7 @@ def _check_mail_leaves_the_site(site: _Site) -> list[CheckMessage]:
         if name == "file_email":
             text = f"ACE_ENABLED_CHANNELS names {name!r} while DEBUG is off: it writes email to files and sends none."
             found.append(Warning(text, hint="Take it out of ACE_ENABLED_CHANNELS.", id="edx_ace.W002"))
-        elif isinstance(channel, DjangoEmailChannel) and _goes_nowhere(backend := _mail_backend()):
+        elif isinstance(channel, DjangoEmailChannel) and _goes_nowhere(backend := mail_backend()):
             text = f"The channel {name!r} hands email to {backend} while DEBUG is off: no mail leaves the site."
             hint = "Set the mail backend (MAILERS, or EMAIL_BACKEND) to one that sends."
             found.append(Warning(text, hint=hint, id="edx_ace.W002"))
@@ -385,7 +385,8 @@ def _names(setting: str) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
 
 
-def _mail_backend() -> str:
+def mail_backend() -> str:
+    """Return the dotted path of the site's mail backend."""
     # Asked for first: where MAILERS is defined, Django has no EMAIL_BACKEND.
     mailers = getattr(django_settings, "MAILERS", None)
     if mailers is not None:

@@ -4,9 +4,11 @@ Internal: what all endpoints have in common.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser, JSONParser, MultiPartParser
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -17,11 +19,32 @@ from rest_framework.views import APIView
 
 from edx_ace.api.problems import answer
 from edx_ace.api.schema import Schema
+from edx_ace.text import is_sendable
 
 if TYPE_CHECKING:
     from rest_framework.permissions import _SupportsHasPermission
 
 Shape = type[BaseSerializer[Any]]
+
+
+class Parser(JSONParser):
+    """Reads JSON that can be kept and answered with."""
+
+    def parse(self, *args: Any, **options: Any) -> Any:
+        """
+        Return what a request has.
+
+        Raises:
+            ParseError: If that is no JSON, nested too deeply, or has half of a surrogate pair in it.
+        """
+        try:
+            found = super().parse(*args, **options)
+            text = json.dumps(found, ensure_ascii=False)
+        except RecursionError:
+            raise ParseError("The JSON is nested too deeply.") from None
+        if not is_sendable(text):
+            raise ParseError("The JSON has half of a surrogate pair in it, which no encoding can carry.")
+        return found
 
 
 class Endpoint(APIView):
@@ -32,7 +55,7 @@ class Endpoint(APIView):
     """
 
     schema = Schema()
-    parser_classes: Sequence[type[BaseParser]] = [JSONParser]
+    parser_classes: Sequence[type[BaseParser]] = [Parser]
     renderer_classes: Sequence[type[BaseRenderer]] = [JSONRenderer]
 
     def get_permissions(self) -> Sequence[_SupportsHasPermission]:

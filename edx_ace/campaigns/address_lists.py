@@ -3,7 +3,7 @@ Public: lists of addresses that somebody brings as a CSV file.
 
 The file is UTF-8, with commas, semicolons or tabs between columns, and begins with a line that names them: ``address``,
 and perhaps ``name`` and ``language``. It is read and written as a stream, so that its size does not matter. If
-anything is wrong with it, all of that is told by line, and nothing is kept.
+anything is wrong with it, that is told by line, up to a thousand times, and nothing is kept.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ COLUMNS = ("address", "name", "language")
 CHUNK_SIZE = 1000
 #: Bytes that are read at a time.
 BLOCK_SIZE = 65_536
+#: How many problems of one file are told: after these the rest of it is not read.
+MAX_PROBLEMS = 1000
 #: Longest name of somebody, in characters.
 MAX_NAME_LENGTH = 200
 
@@ -53,7 +55,7 @@ class Imported:
 
         number: How many addresses are on it.
 
-        duplicates: A problem, none of them an error, for each line whose address came before.
+        duplicates: A problem, none of them an error, for each line whose address came before, up to a thousand.
     """
 
     addresses: AddressList
@@ -156,7 +158,8 @@ class _Writer:
         new = []
         for row in rows:
             if row.key in there:
-                self.duplicates.append(row.line)
+                if len(self.duplicates) < MAX_PROBLEMS:
+                    self.duplicates.append(row.line)
                 continue
             there.add(row.key)
             new.append(
@@ -186,6 +189,9 @@ class _Reader:
         if self.problems:
             return
         for number, line in lines:
+            if len(self.problems) >= MAX_PROBLEMS:
+                self._add("too_many", number, _("The rest of the file was not read. Correct the lines before first."))
+                return
             cells = self._cells(number, self._decoded(number, line), delimiter)
             if any(cell.strip() for cell in cells):
                 row = self._row(number, columns, cells)

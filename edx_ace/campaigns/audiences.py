@@ -58,7 +58,7 @@ class Person:
         is_active: Whether messages may go to them at all.
     """
 
-    recipient: Recipient
+    recipient: Recipient = attrs.field(validator=attrs.validators.instance_of(Recipient))
     values: Mapping[str, str] = attrs.field(factory=dict)
     language: str | None = None
     zone: str | None = None

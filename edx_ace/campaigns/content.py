@@ -309,9 +309,11 @@ def _without_keywords(name: str, value: str) -> str:
     found = list(keywords.placed(value))
     if name == "href" and any((start, end) == (0, len(value)) for start, end, _name, _fallback in found):
         return "https://x"
-    for start, end, _name, _fallback in reversed(found):
-        value = f"{value[:start]}x{value[end:]}"
-    return value
+    rest, last = [], 0
+    for start, end, _name, _fallback in found:
+        rest.append(value[last:start])
+        last = end
+    return "x".join([*rest, value[last:]])
 
 
 def _problems_of_addresses(html: str) -> Iterator[Problem]:

@@ -21,6 +21,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import IntegrityError, router, transaction
 from django.db.models import F, Max, Model, QuerySet
 from django.utils import timezone
+from django.utils.translation import get_supported_language_variant
 from django.utils.translation import gettext as _
 
 from edx_ace import categories
@@ -80,7 +81,8 @@ def create(user: Any, *, scope: str = "", idempotency_key: str | None = None, **
         author=user,
         name=_("Untitled"),
         category=settings.DEFAULT_CATEGORY,
-        language=django_settings.LANGUAGE_CODE.lower(),
+        # A new project of Django is in "en-us", which its own LANGUAGES does not have.
+        language=get_supported_language_variant(django_settings.LANGUAGE_CODE).lower(),
         zone=django_settings.TIME_ZONE,
     )
     return _made(user, blank, idempotency_key, lambda campaign: _Changes.of(user, campaign, fields).store(campaign))
@@ -303,6 +305,9 @@ class _Changes:
         values = {name: _clean(value) for name, value in given.items() if name in FIELDS}
         if not isinstance(values.get("channel_types", ""), str):
             values["channel_types"] = ",".join(dict.fromkeys(map(str, values["channel_types"])))
+        if isinstance(values.get("name"), str) and is_sendable(values["name"]):
+            # It becomes a part of subjects.
+            values["name"] = one_line(values["name"])
         for name, value in values.items():
             setattr(campaign, name, value)
         problems += _problems_of(campaign, values)

@@ -42,8 +42,8 @@ _INSIDE = re.compile(rf"{_SPACE}([A-Za-z0-9_]+){_SPACE}(?:\|([^|<>]*))?", re.A)
 _ENDS = re.compile(rf"^{_SPACE}|{_SPACE}$")
 #: How a filter of a template engine is given an argument.
 _FILTER = re.compile(r"[a-z_]+:(?!//)\S")
-#: What may stand before a keyword in the address of a link.
-_BEFORE = re.compile(r"https?://[^/?#\s{}]+[/?#][^\s{}]*|mailto:[^?\s{}]+\?[^\s{}]*", re.I)
+#: What has to stand before a keyword that is a part of the address of a link: where that leads.
+_BEFORE = re.compile(r"https?://[^/?#\s{}]+[/?#]|mailto:[^?\s{}]+\?", re.I)
 #: What the value of a keyword may be that is the whole address of a link.
 _ADDRESS = re.compile(r"""https?://[^\s/"'<>\\{}][^\s"'<>\\{}]*""", re.I)
 
@@ -145,7 +145,8 @@ def parts(text: str, is_html: bool) -> Parts:
     """Return *text* in parts."""
     found: list[str | Keyword | Fault] = []
     end = 0
-    tags = list(TAG.finditer(text)) if is_html and "{" in text else []
+    tags = _tags(text) if is_html else iter(())
+    tag = next(tags, None)
     for match in _BRACES.finditer(text):
         if match.start() > end:
             found.append(text[end : match.start()])
@@ -154,8 +155,10 @@ def parts(text: str, is_html: bool) -> Parts:
         if isinstance(read, Fault):
             found.append(read)
             continue
-        tag = next((tag for tag in tags if tag.start() < match.start() < tag.end()), None)
-        found.append(Keyword(*read, match.start(), Kind.TEXT) if tag is None else _in_tag(tag, match, *read))
+        while tag is not None and tag.end <= match.start():
+            tag = next(tags, None)
+        is_inside = tag is not None and tag.start < match.start()
+        found.append(_in_tag(tag, match, *read) if tag and is_inside else Keyword(*read, match.start(), Kind.TEXT))
     if end < len(text):
         found.append(text[end:])
     return tuple(found)
@@ -194,22 +197,38 @@ def _read(match: re.Match[str]) -> tuple[str, str] | Fault:
     return read[1], fallback
 
 
-def _in_tag(tag: re.Match[str], match: re.Match[str], name: str, fallback: str) -> Keyword | Fault:
+@attrs.frozen
+class _Tag:
+    """A tag with braces in it; read once, however many keywords it has."""
+
+    start: int
+    end: int
+    is_link: bool
+    attributes: Sequence[re.Match[str]]
+
+
+def _tags(text: str) -> Iterator[_Tag]:
+    for tag in TAG.finditer(text):
+        if "{" in tag[0]:
+            start, end = tag.span()
+            yield _Tag(start, end, tag[0].startswith("<a "), list(_ATTRIBUTE.finditer(text, start, end)))
+
+
+def _in_tag(tag: _Tag, match: re.Match[str], name: str, fallback: str) -> Keyword | Fault:
     """Return the keyword that is *match*, if it may stand where it does in *tag*."""
-    start, end = match.start() - tag.start(), match.end() - tag.start()
-    for attribute in _ATTRIBUTE.finditer(tag[0]):
+    start, end = match.span()
+    for attribute in tag.attributes:
         first, last = attribute.span(2)
         if not first <= start < end <= last:
             continue
         if attribute[1] in ("alt", "title"):
-            return Keyword(name, fallback, match.start(), Kind.TEXT)
-        if attribute[1] == "href" and tag[0].startswith("<a "):
+            return Keyword(name, fallback, start, Kind.TEXT)
+        if attribute[1] == "href" and tag.is_link:
             if (start, end) == (first, last) and (not fallback or _ADDRESS.fullmatch(fallback)):
-                return Keyword(name, fallback, match.start(), Kind.ADDRESS)
-            before = _BRACES.sub("", tag[0][first:start])
-            if _BEFORE.fullmatch(before) and not re.search(r"\s", fallback):
-                return Keyword(name, fallback, match.start(), Kind.PART)
-    return Fault("keyword_place", match[0], match.start())
+                return Keyword(name, fallback, start, Kind.ADDRESS)
+            if _BEFORE.match(match.string, first, start) and not re.search(r"\s", fallback):
+                return Keyword(name, fallback, start, Kind.PART)
+    return Fault("keyword_place", match[0], start)
 
 
 def _reason(fault: Fault) -> str:

@@ -8,7 +8,7 @@ there are says a forecast.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import reduce
+from functools import partial, reduce
 from itertools import islice
 from operator import or_
 
@@ -19,9 +19,10 @@ from django.db.models import Q, QuerySet
 from edx_ace.campaigns.audiences import Person
 from edx_ace.campaigns.errors import CampaignError
 from edx_ace.campaigns.models import Campaign, Part
-from edx_ace.campaigns.resolving import asked, in_chunks, key_from, key_of
+from edx_ace.campaigns.resolving import asked, checked, in_chunks, key_from, key_of, read
+from edx_ace.text import shown
 
-#: How many people are looked through at most where an audience gives no queryset.
+#: How many people are looked through at most where an audience gives no queryset, and left out before at most.
 MAX_READ = 10_000
 
 
@@ -52,12 +53,16 @@ def look(campaign: Campaign, limit: int, search: str = "", start: int = 0) -> li
         search: What has to be in one of the audience's search fields, or of people that come without rows, in their
             addresses or values.
 
-        start: How many to leave out before.
+        start: How many to leave out before, up to `MAX_READ`: nobody is seen after more.
 
     Raises:
         CampaignError: If an audience cannot be read.
     """
-    found = (seen for part in campaign.parts.filter(is_excluded=False) for seen in _seen_in(campaign, part, search))
+    if start > MAX_READ:
+        return []
+    found = (
+        one for part in campaign.parts.filter(is_excluded=False) for one in read(part, _seen_in(campaign, part, search))
+    )
     return list(islice(found, start, start + limit))
 
 
@@ -69,21 +74,24 @@ def seen(campaign: Campaign, reference: str) -> Person:
         CampaignError: If nobody does.
     """
     position, _, key = reference.partition(":")
-    part = campaign.parts.filter(is_excluded=False, position=position).first() if position.isdecimal() else None
-    if part is not None:
-        audience, answer = asked(campaign, part)
-        if isinstance(answer, QuerySet):
-            try:
-                row = answer.filter(pk=key_from(answer.model, key)).first()
-            except (TypeError, ValueError, ValidationError):
-                row = None
-            if row is not None:
-                return audience.people([row])[0]
-        elif key.isdecimal():
-            people: list[Person] = list(islice(answer, int(key), min(int(key) + 1, MAX_READ)))
-            if people:
-                return people[0]
-    raise CampaignError(f"Nobody of this campaign is {reference!r}. Look for somebody else.", code="nobody")
+    part = campaign.parts.filter(is_excluded=False, position=position).first() if _is_number(position) else None
+    for person in () if part is None else read(part, _with_key(campaign, part, key)):
+        return person
+    raise CampaignError(f"Nobody of this campaign is {shown(reference)}. Look for somebody else.", code="nobody")
+
+
+def _with_key(campaign: Campaign, part: Part, key: str) -> Iterator[Person]:
+    audience, answer = asked(campaign, part)
+    if isinstance(answer, QuerySet):
+        try:
+            row = answer.filter(pk=key_from(answer.model, key)).first()
+        except (TypeError, ValueError, ValidationError):
+            return
+        if row is not None:
+            yield checked(part, audience.people([row])[0])
+    elif _is_number(key) and int(key) < MAX_READ:
+        for person in islice(answer, int(key), int(key) + 1):
+            yield checked(part, person)
 
 
 def _seen_in(campaign: Campaign, part: Part, search: str) -> Iterator[Seen]:
@@ -96,9 +104,13 @@ def _seen_in(campaign: Campaign, part: Part, search: str) -> Iterator[Seen]:
             rows = rows.filter(reduce(or_, (Q(**{f"{name}__icontains": search}) for name in audience.search_fields)))
         for chunk in in_chunks(rows, 100):
             for row, person in zip(chunk, audience.people(chunk), strict=True):
-                yield Seen(f"{part.position}:{key_of(row)}", person)
+                yield Seen(f"{part.position}:{key_of(row)}", checked(part, person))
         return
-    for number, person in enumerate(islice(answer, MAX_READ)):
+    for number, person in enumerate(map(partial(checked, part), islice(answer, MAX_READ))):
         texts = [person.recipient.email_address, *person.recipient.addresses.values(), *person.values.values()]
         if not search or any(search.lower() in str(text).lower() for text in texts):
             yield Seen(f"{part.position}:{number}", person)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 10

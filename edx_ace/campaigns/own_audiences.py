@@ -8,7 +8,7 @@ Each belongs to the scope of what it is made from, so that nobody reaches the pe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -27,19 +27,51 @@ from edx_ace.recipient import Recipient
 from edx_ace.report import Skipped
 
 
-class EarlierForm(forms.Form):
+class _OwnForm(forms.Form):
+    """What is made in *scope*, where nothing else can be chosen: its name would be told."""
+
+    def __init__(self, data: Mapping[str, Any] | None, *, scope: str, **options: Any) -> None:
+        super().__init__(data, **options)
+        self._scope = scope
+
+    def _checked(self, model: Any, name: str) -> Any:
+        try:
+            return _of_scope(model, self.cleaned_data[name], self._scope).pk
+        except CampaignError as error:
+            raise forms.ValidationError(str(error)) from None
+
+
+class EarlierForm(_OwnForm):
     """Which campaign."""
 
     campaign = forms.IntegerField(label=gettext_lazy("campaign"))
 
+    def clean_campaign(self) -> Any:
+        """Return its key."""
+        return self._checked(Campaign, "campaign")
 
-class ListForm(forms.Form):
+
+class ListForm(_OwnForm):
     """Which list."""
 
     list = forms.IntegerField(label=gettext_lazy("list of addresses"))
 
+    def clean_list(self) -> Any:
+        """Return its key."""
+        return self._checked(AddressList, "list")
 
-class MembersOf(Audience):
+
+class _Own(Audience):
+    """What is made of what there is in a scope."""
+
+    form_class: ClassVar[type[_OwnForm]]
+
+    def form(self, scope: str, requester: Any, data: Mapping[str, Any] | None = None, **options: Any) -> forms.Form:
+        """Return the form, which refuses what is of another scope."""
+        return self.form_class(data, scope=scope, **options)
+
+
+class MembersOf(_Own):
     """Whom an earlier campaign of the same scope goes to; what those who joined since are told from."""
 
     name = "members_of"
@@ -87,7 +119,7 @@ class FailedOf(MembersOf):
         )
 
 
-class AddressesOf(Audience):
+class AddressesOf(_Own):
     """A list of addresses that somebody brought into the same scope."""
 
     name = "addresses_of"

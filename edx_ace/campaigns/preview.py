@@ -80,7 +80,7 @@ def find_people(user: Any, campaign: Campaign, search: str = "", *, start: int =
 
         search: A part of what the audiences look for people by; empty: all, in their order.
 
-        start, limit: Which of them.
+        start, limit: Which of them; nobody comes after the first 10,000.
 
     Raises:
         ForbiddenError: If the user may not see recipients.

@@ -111,6 +111,30 @@ def asked(campaign: Campaign, part: Part) -> tuple[Audience, QuerySet[Any] | Ite
     return audience, found
 
 
+def read(part: Part, people: Iterator[Answer]) -> Iterator[Answer]:
+    """
+    Yield *people* of the audience of *part*, one by one.
+
+    Raises:
+        CampaignError: If the audience cannot be read.
+    """
+    found: list[Answer]
+    while found := _answer(part, list, islice(people, 1)):
+        yield found[0]
+
+
+def checked(part: Part, person: object) -> Person:
+    """
+    Return *person*, whom the audience of *part* gave.
+
+    Raises:
+        CampaignError: If that is no person.
+    """
+    if not isinstance(person, Person):
+        raise _wrong(part, "instances of Person", person)
+    return person
+
+
 def in_chunks(found: QuerySet[Any], size: int) -> Iterator[list[Any]]:
     """Yield the rows of *found*, which is read once, *size* at a time."""
     rows = found.iterator(size)
@@ -176,8 +200,7 @@ class _Reader:
     def _write(self, part: Part, people: Sequence[tuple[str, Person]], to: tuple[int, str]) -> None:
         """Write *people*, and that reading has come *to* there, unless somebody else did."""
         for _, person in people:
-            if not isinstance(person, Person):
-                raise _wrong(part, "instances of Person", person)
+            checked(part, person)
         found = [_Found.of(key, person) for key, person in people]
         lines = [(one.recipient, one.address) for one in found] if part.is_excluded else self._members(found)
         common = {"resolution_id": self._resolution.pk}

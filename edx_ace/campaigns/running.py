@@ -85,7 +85,12 @@ class _Over(Exception):
 
 
 class _Slice:
-    """Says whether the worker that has *campaign* may go on with it: there is time left, and nobody has taken it."""
+    """
+    Says whether the worker that has *campaign* may go on with it: whether there is time left.
+
+    Raises:
+        _Over: If it is not this worker's any more: paused, cancelled or taken over.
+    """
 
     def __init__(self, campaign: Campaign, seconds: float) -> None:
         self._campaign = campaign
@@ -97,7 +102,10 @@ class _Slice:
         return time.monotonic() >= self._ends_at
 
     def __call__(self) -> bool:
-        return not self.is_over and _hold(self._campaign, lease_until=from_now(LEASE))
+        # Also when its time is over: what cannot be gone on with from there goes on, if it is still this worker's.
+        if not _hold(self._campaign, lease_until=from_now(LEASE)):
+            raise _Over
+        return not self.is_over
 
 
 def _hold(campaign: Campaign, **changes: Any) -> bool:

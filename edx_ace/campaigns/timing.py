@@ -60,7 +60,11 @@ def starts_at(campaign: Campaign, now: datetime) -> datetime:
         case Timing.LOCAL:
             return _at(_wall_time(campaign), FIRST_ZONE)
         case Timing.RELATIVE:
-            return _date(campaign) + timedelta(minutes=campaign.offset_minutes)
+            try:
+                return _date(campaign) + timedelta(minutes=campaign.offset_minutes)
+            except OverflowError:
+                reason = _("So long before or after there are no dates. Choose fewer minutes.")
+                raise RefusedError([Problem("bad_time", reason, "offset_minutes")]) from None
         case _:
             return now
 

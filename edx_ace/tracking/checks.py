@@ -15,7 +15,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from edx_ace import categories
-from edx_ace.checks import check_by_channel
+from edx_ace.checks import check_by_channel, mail_backend
 from edx_ace.conf import settings as core_settings
 from edx_ace.errors import ConfigurationError
 from edx_ace.tracking import bounces, copies, links
@@ -84,6 +84,8 @@ def _check_policies() -> Iterator[CheckMessage]:
 
 def _check_webhook() -> Iterator[CheckMessage]:
     given = getattr(django_settings, "ANYMAIL", None)
+    if given is None and mail_backend().startswith("anymail."):
+        given = {}
     if given is None or not getattr(django_settings, "ROOT_URLCONF", None):
         # The same addresses are there for links alone.
         return

@@ -12,3 +12,7 @@ class WebConfig(AppConfig):
     name = "edx_ace.web"
     label = "ace_web"
     verbose_name = _("Messages")
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from edx_ace.web import checks  # noqa: F401  # importing them registers them

@@ -52,7 +52,7 @@ def parts_in(targets: object) -> list[dict[str, Any]]:
     """
     expected = f"Expected a JSON list of recipients, given {targets!r}."
     try:
-        given = json.loads(targets) if isinstance(targets, str) else targets
+        given = json_in(targets) if isinstance(targets, str) else targets
     except ValueError:
         raise ValueError(expected) from None
     if not isinstance(given, list) or not all(isinstance(target, str) for target in given):
@@ -78,7 +78,20 @@ def targets_out(campaign: Campaign) -> list[str]:
     ]
 
 
-def schedule_in(moment: str | None) -> dict[str, str]:
+def json_in(text: str | bytes) -> Any:
+    """
+    Return what *text* is.
+
+    Raises:
+        ValueError: If it is no JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("The JSON is nested too deeply.") from None
+
+
+def schedule_in(moment: object) -> dict[str, str]:
     """
     Return the fields that say that a campaign starts at *moment*, ISO 8601; at once without one.
 
@@ -87,12 +100,16 @@ def schedule_in(moment: str | None) -> dict[str, str]:
     """
     if not moment:
         return {"timing": "now"}
-    parsed = parse_datetime(moment)
+    parsed = parse_datetime(moment) if isinstance(moment, str) else None
     if parsed is None:
         raise ValueError(f"Expected schedule to be a time such as 2030-01-31T10:00:00Z, given {moment!r}.")
     if parsed.tzinfo is None:
         parsed = parsed.replace(tzinfo=UTC)
-    return {"timing": "at", "zone": "UTC", "wall_time": parsed.astimezone(UTC).strftime("%Y-%m-%dT%H:%M")}
+    try:
+        there = parsed.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"There is no {moment} in UTC: choose another year.") from None
+    return {"timing": "at", "zone": "UTC", "wall_time": there.strftime("%Y-%m-%dT%H:%M")}
 
 
 def fields_in(email: Mapping[str, Any], language: str) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def one_schedule(request: HttpRequest, course: Course, pk: int) -> HttpResponse:
         campaigns.cancel(request.user, campaign)
         return HttpResponse(status=204)
     if request.method == "PATCH":
-        given = json.loads(request.body)
+        given = translation.json_in(request.body)
         if not isinstance(given, dict) or not isinstance(given.get("email", {}), dict):
             raise ValueError("Expected an object with an email and a schedule.")
         fields = translation.fields_in(given["email"], campaign.language) if "email" in given else {}

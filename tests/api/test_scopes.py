@@ -97,3 +97,26 @@ def test_nobody_is_not_let_in(client, of_a, method, path, about):
 
     assert answer.status_code in (401, 403)
     assert answer.json()["code"] == "not_authenticated"
+
+
+def test_a_part_tells_nothing_of_another_scope(client_of, ann, eve, draft):
+    """
+    What is chosen is described by its name: a key of another scope is refused when it is saved.
+    """
+    theirs = draft(eve, "b", name="Secret campaign")
+    listed = import_addresses(eve, io.BytesIO(b"address\nada@example.com\n"), "Secret list", "b").addresses
+    parts = [
+        {"audience": "members_of", "params": {"campaign": theirs.pk}},
+        {"audience": "failed_of", "params": {"campaign": theirs.pk}},
+        {"audience": "addresses_of", "params": {"list": listed.pk}},
+    ]
+
+    answer = client_of(ann).post("/api/", {"scope": "a", "parts": parts}, format="json")
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "refused")
+    assert [problem["where"] for problem in answer.json()["problems"]] == [
+        "parts.0.params.campaign",
+        "parts.1.params.campaign",
+        "parts.2.params.list",
+    ]
+    assert b"Secret" not in answer.content

@@ -353,3 +353,22 @@ def test_whatever_makes_something_heeds_the_key(client_of, ann, draft):
     Campaign.objects.update(state="sent")
     twice(f"{own}/follow-up/", {"whom": "failed"})
     assert Campaign.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"name": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        '{"\\ud800": 1}',
+        '{"scope": "a", "channel_types": ["\\ud800"]}',
+        '{"scope": "a", "parts": [{"audience": "pupils", "params": {"start": "\\ud800"}}]}',
+    ],
+)
+def test_json_that_cannot_be_kept_is_refused(client_of, ann, body):
+    """
+    Nested too deeply, or with half of a character, wherever it stands: no answer could be encoded.
+    """
+    answer = client_of(ann).post("/api/", body, content_type="application/json")
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
+    assert not Campaign.objects.exists()

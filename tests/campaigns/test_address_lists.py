@@ -141,3 +141,15 @@ def test_a_list_has_a_name(name):
     """
     with pytest.raises(RefusedError, match="A name has 1 to 200 characters"):
         import_addresses(None, io.BytesIO(b"address\na@example.com\n"), name)
+
+
+def test_a_file_in_which_all_is_wrong_is_not_read_to_its_end():
+    """
+    After a thousand problems it says so; of lines that come again as many are told, and all of them counted.
+    """
+    wrong = refused(b"address\n" + b"nobody\n" * 5000)
+
+    assert (len(wrong), wrong[999:]) == (1001, [("bad_address", 1001), ("too_many", 1002)])
+
+    made = import_addresses(None, io.BytesIO(b"address\n" + b"ann@example.com\n" * 5000), "List")
+    assert (made.number, len(made.duplicates)) == (1, 1000)

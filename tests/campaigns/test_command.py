@@ -118,3 +118,15 @@ def test_a_progress_bar_is_drawn_until_the_end(news):
     assert drawn.rstrip().endswith("100.0 % of 3")
     assert (figures["numbers"], figures["percent"]) == ({"sent": 3}, 100)
     assert [entry["action"] for entry in figures["trail"]] == ["started", "finished"]
+
+
+def test_a_terminal_gets_no_commands_from_a_name(campaign):
+    """
+    What somebody wrote is shown on one line, without its control characters.
+    """
+    made = campaign(name="News\x1b[2J\nall is well\u202e", state="draft")
+    made.entries.create(action="paused", who="ann", why="\x1b]0;title\x07")
+
+    for told in (ask("list"), ask("show", made.uuid)):
+        assert "News\ufffd[2J all is well\ufffd" in told
+        assert not set(told) & set("\x1b\x07\u202e")

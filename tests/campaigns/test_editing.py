@@ -104,6 +104,17 @@ def test_a_draft_needs_nothing(ann: User):
     assert [(entry.action, entry.who, entry.to_state) for entry in made.entries.all()] == [("created", "ann", "draft")]
 
 
+@pytest.mark.parametrize(("code", "expected"), [("en-us", "en"), ("de-AT", "de"), ("pt-br", "pt-br")])
+def test_a_draft_begins_in_a_language_that_the_site_lists(ann: User, settings: Settings, code, expected):
+    """
+    A new project of Django is in "en-us", which its own LANGUAGES does not have: nobody could choose that language.
+    """
+    settings.LANGUAGES = [("de", "Deutsch"), ("en", "English"), ("pt-br", "Português")]
+    settings.LANGUAGE_CODE = code
+
+    assert editing.create(ann, scope="course:1").language == expected
+
+
 def test_everything_can_be_given_at_once(ann: User):
     """
     Texts are sanitised, parameters of audiences are cleaned by their forms.
@@ -466,3 +477,13 @@ def test_a_template_of_another_scope_is_nobodys_business(ann: User, draft: Campa
 
     with pytest.raises(ForbiddenError):
         editing.from_template(ann, version, scope="course:1")
+
+
+def test_a_name_is_one_line(ann):
+    """
+    It becomes a part of the subjects of what its author is told.
+    """
+    assert (
+        editing.create(ann, scope="course:1", name=" News\r\nBcc: eve@example.com\u2028").name
+        == "News Bcc: eve@example.com"
+    )

@@ -222,3 +222,46 @@ def test_unsubscribing_from_a_test_changes_nothing(bo: User, news: Campaign, set
     answer = Client().post(link[1], {"List-Unsubscribe": "One-Click"})
     assert answer.status_code == 200
     assert not Choice.objects.exists()
+
+
+def failing(*people):
+    yield from people
+    raise KeyError("away")
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (failing, "audience_failed"),
+        (lambda: failing(Person(Recipient(None, "a@example.com"))), "audience_failed"),
+        (lambda: [None], "bad_audience"),
+        (lambda: ["a@example.com"], "bad_audience"),
+        (lambda: (Person(one) for one in (None,)), "audience_failed"),
+        # Rows that are none.
+        (lambda: User.objects.values("pk"), "audience_failed"),
+    ],
+)
+def test_an_audience_that_gives_nobody_says_so(ann: User, campaign, given, monkeypatch, answer, code):
+    """
+    Whatever its program does, whoever looks at its people is told that it cannot be read.
+    """
+    monkeypatch.setattr(given, "resolve", lambda *args: answer())
+    made = campaign("given", state="draft")
+
+    with pytest.raises(CampaignError) as caught:
+        preview.find_people(ann, made)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("reference", ["0:10000", "0:9223372036854775808", f"0:{'9' * 5000}", f"{'9' * 5000}:0"])
+def test_nobody_is_looked_for_without_end(ann: User, campaign, given, monkeypatch, reference):
+    """
+    However far away a reference says that somebody is, in an audience that never ends.
+    """
+    monkeypatch.setattr(given, "resolve", lambda *args: iter(lambda: Person(Recipient(None, "a@example.com")), None))
+    made = campaign("given", state="draft")
+
+    with pytest.raises(CampaignError) as caught:
+        preview.preview(ann, made, reference=reference)
+    assert (caught.value.code, len(str(caught.value)) < 300) == ("nobody", True)
+    assert preview.find_people(ann, made, start=10**30) == []

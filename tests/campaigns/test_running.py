@@ -10,8 +10,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from edx_ace import PolicyResult
-from edx_ace.campaigns import following, operations, running, watching
+from edx_ace import PolicyResult, Recipient
+from edx_ace.campaigns import following, operations, resolving, running, watching
+from edx_ace.campaigns.audiences import Person
 from edx_ace.campaigns.errors import ConflictError
 from edx_ace.campaigns.host import Host
 from edx_ace.campaigns.models import Campaign, Member, Variant
@@ -530,3 +531,57 @@ def test_trouble_is_none_while_all_is_well(due):
     Of nothing nothing is a share.
     """
     assert watching.trouble(due("accounts"), {}) is None
+
+
+@pytest.fixture
+def endless(given, monkeypatch):
+    """An audience of two people that never ends, read one at a time; what `meanwhile` holds is called before each."""
+    monkeypatch.setattr(resolving, "CHUNK_SIZE", 1)
+    meanwhile = []
+
+    def people():
+        for number in range(100):
+            for do in meanwhile:
+                do(number)
+            yield Person(Recipient(None, f"user{number % 2}@example.com"))
+
+    monkeypatch.setattr(given, "resolve", lambda *args: people())
+    return meanwhile
+
+
+@pytest.mark.parametrize("do", [operations.pause, operations.cancel])
+def test_an_audience_that_never_ends_is_read_no_more_once_its_campaign_is_stopped(due, endless, do):
+    """
+    It cannot be gone on with from where it was, but nobody wants the rest of it.
+    """
+    campaign = due("given")
+    read = []
+    endless.append(read.append)
+    endless.append(lambda number: do(None, Campaign.objects.get(pk=campaign.pk)) if number == 5 else None)
+
+    sweep()
+
+    assert max(read) == 5
+    assert Campaign.objects.get(pk=campaign.pk).resolution.done_at is None
+
+
+def test_an_audience_that_takes_longer_than_a_lease_stays_with_its_worker(due, endless, monkeypatch):
+    """
+    Another one would begin from its first person, and so would the next.
+    """
+    monkeypatch.setattr(running, "SLICE_SECONDS", 0)
+    campaign = due("given")
+    row = Campaign.objects.filter(pk=campaign.pk)
+    seen = []
+
+    def look(number):
+        seen.append(row.get().lease_until)
+        row.update(lease_until=timezone.now() - HOUR)
+        if number == 5:
+            operations.cancel(None, row.get())
+
+    endless.append(look)
+
+    sweep()
+
+    assert all(until > timezone.now() for until in seen[1:])

@@ -151,3 +151,13 @@ def test_of_a_draft_the_time_may_have_passed():
     """
     assert timing.problems(campaign(wall_time="2027-02-28T10:00"), NOW) == []
     assert [one.code for one in timing.problems(campaign(wall_time="2027-03-28T02:30"), NOW)] == ["no_such_time"]
+
+
+@pytest.mark.parametrize("minutes", [-(2**31), 2**31 - 1])
+def test_an_offset_that_leads_out_of_the_calendar_is_refused(minutes, monkeypatch):
+    """
+    Before its first year, or after its last.
+    """
+    monkeypatch.setattr(CourseHost, "starts_at", datetime(6000 if minutes > 0 else 2027, 1, 1, tzinfo=UTC))
+
+    assert refused(timing="relative", anchor="start", offset_minutes=minutes)[:2] == ("bad_time", "offset_minutes")

@@ -267,11 +267,10 @@ def another_scope_by_id() -> Any:
         "a cohort of theirs": lambda: with_part("cohort", cohort="Secret"),
         "a learner of theirs": lambda: with_part("selected", learners=learner.email),
         "a learner of theirs by key": lambda: with_part("selected", learners=[learner.pk]),
+        "a campaign of theirs": lambda: with_part("members_of", campaign=sent.pk),
+        "a list of theirs": lambda: with_part("addresses_of", list=listed.pk),
     }
     found = {name: refused(call) for name, call in calls.items()}
-    # A campaign that names what belongs to another course finds nobody.
-    for name, params in ("members_of", {"campaign": sent.pk}), ("addresses_of", {"list": listed.pk}):
-        found[name] = refused(lambda name=name, params=params: own.schedule(with_part(name, **params)))
     client = own.client()
     theirs, mine = (f"/api/instructor_task/v1/schedules/{stage.name}/bulk_email" for stage in (other, own))
     form = {"action": "send", "send_to": '["learners"]', "subject": "Hi", "message": "<p>Hi</p>"}
@@ -583,6 +582,8 @@ def the_front_end_of_an_lms() -> Any:
     }
     changed = client.patch(address, json.dumps(change), "application/json").json()
     found["changed"] = [changed["task_due"], changed["course_email"]["subject"], changed["course_email"]["targets"]]
+    wrong_bodies = ['{"schedule": 5}', '{"email": ' + "[" * 100_000]
+    found["changed wrongly"] = [client.patch(address, body, "application/json").status_code for body in wrong_bodies]
     found["deleted"] = client.delete(address).status_code
     found["deleted again"] = client.delete(address).status_code
     found["left"] = client.get(f"{schedules}/").json()["count"]
@@ -597,6 +598,8 @@ def the_front_end_of_an_lms() -> Any:
         "cohort": {**form, "send_to": '["cohort:Nowhere"]'},
         "past": {**form, "schedule": "2020-01-01T10:00:00Z"},
         "no time": {**form, "schedule": "soon"},
+        "no year": {**form, "schedule": "9999-12-31T23:59:00-12:00"},
+        "nested": {**form, "send_to": "[" * 100_000},
         "action": {**form, "action": "delete"},
         "nothing": {},
     }

@@ -52,8 +52,8 @@ def test_who_teaches_one_course_reaches_nothing_of_another(came_of: Any) -> None
         "a cohort of theirs": "RefusedError bad_params",
         "a learner of theirs": "RefusedError bad_params",
         "a learner of theirs by key": "RefusedError bad_params",
-        "members_of": "RefusedError unknown_reference",
-        "addresses_of": "RefusedError unknown_reference",
+        "a campaign of theirs": "RefusedError bad_params",
+        "a list of theirs": "RefusedError bad_params",
     }
 
     calls = answer["calls"]
@@ -185,6 +185,7 @@ def test_a_front_end_that_was_made_for_an_lms(came_of: Any) -> None:
         "targets": ["learners"],
     }
     assert answer["changed"] == ["2040-03-02T11:30:00Z", "Changed", ["staff"]]
+    assert answer["changed wrongly"] == [400, 400]
     assert (answer["deleted"], answer["deleted again"], answer["left"]) == (204, 409, 0)
     assert answer["emails"] == [[3, "News of %%COURSE_DISPLAY_NAME%%", "compose-instructor"]]
     assert answer["tasks"] == [["SUCCESS", "3/3"]]
@@ -199,6 +200,8 @@ def test_a_front_end_that_was_made_for_an_lms(came_of: Any) -> None:
         ("cohort", "Nowhere is not one of the available choices."),
         ("past", "2020-01-01 10:00 has passed."),
         ("no time", "Expected schedule to be a time such as 2030-01-31T10:00:00Z, given 'soon'."),
+        ("no year", "There is no 9999-12-31T23:59:00-12:00 in UTC: choose another year."),
+        ("nested", "Expected a JSON list of recipients, given '[[["),
         ("action", "Expected the action 'send', given 'delete'."),
         ("nothing", "Expected the action 'send', given None."),
     ],

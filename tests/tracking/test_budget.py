@@ -22,6 +22,7 @@ from edx_ace.outbox.models import Attempt, Delivery, Expense
 from edx_ace.outbox.worker import sweep
 from edx_ace.policy import channels_for_many
 from edx_ace.report import Accepted
+from tests.channel.mail import use_backend
 from tests.outbox.test_worker import make_due, work
 from tests.pipeline import Recorder, Scripted, welcome
 
@@ -290,6 +291,16 @@ def test_a_site_that_only_counts_opens_and_clicks_needs_no_provider(settings, mo
     monkeypatch.setitem(sys.modules, "anymail.utils", None)
 
     assert found() == {}
+
+
+def test_a_site_that_sends_over_a_provider_needs_a_secret(settings):
+    """
+    Whether or not it has a setting ANYMAIL: the provider's key may stand in one of its own.
+    """
+    del settings.ANYMAIL
+    use_backend(settings, "anymail.backends.postmark.EmailBackend")
+
+    assert "webhooks without a secret are refused" in found()["ace_tracking.W002"].msg
 
 
 def test_a_provider_that_is_set_up_needs_its_extra(settings, monkeypatch):

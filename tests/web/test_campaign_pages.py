@@ -493,6 +493,18 @@ def test_languages_are_added_and_taken_away(client, ann, settings):
     assert campaign.variants.get().language == "en"
 
 
+def test_a_language_that_the_site_lists_no_more_is_kept(client, ann, settings):
+    """
+    Saving the form changes nothing that nobody has changed.
+    """
+    campaign = written(ann)
+    settings.LANGUAGES = [("ar", "Arabic"), ("de", "German")]
+    client.post(url(campaign, "write/"), form_of(client.get(url(campaign, "write/"))))
+
+    campaign.refresh_from_db()
+    assert campaign.language == "en"
+
+
 def test_a_test_goes_to_who_asks(client, ann, mailoutbox, use_channels, learners):
     """
     And nowhere else.
@@ -607,3 +619,55 @@ def test_a_draft_is_deleted(client, ann):
     assert client.post(url(campaign, "do/delete/"), {"version": "7"}).status_code == 409
     assert client.post(url(campaign, "do/delete/"), {"version": "1"}).url == f"{ROOT}/"
     assert not Campaign.objects.exists()
+
+
+def test_numbers_that_are_none_are_no_error_of_the_server(client, ann):
+    """
+    Of more digits than any number is read of, in every form that has one.
+    """
+    campaign = written(ann)
+    digits = "9" * 5000
+
+    statuses = [
+        client.post(url(campaign, page), {"version": digits, **more}).status_code
+        for page, more in (
+            ("write/", {"do": "save", "name": "Other"}),
+            ("write/", {"do": f"drop:{digits}"}),
+            ("write/", {"do": f"detach:{digits}"}),
+            ("send/", {"timing": "relative", "anchor": "start", "offset": digits}),
+            ("do/delete/", {}),
+        )
+    ]
+    statuses.append(client.post(f"{ROOT}/new/", {"name": "New", "scope": "course:a", "template": digits}).status_code)
+
+    assert statuses == [422, 200, 422, 409, 409, 302]
+
+
+def test_a_null_character_is_no_error_of_the_server(client, ann, learners):
+    """
+    Wherever it is asked for or written: some databases take none.
+    """
+    campaign = written(ann)
+    answers = [
+        client.get(url(campaign, page), {name: "\0"})
+        for page, name in (
+            ("preview/", "search"),
+            ("preview/", "reference"),
+            ("preview/", "channel_type"),
+            ("preview/frame/", "channel_type"),
+            ("preview/frame/", "language"),
+            ("preview/frame/", "reference"),
+            ("recipients/", "search"),
+            ("recipients/", "state"),
+        )
+    ]
+    answers += [
+        client.get(f"{ROOT}/", {"scope": "\0", "state": "\0"}),
+        client.post(f"{ROOT}/new/", {"name": "New\0", "scope": "course:a"}),
+        client.post(f"{ROOT}/new/", {"name": "New", "scope": "course:a\0"}),
+        client.post(f"{ROOT}/new/", {"name": "New", "scope": "course:a", "once": "a\0"}),
+        client.post(url(campaign, "test/"), {"channel_type": "\0", "address": "\0", "language": "\0"}),
+        client.post(url(campaign, "cancel/"), {"why": "\0"}),
+    ]
+
+    assert [answer.status_code for answer in answers if answer.status_code >= 500] == []

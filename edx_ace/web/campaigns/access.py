@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -49,6 +50,11 @@ def campaign_page(view: View) -> View:
     def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
+        if any(
+            "\0" in value for data in (request.GET, request.POST) for _name, values in data.lists() for value in values
+        ):
+            # No keyboard has it, and some databases take it for an error.
+            raise BadRequest("There is a NUL character in it.")
         try:
             response = view(request, *args, **kwargs)
         except ForbiddenError as error:

@@ -18,6 +18,7 @@ from edx_ace.campaigns.errors import Problem, RefusedError
 from edx_ace.campaigns.host import Action, host
 from edx_ace.campaigns.models import TemplateVersion
 from edx_ace.web.campaigns.access import campaign_page, show
+from edx_ace.web.campaigns.sheet import number_of
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -37,7 +38,7 @@ def page(request: HttpRequest) -> HttpResponse:
         else:
             given: dict[str, Any] = {"scope": scope, "idempotency_key": request.POST.get("once") or None, "name": name}
             chosen = request.POST.get("template", "")
-            version = templates.filter(pk=chosen).first() if chosen.isdecimal() else None
+            version = templates.filter(pk=number_of(chosen)).first()
             try:
                 if version is None:
                     made = editing.create(request.user, **given)

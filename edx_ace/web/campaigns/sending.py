@@ -29,6 +29,7 @@ from edx_ace.campaigns.models import Campaign, Member, Timing
 from edx_ace.campaigns.states import EDITABLE, State
 from edx_ace.outbox.states import State as DeliveryState
 from edx_ace.web.campaigns.access import TONES, campaign_of, campaign_page, offered, show
+from edx_ace.web.campaigns.sheet import number_of
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrOrPromise
@@ -62,7 +63,7 @@ def page(request: HttpRequest, uuid: UUID) -> HttpResponse:
         return redirect("ace_campaigns_web:detail", uuid=campaign.uuid)
     if request.method != "POST":
         return _shown(request, campaign)
-    version = _number(request.POST.get("version", ""))
+    version = number_of(request.POST.get("version", ""))
     try:
         changed = _changed(campaign, request.POST)
         if changed and campaign.state == State.SCHEDULED:
@@ -154,7 +155,7 @@ def _duplicate(request: HttpRequest, campaign: Campaign) -> Campaign:
 
 
 def _approve(request: HttpRequest, campaign: Campaign) -> Campaign:
-    return operations.approve(request.user, campaign, version=_number(request.POST.get("version", "")))
+    return operations.approve(request.user, campaign, version=number_of(request.POST.get("version", "")))
 
 
 def _pause(request: HttpRequest, campaign: Campaign) -> Campaign:
@@ -162,7 +163,7 @@ def _pause(request: HttpRequest, campaign: Campaign) -> Campaign:
 
 
 def _delete(request: HttpRequest, campaign: Campaign) -> None:
-    editing.delete(request.user, campaign, version=_number(request.POST.get("version", "")))
+    editing.delete(request.user, campaign, version=number_of(request.POST.get("version", "")))
 
 
 #: What a button does, what is said then, and the page that it leads to.
@@ -211,10 +212,10 @@ def _changed(campaign: Campaign, data: Mapping[str, str]) -> dict[str, Any]:
         given["zone"] = data.get("zone", "")
     if data["timing"] == Timing.RELATIVE:
         sign = -1 if data.get("side") == "before" else 1
-        unit = _number(data.get("unit", "")) if data.get("unit") in UNITS else 1
-        given |= {"anchor": data.get("anchor", ""), "offset_minutes": sign * unit * _number(data.get("offset", ""))}
+        unit = number_of(data.get("unit", "")) if data.get("unit") in UNITS else 1
+        given |= {"anchor": data.get("anchor", ""), "offset_minutes": sign * unit * number_of(data.get("offset", ""))}
     if campaign.state != State.SCHEDULED:
-        given |= {name: _number(data.get(name, "")) for name in ("canary", "canary_minutes")}
+        given |= {name: number_of(data.get(name, "")) for name in ("canary", "canary_minutes")}
         given["rate"] = data.get("rate", "")
     return {name: value for name, value in given.items() if value != getattr(campaign, name)}
 
@@ -294,7 +295,3 @@ def _starts_at(campaign: Campaign) -> datetime | None:
         return None if campaign.timing == Timing.NOW else timing.starts_at(campaign, timezone.now())
     except RefusedError:
         return None
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0

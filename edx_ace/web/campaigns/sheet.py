@@ -210,12 +210,11 @@ class Sheet:
                 params = _params(audience, campaign, data, f"part-{number}-")
                 is_excluded = data.get(f"part-{number}-way") == "exclude"
                 choices.append(Choice(number, audience, is_excluded, params, None))
-        version = data.get("version", "")
         found = cls(
             campaign=campaign,
             values={name: data.get(name, "") for name in FIELDS},
             channel_types=[str(one) for one in ALL_TYPES if str(one) in data.getlist("channel_types")],
-            version=int(version) if version.isdecimal() else 0,
+            version=number_of(data.get("version", "")),
             texts=texts,
             choices=choices,
         )
@@ -421,6 +420,11 @@ def _differs(campaign: Campaign, choice: Choice, stood: Choice) -> bool:
     # Text that was posted, beside values that were read from it.
     form = choice.audience.form(campaign.scope, campaign.author, dict(choice.params), initial=dict(stood.params))
     return form is not None and form.has_changed()
+
+
+def number_of(text: str) -> int:
+    """Return the number that *text*, which somebody posted, is; 0: it is none, or too large for anything."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
 def named(code: str) -> tuple[str, str]:

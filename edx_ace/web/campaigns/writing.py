@@ -26,7 +26,7 @@ from edx_ace.campaigns.host import Action, host
 from edx_ace.campaigns.models import Campaign
 from edx_ace.campaigns.states import EDITABLE
 from edx_ace.web.campaigns.access import campaign_of, campaign_page, show
-from edx_ace.web.campaigns.sheet import MAX_PARTS, Sheet, enabled_types
+from edx_ace.web.campaigns.sheet import MAX_PARTS, Sheet, enabled_types, number_of
 from edx_ace.web.campaigns.trail import trail
 from edx_ace.web.centre import CHANNEL_LABELS
 
@@ -75,7 +75,7 @@ def _changed(request: HttpRequest, sheet: Sheet, verb: str, about: str) -> HttpR
         if audience is not None and len(sheet.choices) < MAX_PARTS:
             sheet, added = sheet.with_choice(audience, verb == "exclude", {}), len(sheet.choices)
     elif verb == "drop" and about.isdecimal():
-        sheet = sheet.without_choice(int(about))
+        sheet = sheet.without_choice(number_of(about))
     elif verb == "language" and (code := request.POST.get("new_language", "").strip().lower()):
         sheet, chosen = sheet.completed([*dict.fromkeys(text.language for text in sheet.texts), code]), code
     elif verb == "without" and about != sheet.values["language"]:
@@ -109,7 +109,7 @@ def _saved(request: HttpRequest, sheet: Sheet, verb: str, about: str) -> HttpRes
         for file in request.FILES.getlist("attachments"):
             editing.attach(request.user, campaign, version=campaign.version, name=file.name or "", file=file.read())
         if verb == "detach":
-            for one in campaign.attachments.filter(pk=int(about) if about.isdecimal() else 0):
+            for one in campaign.attachments.filter(pk=number_of(about)):
                 editing.detach(request.user, campaign, version=campaign.version, attachment=one)
         if verb == "keep":
             kept = editing.save_template(request.user, campaign, request.POST.get("template_name", ""))
@@ -156,6 +156,9 @@ def _shown(
 ) -> HttpResponse:
     campaign = sheet.campaign
     written = {text.language for text in sheet.texts}
+    listed = dict(django_settings.LANGUAGES)
+    # The language that it has is offered even if the site lists it no more: the first of the list is nobody's choice.
+    known = listed if campaign.language in listed else {campaign.language: campaign.language, **listed}
     context = {
         "campaign": campaign,
         "scope": host().label(campaign.scope),
@@ -173,8 +176,8 @@ def _shown(
         "channel_types": [(str(kind), CHANNEL_LABELS[kind]) for kind in enabled_types()],
         "keywords": host().keywords(campaign.scope),
         "audiences": _offered(request, campaign),
-        "languages": [(code, _local(code, name)) for code, name in django_settings.LANGUAGES if code not in written],
-        "known_languages": [(code, _local(code, name)) for code, name in django_settings.LANGUAGES],
+        "languages": [(code, _local(code, name)) for code, name in listed.items() if code not in written],
+        "known_languages": [(code, _local(code, name)) for code, name in known.items()],
         "attachments": campaign.files,
         "editor_labels": _editor_labels(),
     }

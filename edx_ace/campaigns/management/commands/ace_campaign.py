@@ -20,6 +20,7 @@ from edx_ace.campaigns.errors import ConflictError, RefusedError
 from edx_ace.campaigns.following import Progress, progress
 from edx_ace.campaigns.models import Campaign
 from edx_ace.campaigns.states import FINISHED, State
+from edx_ace.text import one_line
 
 #: Seconds between two looks of the progress bar.
 _LOOK_SECONDS = 2
@@ -88,7 +89,7 @@ class Command(BaseCommand):
         for campaign, figures in found:
             percent = f"{figures.percent:.0f} %" if figures.total else ""
             self.stdout.write(
-                f"{campaign.uuid}  {campaign.state:<9}  {percent:>5}  {campaign.scope:<20}  {campaign.name}".rstrip()
+                f"{campaign.uuid}  {campaign.state:<9}  {percent:>5}  {campaign.scope:<20}  {_shown(campaign.name)}"
             )
 
     def _show(self, *, campaign: UUID, json: bool, once: bool, **options: Any) -> None:
@@ -96,10 +97,10 @@ class Command(BaseCommand):
         if json:
             self.stdout.write(_as_json({**_fields(found, progress(found)), "trail": _trail(found)}))
             return
-        self.stdout.write(f"{found.name} ({found.scope or 'no scope'})")
+        self.stdout.write(f"{_shown(found.name)} ({found.scope or 'no scope'})")
         for entry in _trail(found):
-            who = entry["who"] or "by itself"
-            self.stdout.write(f"  {entry['at']:%Y-%m-%d %H:%M:%S}  {entry['action']}, {who}  {entry['why']}".rstrip())
+            who, why = entry["who"] or "by itself", _shown(entry["why"])
+            self.stdout.write(f"  {entry['at']:%Y-%m-%d %H:%M:%S}  {entry['action']}, {_shown(who)}  {why}".rstrip())
         if once or not self.stdout.isatty():
             self.stdout.write(_line(found, progress(found)))
             for name, number in {**progress(found).numbers, **progress(found).reasons}.items():
@@ -123,25 +124,32 @@ class Command(BaseCommand):
                 self.stdout.write(self.style.WARNING(f"{one.code}: {one.reason}"))
             operations.schedule(None, found, version=found.version, accept=[one.code for one in warnings])
         operations.start_now(None, found)
-        self.stdout.write(f"{found.name} is started by the next worker that sweeps.")
+        self.stdout.write(f"{_shown(found.name)} is started by the next worker that sweeps.")
 
     def _pause(self, *, campaign: UUID, why: str, **options: Any) -> None:
-        self.stdout.write(f"{operations.pause(None, _get(campaign), why).name} is paused.")
+        self.stdout.write(f"{_shown(operations.pause(None, _get(campaign), why).name)} is paused.")
 
     def _resume(self, *, campaign: UUID, **options: Any) -> None:
-        self.stdout.write(f"{operations.resume(None, _get(campaign)).name} goes on.")
+        self.stdout.write(f"{_shown(operations.resume(None, _get(campaign)).name)} goes on.")
 
     def _cancel(self, *, campaign: UUID, why: str, **options: Any) -> None:
         found = _get(campaign)
         cancelled = operations.cancel(None, found, why)
         in_flight = f"; {cancelled.in_flight:,} were being handed over and may arrive" if cancelled.in_flight else ""
-        self.stdout.write(f"{found.name} is cancelled: {cancelled.stopped:,} deliveries are stopped{in_flight}.")
+        self.stdout.write(
+            f"{_shown(found.name)} is cancelled: {cancelled.stopped:,} deliveries are stopped{in_flight}."
+        )
 
 
 def _add(actions: Any, name: str, text: str) -> ArgumentParser:
     parser: ArgumentParser = actions.add_parser(name, help=text)
     parser.add_argument("campaign", type=UUID, metavar="UUID", help="Which one, as `list` names it.")
     return parser
+
+
+def _shown(text: str) -> str:
+    """Return what somebody wrote on one line, without what a terminal takes for a command."""
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in one_line(text))
 
 
 def _get(uuid: UUID) -> Campaign:
@@ -155,14 +163,14 @@ def _line(campaign: Campaign, figures: Progress) -> str:
     if figures.is_resolving:
         return f"{campaign.state}: its recipients are being found"
     if not figures.total:
-        return f"{campaign.state}{f': {campaign.reason}' if campaign.reason else ''}"
+        return f"{campaign.state}{f': {_shown(campaign.reason)}' if campaign.reason else ''}"
     filled = round(_BAR * figures.percent / 100)
     line = f"{campaign.state}  [{'#' * filled}{'.' * (_BAR - filled)}] {figures.percent:5.1f} % of {figures.total:,}"
     if figures.per_second:
         line += f"  {figures.per_second:,.1f}/s"
     if figures.seconds_left:
         line += f"  {_span(figures.seconds_left)} left"
-    return f"{line}  {campaign.reason}".rstrip()
+    return f"{line}  {_shown(campaign.reason)}".rstrip()
 
 
 def _span(seconds: float) -> str:
