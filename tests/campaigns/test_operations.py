@@ -333,9 +333,11 @@ def test_people_of_an_earlier_campaign_are_reached_in_its_scope_alone(over, ann,
     Whoever writes its key into another one's parts reaches nobody.
     """
     site.channel.delivered.clear()
-    parts = [{"audience": "failed_of", "params": {"campaign": over.pk}}]
     eve = User.objects.create(username="b-eve")
+    parts = [{"audience": "accounts", "params": {}}]
     theirs = editing.create(eve, scope="b", name="Theirs", variants=[TEXT], parts=parts)
+    # Past the form, which refuses it.
+    theirs.parts.update(audience="failed_of", params={"campaign": over.pk})
     operations.schedule(eve, theirs, version=1)
     finish()
 

@@ -515,6 +515,7 @@ def test_people_of_an_earlier_campaign_take_few_queries(number, resolution, acco
     assert len(seen) == number
 
 
+@pytest.mark.skipif(not connection.features.has_select_for_update, reason="SQLite locks no rows.")
 @pytest.mark.django_db(transaction=True)
 def test_what_is_deleted_while_it_is_resolved_leaves_no_members(resolution, accounts, monkeypatch):
     """
