@@ -272,8 +272,13 @@ class Resolution(models.Model):
 
 @receiver(pre_delete, sender=Resolution)
 def _wait_for_writers(instance: Resolution, using: str, **_: Any) -> None:
-    """Hold the resolution before its members are deleted, so that nobody adds any meanwhile."""
+    """
+    Hold the resolution before its members are deleted, so that nobody adds any meanwhile.
+
+    Where something listens to deletions, Django has read by now which members there are, so they are looked for again.
+    """
     Resolution.objects.using(using).select_for_update().filter(pk=instance.pk).first()
+    instance.members.using(using).all().delete()
 
 
 class Exclusion(models.Model):

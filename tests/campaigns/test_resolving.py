@@ -13,6 +13,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.db import OperationalError, connection
+from django.db.models.signals import post_delete
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -516,11 +517,15 @@ def test_people_of_an_earlier_campaign_take_few_queries(number, resolution, acco
 
 
 @pytest.mark.skipif(not connection.features.has_select_for_update, reason="SQLite locks no rows.")
+@pytest.mark.parametrize("is_listened_to", [False, True])
 @pytest.mark.django_db(transaction=True)
-def test_what_is_deleted_while_it_is_resolved_leaves_no_members(resolution, accounts, monkeypatch):
+def test_what_is_deleted_while_it_is_resolved_leaves_no_members(resolution, accounts, monkeypatch, is_listened_to):
     """
     Whoever deletes it waits for those who are writing some, and nobody writes any after that.
     """
+    if is_listened_to:
+        # Then Django reads beforehand what there is to delete.
+        monkeypatch.setattr(post_delete, "has_listeners", lambda sender=None: True)
     accounts(4)
     found = resolution("accounts")
     insert_lines = resolving.insert_lines
