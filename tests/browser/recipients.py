@@ -134,7 +134,7 @@ def test_all_of_it_works_without_scripts(
     page.get_by_role("button", name="Unsubscribe").click()
     assert page.get_by_role("heading", level=1).inner_text() == "You are unsubscribed"
     page.goto(urls["preferences"])
-    courses = page.get_by_role("radiogroup").first
+    courses = page.get_by_role("group", name="Your courses")
     assert courses.get_by_role("radio", name="Off").is_checked()
     courses.get_by_role("radio", name="As they come").check(force=True)
     page.get_by_role("button", name="Save your choices").click()
