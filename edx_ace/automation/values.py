@@ -150,7 +150,10 @@ def missing(value: Any, name: object) -> str:
 def with_nearest(text: str, name: object, known: Collection[str]) -> str:
     """Return *text* and, if one of *known* looks like *name*, that."""
     nearest = difflib.get_close_matches(str(name), list(known), n=1)
-    return f"{text} {_('Did you mean “%(nearest)s”?') % {'nearest': nearest[0]}}" if nearest else text
+    if not nearest:
+        return text
+    question = _("Did you mean “%(nearest)s”?") % {"nearest": nearest[0]}
+    return f"{text} {question}"
 
 
 def _names(value: Any) -> Collection[str]:

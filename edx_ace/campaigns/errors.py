@@ -71,7 +71,10 @@ class Problem:
 def with_nearest(text: str, given: str, known: Iterable[str]) -> str:
     """Return *text* and, if *given* is nearly one of *known*, a question whether that was meant."""
     nearest = difflib.get_close_matches(given, list(known), n=1)
-    return f"{text} {_('Did you mean “%(nearest)s”?') % {'nearest': nearest[0]}}" if nearest else text
+    if not nearest:
+        return text
+    question = _("Did you mean “%(nearest)s”?") % {"nearest": nearest[0]}
+    return f"{text} {question}"
 
 
 class RefusedError(CampaignError):

@@ -211,7 +211,7 @@ def test_refused_credentials_pause_it_and_nothing_fails(news, sink, settings):
     assert "smtp_535" not in campaign.reason and "535" in campaign.reason
 
     smtp.forget_connections()
-    use_backend(settings, SMTP, host=server.host, port=server.port)
+    use_backend(settings, SMTP, host=server.host, port=server.port, username="", password="")
     operations.resume(None, campaign)
     Circuit.objects.update(probe_at=timezone.now() - HOUR)
     sweep_on()
