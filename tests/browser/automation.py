@@ -139,7 +139,7 @@ def test_from_the_calendar_to_a_message_that_was_changed_and_sent(
     page.get_by_role("link", name="Calendar").click()
     expect(page.locator(".ace-day[class*='today'], .ace-today")).to_have_count(1)
     page.get_by_role("link", name="Next month").click()
-    page.locator(".ace-mark").first.click()
+    page.get_by_role("link", name=re.compile("A month before a workshop, scheduled")).first.click()
     page.locator(".ace-scheduled h2 a").first.click()
     address = page.url
 
@@ -177,7 +177,7 @@ def test_many_are_cancelled_at_once(site: RunningSite, made: dict[str, Any], log
     With the keyboard alone: ticked, confirmed, done while the page grows.
     """
     page = log_in(locale="en-GB")
-    page.goto(f"{site.url}/staff/automation/?action=remind_hosts")
+    page.goto(f"{site.url}/staff/automation/?action=introduce_hosts")
     number = page.locator(".ace-scheduled > li").count()
     for tick in page.get_by_role("checkbox").all()[:3]:
         tick.focus()
