@@ -139,7 +139,7 @@ def test_from_the_calendar_to_a_message_that_was_changed_and_sent(
     page.get_by_role("link", name="Calendar").click()
     expect(page.locator(".ace-day[class*='today'], .ace-today")).to_have_count(1)
     page.get_by_role("link", name="Next month").click()
-    page.get_by_role("link", name=re.compile("A month before a workshop, scheduled")).first.click()
+    page.locator(".ace-mark", has_text="A month before a workshop, scheduled").first.click()
     page.locator(".ace-scheduled h2 a").first.click()
     address = page.url
 
