@@ -46,7 +46,7 @@ def test_a_worker_measures_what_it_is_told():
     assert sent_in_a_batch.keys() == {"wall", "cpu", "peak"}
 
 
-@pytest.mark.parametrize("row", ROWS + OUTBOX_ROWS + PREFERENCES_ROWS + CAMPAIGNS_ROWS)
+@pytest.mark.parametrize("row", ROWS + OUTBOX_ROWS + PREFERENCES_ROWS + CAMPAIGNS_ROWS + AUTOMATION_ROWS)
 def test_the_figures_of_the_last_run_are_kept(row):
     """
     Each row of the table has a file with its figures.
