@@ -20,7 +20,7 @@ ROWS = ["send-dummy", "send-smtp", "batch-smtp", "batch-rtt", "mime", "json", "c
 OUTBOX_ROWS = ["enqueue", "claim"]
 PREFERENCES_ROWS = ["policies", "permit"]
 AUTOMATION_ROWS = ["due", "due-queries", "reconcile"]
-CAMPAIGNS_ROWS = ["expand", "count", "end-to-end"]
+CAMPAIGNS_ROWS = ["expand", "count", "progress", "end-to-end"]
 
 
 def test_a_worker_measures_what_it_is_told():
