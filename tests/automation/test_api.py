@@ -418,7 +418,7 @@ def test_staff_and_workers_have_rates_of_their_own(client_with, settings):
     settings.REST_FRAMEWORK = {"DEFAULT_THROTTLE_RATES": {"ace_automation": "1/day"}}
     client = client_with("view_message", "work_message")
 
-    answers = [client.get(url).status_code for url in (URL, URL, f"{URL}work/", f"{URL}work/")]
+    answers = [client.get(url).status_code for url in (URL, URL, f"{URL}workers/", f"{URL}workers/")]
     late = client.get(URL)
 
     assert answers == [200, 429, 200, 200]

@@ -194,7 +194,7 @@ def test_a_worker_outside_has_nothing_of_what_others_send(client_with, schedule,
     message = schedule(action("inside"))
     ScheduledMessage.objects.update(state="claimed", fence=1, lease_until=timezone.now())
     client = client_with("work_message")
-    own = f"/api/automation/work/{message.uuid}/"
+    own = f"/api/automation/workers/{message.uuid}/"
 
     answers = [client.post(f"{own}{verb}/", {"fence": 1}, format="json") for verb in ("lock", "succeed", "cancel")]
     answers.append(client.post(f"{own}fail/", {"fence": 1, "code": "x", "reason": "x"}, format="json"))

@@ -18,7 +18,7 @@ from edx_ace.automation.models import ScheduledMessage
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("storage")]
 
-URL = "/api/automation/work/"
+URL = "/api/automation/workers/"
 
 
 @pytest.fixture

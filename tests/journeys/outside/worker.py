@@ -78,10 +78,10 @@ def work(own: str) -> None:
         ask(f"{own}succeed/", {"fence": job["fence"]})
 
 
-while due := json.loads(ask(f"{URL}work/")):
+while due := json.loads(ask(f"{URL}workers/")):
     for one in due:
         try:
-            work(f"{URL}work/{one['id']}/")
+            work(f"{URL}workers/{one['id']}/")
         except urllib.error.HTTPError as error:
             # Another worker has it, or something of it is gone: nothing is left to do about it here.
             if error.code not in (409, 422):
