@@ -7,7 +7,6 @@ after; of one that they repeat it is the first.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from django.conf import settings as django_settings
 from django.utils import timezone
 
 from edx_ace.automation.errors import AutomationError
+from edx_ace.errors import did_you_mean
 from edx_ace.preferences.moments import moment
 
 #: As RFC 5545 has it where the first occurrence has a zone; python-dateutil wants it without.
@@ -184,8 +184,7 @@ def _zone(given: ZoneInfo | str | None) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError, TypeError):
-        nearest = difflib.get_close_matches(str(name), available_timezones(), n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        hint = did_you_mean(name, available_timezones())
         raise AutomationError(
             f"Expected the name of a time zone such as 'Europe/Berlin', given {name!r}.{hint}", code="bad_zone"
         ) from None
