@@ -7,7 +7,7 @@ With ``ACE_SCREENSHOTS=folder`` in the environment a picture of each page is lef
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -51,20 +51,6 @@ answer = {name: str(one.uuid) for name, one in found.items()}
 answer["states"] = {name: ScheduledMessage.objects.get(pk=one.pk).state for name, one in found.items()}
 answer["workshop"] = scheduled.object_key
 """
-
-
-@pytest.fixture(scope="module")
-def sink() -> Iterator[SmtpSink]:
-    """Takes the mail of the site."""
-    with SmtpSink() as sink:
-        yield sink
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, sink: SmtpSink) -> Iterator[RunningSite]:
-    """The demo site, whose mail arrives."""
-    with RunningSite(tmp_path_factory.mktemp("site"), smtp_port=sink.port) as site:
-        yield site
 
 
 @pytest.fixture(scope="module")

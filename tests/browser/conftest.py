@@ -1,5 +1,5 @@
 """
-Internal: a browser: the Chromium of the system, which a test that misses it asks for.
+Internal: a browser, the Chromium of the system, which a test that misses it asks for; and the site that it looks at.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from edx_ace.testing.smtp import SmtpSink
+from tests.running_site import RunningSite
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Request
@@ -32,6 +35,20 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def sink() -> Iterator[SmtpSink]:
+    """Takes the mail of the site."""
+    with SmtpSink() as sink:
+        yield sink
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, sink: SmtpSink) -> Iterator[RunningSite]:
+    """The demo site, whose mail arrives."""
+    with RunningSite(tmp_path_factory.mktemp("site"), smtp_port=sink.port) as site:
+        yield site
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ With ``ACE_SCREENSHOTS=folder`` in the environment a picture of each page is lef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -51,13 +51,6 @@ mail = b"Subject: Hi\\r\\nContent-Type: text/html\\r\\n\\r\\n" + html
 about = {{"envelope_from": "a@example.com", "envelope_to": "b@example.com", "received_at": timezone.now()}}
 ReceivedMessage.parse(mail, pk=1, **about).save()
 """
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSite]:
-    """The demo site."""
-    with RunningSite(tmp_path_factory.mktemp("site")) as site:
-        yield site
 
 
 @pytest.fixture

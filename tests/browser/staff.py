@@ -6,14 +6,13 @@ With ``ACE_SCREENSHOTS=folder`` in the environment a picture of each page is lef
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
-from edx_ace.testing.smtp import SmtpSink
 from tests.browser.pages import LOOKS, check
 from tests.running_site import RunningSite
 
@@ -51,13 +50,6 @@ answer = {name: str(message.uuid) for name, message in zip(names, messages)}
 answer["send"] = str(messages[0].send_uuid)
 answer["address"] = learners[2].email
 """
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSite]:
-    """The demo site, whose mail arrives."""
-    with SmtpSink(keep=False) as sink, RunningSite(tmp_path_factory.mktemp("site"), smtp_port=sink.port) as site:
-        yield site
 
 
 @pytest.fixture(scope="module")
